@@ -1,0 +1,3 @@
+//! The `daybook` binary.
+
+fn main() {}

@@ -1,0 +1,249 @@
+//! Settings: every flag and environment variable that Daybook reads, with its
+//! default and meaning.
+//!
+//! Parsed by the binaries only. Everyone below is handed a sub-struct, so that
+//! nothing but a binary depends on the process environment. [`ServeSettings::check`]
+//! validates settings together, before a port opens or a process starts.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use chrono::NaiveDate;
+use clap::{Args, ValueEnum};
+
+/// Where the database is: a private Postgres, or a server given by URL.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseSettings {
+    /// Use the Postgres server at this URL as a guest instead of starting a private one
+    #[arg(long, env = "DAYBOOK_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<String>,
+
+    /// Schema that holds everything of Daybook's in the database
+    #[arg(long, env = "DAYBOOK_SCHEMA", default_value = "daybook", value_name = "NAME")]
+    pub schema: String,
+
+    #[command(flatten)]
+    pub cluster: ClusterSettings,
+}
+
+/// The private Postgres.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ClusterSettings {
+    /// Folder of the private Postgres [default: ./daybook-data, or /var/lib/daybook where the
+    /// server's user cannot reach that]
+    #[arg(long, env = "DAYBOOK_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Folder with initdb and postgres [default: what pg_config names, or the usual folders]
+    #[arg(long, env = "DAYBOOK_POSTGRES_BIN_DIR", value_name = "DIR")]
+    pub postgres_bin_dir: Option<PathBuf>,
+
+    /// Let the private Postgres listen on this TCP port of 127.0.0.1 too [default: Unix socket only]
+    #[arg(long, env = "DAYBOOK_POSTGRES_PORT", value_name = "PORT")]
+    pub postgres_port: Option<u16>,
+}
+
+/// Connections to the database.
+#[derive(Args, Clone, Debug)]
+pub struct PoolSettings {
+    /// Most connections to the database
+    #[arg(long, env = "DAYBOOK_POOL_SIZE", default_value_t = 8, value_name = "N")]
+    pub pool_size: usize,
+
+    /// Longest wait for a free connection, in milliseconds; then UNAVAILABLE
+    #[arg(long, env = "DAYBOOK_POOL_WAIT_MS", default_value_t = 1_000, value_name = "MS")]
+    pub pool_wait_ms: u64,
+
+    /// Longest wait for the database to accept a connection, in milliseconds
+    #[arg(long, env = "DAYBOOK_CONNECT_TIMEOUT_MS", default_value_t = 1_000, value_name = "MS")]
+    pub connect_timeout_ms: u64,
+
+    /// Longest time that the database works on one statement of a request, in milliseconds
+    #[arg(long, env = "DAYBOOK_STATEMENT_TIMEOUT_MS", default_value_t = 60_000, value_name = "MS")]
+    pub statement_timeout_ms: u64,
+}
+
+/// Daily partitions and their upkeep.
+#[derive(Args, Clone, Debug)]
+pub struct PartitionSettings {
+    /// Daily partitions kept ready ahead of today
+    #[arg(long, env = "DAYBOOK_PARTITION_DAYS_AHEAD", default_value_t = 30, value_name = "DAYS")]
+    pub partition_days_ahead: u16,
+
+    /// How far back a day may lie that gets a partition on request
+    #[arg(
+        long,
+        env = "DAYBOOK_PARTITION_DAYS_BACK_MAX",
+        default_value_t = 14_610,
+        value_name = "DAYS"
+    )]
+    pub partition_days_back_max: u32,
+
+    /// Most daily partitions that there may be
+    #[arg(long, env = "DAYBOOK_PARTITION_COUNT_MAX", default_value_t = 10_000, value_name = "N")]
+    pub partition_count_max: u32,
+
+    /// Who runs the upkeep of partitions
+    #[arg(long, env = "DAYBOOK_SCHEDULER", value_enum, default_value_t = Scheduler::Auto)]
+    pub scheduler: Scheduler,
+
+    /// Seconds between two rounds of the server's own ticker
+    #[arg(long, env = "DAYBOOK_TICKER_SECONDS", default_value_t = 600, value_name = "SECONDS")]
+    pub ticker_seconds: u64,
+}
+
+/// Who runs the upkeep of partitions.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Scheduler {
+    /// pg_cron where it is usable, else the ticker.
+    Auto,
+    /// pg_cron, or refuse to start.
+    Cron,
+    /// A ticker in the server, under an advisory lock.
+    Ticker,
+}
+
+/// What the seeder fills an empty database with.
+#[derive(Args, Clone, Debug)]
+pub struct SeedSettings {
+    /// Users to make
+    #[arg(long, env = "DAYBOOK_SEED_USERS", default_value_t = 2_000, value_name = "N")]
+    pub seed_users: u32,
+
+    /// Transactions to make
+    #[arg(long, env = "DAYBOOK_SEED_TRANSACTIONS", default_value_t = 3_000_000, value_name = "N")]
+    pub seed_transactions: u64,
+
+    /// First day (UTC) with transactions [default: so that the last one is yesterday]
+    #[arg(long, env = "DAYBOOK_SEED_FROM", value_name = "YYYY-MM-DD")]
+    pub seed_from: Option<NaiveDate>,
+
+    /// Days with transactions
+    #[arg(long, env = "DAYBOOK_SEED_DAYS", default_value_t = 365, value_name = "N")]
+    pub seed_days: u32,
+
+    /// Number that the rows are drawn from: same number and first day, same rows
+    #[arg(long, env = "DAYBOOK_SEED_NUMBER", default_value_t = 20_230_101, value_name = "N")]
+    pub seed_number: u64,
+
+    /// Draw users by Zipf's law and instants from business hours, as real data look
+    #[arg(long, env = "DAYBOOK_SEED_SKEWED")]
+    pub seed_skewed: bool,
+
+    /// Loaders that work side by side [default: one a processor, at most 4]
+    #[arg(long, env = "DAYBOOK_SEED_LOADERS", value_name = "N")]
+    pub seed_loaders: Option<usize>,
+}
+
+/// The gRPC port and its limits.
+#[derive(Args, Clone, Debug)]
+pub struct ServerSettings {
+    /// Address and port to listen on
+    #[arg(long, env = "DAYBOOK_LISTEN", default_value = "127.0.0.1:50051", value_name = "ADDR")]
+    pub listen: SocketAddr,
+
+    /// Longest time for one request, in milliseconds, whatever deadline its client sets
+    #[arg(long, env = "DAYBOOK_REQUEST_TIMEOUT_MS", default_value_t = 30_000, value_name = "MS")]
+    pub request_timeout_ms: u64,
+
+    /// Most requests at work at once; more are answered UNAVAILABLE at once
+    #[arg(long, env = "DAYBOOK_CONCURRENCY_MAX", default_value_t = 256, value_name = "N")]
+    pub concurrency_max: usize,
+
+    /// Most connections at once; more are closed at once
+    #[arg(long, env = "DAYBOOK_CONNECTIONS_MAX", default_value_t = 1_024, value_name = "N")]
+    pub connections_max: usize,
+
+    /// Most requests at once on one connection
+    #[arg(long, env = "DAYBOOK_STREAMS_MAX", default_value_t = 200, value_name = "N")]
+    pub streams_max: u32,
+
+    /// Largest request message, in bytes
+    #[arg(
+        long,
+        env = "DAYBOOK_REQUEST_BYTES_MAX",
+        default_value_t = 1_048_576,
+        value_name = "BYTES"
+    )]
+    pub request_bytes_max: usize,
+
+    /// Largest answer message, in bytes
+    #[arg(
+        long,
+        env = "DAYBOOK_RESPONSE_BYTES_MAX",
+        default_value_t = 4_194_304,
+        value_name = "BYTES"
+    )]
+    pub response_bytes_max: usize,
+
+    /// Longest wait for a new connection's first request bytes, in milliseconds
+    #[arg(
+        long,
+        env = "DAYBOOK_FIRST_BYTES_TIMEOUT_MS",
+        default_value_t = 5_000,
+        value_name = "MS"
+    )]
+    pub first_bytes_timeout_ms: u64,
+
+    /// Longest time that requests at work get to finish after a stop signal, in milliseconds
+    #[arg(long, env = "DAYBOOK_DRAIN_TIMEOUT_MS", default_value_t = 10_000, value_name = "MS")]
+    pub drain_timeout_ms: u64,
+
+    /// Whether server reflection is served
+    #[arg(long, env = "DAYBOOK_REFLECTION", value_enum, default_value_t = Reflection::Auto)]
+    pub reflection: Reflection,
+}
+
+/// Whether server reflection is served.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Reflection {
+    /// On a loopback address only.
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+/// Logs.
+#[derive(Args, Clone, Debug)]
+pub struct LogSettings {
+    /// What is logged: a level, or a filter such as info,daybook::grpc=debug
+    #[arg(long, env = "DAYBOOK_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+
+    /// How log lines are written
+    #[arg(long, env = "DAYBOOK_LOG_FORMAT", value_enum, default_value_t = LogFormat::Human)]
+    pub log_format: LogFormat,
+
+    /// Requests that take longer are logged as warnings, in milliseconds
+    #[arg(long, env = "DAYBOOK_SLOW_REQUEST_MS", default_value_t = 1_000, value_name = "MS")]
+    pub slow_request_ms: u64,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Everything that `daybook serve` needs.
+#[derive(Args, Clone, Debug)]
+pub struct ServeSettings {
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+    #[command(flatten)]
+    pub pool: PoolSettings,
+    #[command(flatten)]
+    pub partitions: PartitionSettings,
+    #[command(flatten)]
+    pub seed: SeedSettings,
+    #[command(flatten)]
+    pub server: ServerSettings,
+
+    /// Leave an empty database empty
+    #[arg(long, env = "DAYBOOK_NO_SEED")]
+    pub no_seed: bool,
+}
