@@ -5,7 +5,7 @@
 //! nothing but a binary depends on the process environment. [`ServeSettings::check`]
 //! validates settings together, before a port opens or a process starts.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf};
 
 use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
@@ -21,6 +21,7 @@ pub struct DatabaseSettings {
     #[arg(long, env = "DAYBOOK_SCHEMA", default_value = "daybook", value_name = "NAME")]
     pub schema: String,
 
+    /// The private Postgres.
     #[command(flatten)]
     pub cluster: ClusterSettings,
 }
@@ -232,14 +233,19 @@ pub enum LogFormat {
 /// Everything that `daybook serve` needs.
 #[derive(Args, Clone, Debug)]
 pub struct ServeSettings {
+    /// Where the database is.
     #[command(flatten)]
     pub database: DatabaseSettings,
+    /// Connections to it.
     #[command(flatten)]
     pub pool: PoolSettings,
+    /// Daily partitions.
     #[command(flatten)]
     pub partitions: PartitionSettings,
+    /// What an empty database is filled with.
     #[command(flatten)]
     pub seed: SeedSettings,
+    /// The gRPC port and its limits.
     #[command(flatten)]
     pub server: ServerSettings,
 

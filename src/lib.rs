@@ -2,4 +2,17 @@
 //!
 //! One crate, five levels; imports go down only. `ARCHITECTURE.md` has the map.
 
+pub mod analytics;
+pub mod app;
+pub mod cli;
+pub mod cluster;
 pub mod config;
+pub mod domain;
+pub mod error;
+pub mod grpc;
+pub mod ledger;
+pub mod seed;
+pub mod store;
+pub mod telemetry;
+pub mod upkeep;
+pub mod workers;

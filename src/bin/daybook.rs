@@ -1,3 +1,39 @@
-//! The `daybook` binary.
+//! The `daybook` binary: reads the command line and the environment, and runs one
+//! command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use daybook::{
+    app,
+    cli::{Cli, Command, ServeArgs},
+    telemetry,
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        None => serve(cli.serve).await,
+        Some(Command::Serve(arguments)) => serve(*arguments).await,
+        Some(Command::Migrate(arguments)) => match telemetry::start(&arguments.logs) {
+            Ok(()) => app::migrate(&arguments).await.map(|()| ExitCode::SUCCESS),
+            Err(error) => Err(error),
+        },
+        Some(Command::Psql(arguments)) => app::psql(&arguments).await,
+        Some(Command::Health(arguments)) => {
+            app::ask_health(&arguments.address).await.map(|()| ExitCode::SUCCESS)
+        }
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("daybook: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn serve(arguments: ServeArgs) -> anyhow::Result<ExitCode> {
+    telemetry::start(&arguments.logs)?;
+    // On the heap: the future holds everything that serving needs.
+    Box::pin(app::serve(arguments.settings, arguments.logs)).await?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,1 +1,5 @@
 //! Every integration test, in one binary.
+#![allow(clippy::unwrap_used, reason = "an unwrap that fails is a test that fails")]
+
+mod cluster;
+mod support;

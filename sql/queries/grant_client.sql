@@ -1,0 +1,14 @@
+-- What the role that people look with may do: read everything, and write through
+-- the tables that triggers watch. No partition, no TRUNCATE, no other table.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'daybook_client') THEN
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO daybook_client', current_schema());
+        GRANT SELECT ON users, accounts, user_wallets, assets, transactions, transaction_ids,
+            schema_migrations, seed_runs, seed_days TO daybook_client;
+        GRANT INSERT, UPDATE, DELETE ON users, user_wallets, transactions TO daybook_client;
+        GRANT INSERT ON accounts, assets TO daybook_client;
+        GRANT EXECUTE ON FUNCTION partition_bounds(regclass) TO daybook_client;
+    END IF;
+END
+$$

@@ -1,0 +1,2 @@
+-- The cheapest question that shows that the database answers.
+SELECT 1 AS one

@@ -1,0 +1,8 @@
+-- A page of users by username. $1 the username that the page starts behind (text,
+-- empty for the first page: every username sorts behind it), $2 rows at most.
+-- Walks the unique index on username.
+SELECT user_uuid, username, name, created_at
+FROM users
+WHERE username > $1
+ORDER BY username
+LIMIT $2

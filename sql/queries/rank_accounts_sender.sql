@@ -1,0 +1,25 @@
+-- The exact moments of every account's amounts (sender side) in a window, for the
+-- accounts of one network. $1 asset_id, $2 window start (inside), $3 window end
+-- (outside), $4 whether squares are wanted (else sum_of_squares is 0), $5 network.
+-- At least one row: as_of is the instant of the snapshot, address is null where
+-- the network has no accounts. Idle accounts are there with count 0.
+-- Counts on: partitions pruned by the window when the statement is planned.
+WITH moved AS (
+    SELECT
+        t.sender_id AS account_id,
+        count(*) AS transaction_count,
+        sum(t.amount) AS sum_amount,
+        CASE WHEN $4 THEN sum(t.amount * t.amount) ELSE 0 END AS sum_of_squares
+    FROM transactions t
+    WHERE t.asset_id = $1 AND t.occurred_at >= $2 AND t.occurred_at < $3
+    GROUP BY t.sender_id
+)
+SELECT
+    s.as_of,
+    a.address,
+    coalesce(m.transaction_count, 0) AS transaction_count,
+    coalesce(m.sum_amount, 0) AS sum_amount,
+    coalesce(m.sum_of_squares, 0) AS sum_of_squares
+FROM (SELECT now() AS as_of) s
+LEFT JOIN accounts a ON a.network = $5
+LEFT JOIN moved m USING (account_id)

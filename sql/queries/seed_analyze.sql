@@ -1,0 +1,2 @@
+-- Statistics of the whole, from a sample of all partitions.
+ANALYZE transactions

@@ -1,0 +1,2 @@
+-- Whether the partition {leaf} is empty.
+SELECT NOT EXISTS (SELECT FROM {leaf}) AS is_empty

@@ -1,0 +1,208 @@
+//! Who ranks highest in a window?
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+pub use crate::store::rank::RankedUser;
+use crate::{
+    analytics::Analytics,
+    domain::{
+        account::{Address, Network},
+        asset::Asset,
+        direction::Direction,
+        metric::{Metric, Moments},
+        ranking::{Member, RankCursor, RankOrder, Ranking},
+        window::Window,
+    },
+    error::{Error, ErrorKind},
+    store::rank::{self, Measure, Snapshot},
+};
+
+/// What a ranking is about, apart from who is ranked.
+#[derive(Clone, Debug)]
+pub struct RankQuestion {
+    /// Of what.
+    pub asset: Asset,
+    /// When.
+    pub window: Window,
+    /// On which side.
+    pub direction: Direction,
+    /// By what.
+    pub metric: Metric,
+    /// Which end comes first.
+    pub order: RankOrder,
+    /// Whether members without transactions are ranked too.
+    pub include_idle: bool,
+    /// Most rows in the answer.
+    pub page_size: usize,
+}
+
+/// One member's place.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Place<M> {
+    /// Competition rank, from 1; `None` for a member that is not ranked.
+    pub rank: Option<usize>,
+    /// The member.
+    pub member: M,
+    /// What the rank compares, as text with at least the asset's decimals; `None`
+    /// where it is undefined.
+    pub value: Option<String>,
+    /// Number of the member's transactions.
+    pub transaction_count: i64,
+}
+
+/// A page of a ranking, from one snapshot.
+#[derive(Debug)]
+pub struct RankAnswer<M, K> {
+    /// The page, best first.
+    pub places: Vec<Place<M>>,
+    /// Where the next page goes on; `None` on the last one.
+    pub next: Option<RankCursor<K>>,
+    /// Number of members on all pages.
+    pub population_size: usize,
+    /// The member that was asked for.
+    pub standing: Option<Place<M>>,
+    /// The database's clock at the snapshot.
+    pub as_of: DateTime<Utc>,
+    /// How long the database took.
+    pub took: Duration,
+}
+
+impl Analytics {
+    /// Ranks all users.
+    ///
+    /// # Errors
+    /// `NotFound` if `standing_of` is unknown; what the database says.
+    pub async fn rank_users(
+        &self,
+        question: &RankQuestion,
+        after: Option<&RankCursor<Uuid>>,
+        standing_of: Option<Uuid>,
+    ) -> Result<RankAnswer<RankedUser, Uuid>, Error> {
+        let answer = rank::rank_users(&self.database, measure(question)).await?;
+        let key = |user: &RankedUser| user.user_uuid;
+        let ranked = answer
+            .map(|snapshot| rank_snapshot(question, after, standing_of.as_ref(), snapshot, key));
+        finish(ranked.value, ranked.took, standing_of.is_some(), "user")
+    }
+
+    /// Ranks the accounts of a network.
+    ///
+    /// # Errors
+    /// `NotFound` if `standing_of` is unknown; what the database says.
+    pub async fn rank_accounts(
+        &self,
+        question: &RankQuestion,
+        network: &Network,
+        after: Option<&RankCursor<String>>,
+        standing_of: Option<&Address>,
+    ) -> Result<RankAnswer<String, String>, Error> {
+        let answer = rank::rank_accounts(&self.database, measure(question), network).await?;
+        let standing_key = standing_of.map(|address| address.as_str().to_owned());
+        let ranked = answer.map(|snapshot| {
+            rank_snapshot(question, after, standing_key.as_ref(), snapshot, String::clone)
+        });
+        finish(ranked.value, ranked.took, standing_of.is_some(), "account")
+    }
+}
+
+fn measure(question: &RankQuestion) -> Measure {
+    Measure {
+        asset_id: question.asset.asset_id,
+        window: question.window,
+        direction: question.direction,
+        needs_squares: question.metric.needs_squares(),
+    }
+}
+
+fn finish<M, K>(
+    mut answer: RankAnswer<M, K>,
+    took: Duration,
+    is_standing_wanted: bool,
+    what: &'static str,
+) -> Result<RankAnswer<M, K>, Error> {
+    if is_standing_wanted && answer.standing.is_none() {
+        return Err(Error::new(ErrorKind::NotFound(what)));
+    }
+    answer.took = took;
+    Ok(answer)
+}
+
+/// Ranks what a snapshot measured: pure.
+fn rank_snapshot<M: Clone, K: Ord + Clone>(
+    question: &RankQuestion,
+    after: Option<&RankCursor<K>>,
+    standing_of: Option<&K>,
+    snapshot: Snapshot<M>,
+    key_of: impl Fn(&M) -> K,
+) -> RankAnswer<M, K> {
+    let mut shown = Vec::with_capacity(snapshot.members.len());
+    let mut members = Vec::with_capacity(snapshot.members.len());
+    let mut idle_standing = None;
+    for (member, moments) in snapshot.members {
+        let key = key_of(&member);
+        if moments.count == 0 && !question.include_idle {
+            if standing_of == Some(&key) {
+                idle_standing = Some(place(question, None, member, &moments));
+            }
+            continue;
+        }
+        members.push(Member {
+            key: (key, shown.len()),
+            value: question.metric.value(&moments),
+            transaction_count: moments.count,
+        });
+        shown.push(member);
+    }
+    let ranking = Ranking::new(question.order, members);
+    let ranked_place = |(rank, ranked): (usize, &Member<(K, usize)>)| Place {
+        rank: Some(rank),
+        member: shown[ranked.key.1].clone(),
+        value: ranked.value.as_ref().map(|value| value.to_text(value_decimals(question))),
+        transaction_count: ranked.transaction_count,
+    };
+    // The index behind the key only carries the member along: keys are unique.
+    let after = after.map(|cursor| RankCursor {
+        value: cursor.value.clone(),
+        key: (cursor.key.clone(), usize::MAX),
+    });
+    let (rows, has_more) = ranking.page(after.as_ref(), question.page_size);
+    let rows: Vec<_> = rows.collect();
+    let next = rows.last().filter(|_| has_more).map(|(_, member)| RankCursor {
+        value: member.value.clone(),
+        key: member.key.0.clone(),
+    });
+    let standing = standing_of
+        .and_then(|key| ranking.find_by(|ranked| ranked.0 == *key).map(ranked_place))
+        .or(idle_standing);
+    RankAnswer {
+        places: rows.into_iter().map(ranked_place).collect(),
+        next,
+        population_size: ranking.population_size(),
+        standing,
+        as_of: snapshot.as_of,
+        took: Duration::ZERO,
+    }
+}
+
+fn place<M>(
+    question: &RankQuestion,
+    rank: Option<usize>,
+    member: M,
+    moments: &Moments,
+) -> Place<M> {
+    let value = question.metric.value(moments);
+    Place {
+        rank,
+        member,
+        value: value.map(|value| value.to_text(value_decimals(question))),
+        transaction_count: moments.count,
+    }
+}
+
+/// Amounts carry the asset's decimals; a count is a whole number.
+fn value_decimals(question: &RankQuestion) -> u32 {
+    if question.metric == Metric::Count { 0 } else { question.asset.decimals }
+}

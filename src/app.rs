@@ -1,0 +1,12 @@
+//! The one place where things are wired, in the order in which they start and stop.
+
+mod database;
+mod health;
+mod introduction;
+mod serve;
+mod signals;
+mod tools;
+
+pub use health::ask_health;
+pub use serve::serve;
+pub use tools::{fill, migrate, psql};

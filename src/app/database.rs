@@ -1,0 +1,112 @@
+//! Opens the database that the settings name: a private Postgres of our own, one that
+//! another Daybook runs, or a server given by URL.
+
+use std::str::FromStr;
+
+use anyhow::{Context, bail};
+use tokio_postgres::{Config, config::SslMode};
+
+use crate::{
+    cluster::{self, Cluster, ClusterRole},
+    config::DatabaseSettings,
+    store::DatabaseTarget,
+};
+
+/// Whether a private Postgres that another Daybook runs may be used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Ownership {
+    /// No: this process serves, and serves alone.
+    Own,
+    /// Yes: this process only visits.
+    Share,
+}
+
+/// An open database.
+pub(super) struct OpenDatabase {
+    /// How to connect to it.
+    pub(super) target: DatabaseTarget,
+    /// The private Postgres, if this process runs one.
+    pub(super) cluster: Option<Cluster>,
+}
+
+impl OpenDatabase {
+    /// Opens the database.
+    pub(super) async fn open(
+        settings: &DatabaseSettings,
+        ownership: Ownership,
+    ) -> anyhow::Result<Self> {
+        let schema = settings.schema.clone();
+        if let Some(url) = &settings.database_url {
+            return Ok(Self { target: DatabaseTarget { config: guest(url)?, schema }, cluster: None });
+        }
+        if ownership == Ownership::Share
+            && let Some(running) = cluster::attach(&settings.cluster).await?
+        {
+            let config = running.connection(ClusterRole::Owner);
+            return Ok(Self { target: DatabaseTarget { config, schema }, cluster: None });
+        }
+        let cluster = Cluster::start(&settings.cluster).await?;
+        let description = cluster.describe();
+        if description.fell_back {
+            tracing::warn!(
+                "the data is in {}: the server's user {} cannot reach the working folder",
+                description.data_dir.display(),
+                description.user
+            );
+        }
+        let config = cluster.connection(ClusterRole::Owner);
+        Ok(Self { target: DatabaseTarget { config, schema }, cluster: Some(cluster) })
+    }
+
+    /// Stops the private Postgres, if this process runs one.
+    pub(super) async fn close(self) -> anyhow::Result<()> {
+        if let Some(cluster) = self.cluster {
+            cluster.stop().await.context("the private Postgres did not stop cleanly")?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the private Postgres is given up for good; for ever where there is
+    /// none.
+    pub(super) async fn failed(&self) -> String {
+        match &self.cluster {
+            Some(cluster) => cluster.failed().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Checks the settings of the database before anything is started.
+pub(super) fn check(settings: &DatabaseSettings) -> anyhow::Result<()> {
+    let schema = &settings.schema;
+    let is_plain = schema.len() <= 48
+        && schema.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && schema.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if !is_plain || schema.starts_with("pg_") {
+        bail!(
+            "--schema must be 1 to 48 lower-case letters, digits and underscores, not beginning \
+             with a digit or pg_"
+        );
+    }
+    if let Some(url) = &settings.database_url {
+        guest(url)?;
+    }
+    Ok(())
+}
+
+fn guest(url: &str) -> anyhow::Result<Config> {
+    // The text of the error would repeat parts of the URL, the password among them.
+    let Ok(config) = Config::from_str(url) else {
+        bail!(
+            "--database-url cannot be read: it must look like \
+             postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+        );
+    };
+    if config.get_ssl_mode() == SslMode::Require {
+        bail!(
+            "--database-url asks for TLS (sslmode=require), which Daybook does not speak to \
+             Postgres yet: use a Unix socket, a private network or a local tunnel"
+        );
+    }
+    Ok(config)
+}

@@ -1,0 +1,67 @@
+//! What a newcomer sees when Daybook serves: addresses, users, a question to paste.
+
+use std::{
+    io::{self, Write},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
+
+use chrono::{Days, NaiveDate, Utc};
+
+use crate::{
+    ledger::Ledger,
+    store::{Database, seed},
+};
+
+/// Users that are shown.
+const USERS_SHOWN: usize = 3;
+
+/// Days of the window in the question where nothing was seeded.
+const DAYS_SHOWN: u64 = 365;
+
+/// Prints it to standard output, and logs users.
+pub(super) async fn print(database: &Database, address: SocketAddr) -> anyhow::Result<()> {
+    let users = Ledger::new(database.clone()).list_users("", USERS_SHOWN).await?.users;
+    for user in &users {
+        tracing::info!(user_uuid = %user.user_uuid, username = user.username, "a user to ask for");
+    }
+    let reachable = reachable(address);
+    let mut text = format!("\nDaybook serves gRPC on {reachable}\n");
+    for user in users.iter().take(2) {
+        text.push_str(&format!("  user {} {}\n", user.user_uuid, user.name));
+    }
+    if let Some(user) = users.first() {
+        let (start, end) = window(database).await?;
+        text.push_str(&format!(
+            "Ask a question:\n  grpcurl -plaintext -d '{{\"user_uuid\": \"{}\", \"window\": \
+             {{\"start\": \"{start}T00:00:00Z\", \"end\": \"{end}T00:00:00Z\"}}, \"direction\": \
+             \"DIRECTION_SENDER\"}}' {reachable} daybook.v1.AnalyticsService/SumAmount\n",
+            user.user_uuid
+        ));
+    } else {
+        text.push_str("There are no users yet.\n");
+    }
+    text.push_str("Ctrl-C stops everything.\n");
+    let mut output = io::stdout().lock();
+    output.write_all(text.as_bytes())?;
+    Ok(output.flush()?)
+}
+
+/// Days that hold rows: those of the seeding, else the last year.
+async fn window(database: &Database) -> anyhow::Result<(NaiveDate, NaiveDate)> {
+    let client = database.connect().await?;
+    if let Some((run, _)) = seed::find_run(&client).await? {
+        let days = Days::new(run.day_count.unsigned_abs());
+        let end = run.first_day.checked_add_days(days).unwrap_or(NaiveDate::MAX);
+        return Ok((run.first_day, end));
+    }
+    let today = Utc::now().date_naive();
+    Ok((today.checked_sub_days(Days::new(DAYS_SHOWN)).unwrap_or(today), today))
+}
+
+/// An address that a client on this machine can use.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        return SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port());
+    }
+    address
+}

@@ -1,0 +1,228 @@
+//! `daybook serve`: from settings to a served database, and back down.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use chrono::Utc;
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    analytics::Analytics,
+    app::{
+        database::{self, OpenDatabase, Ownership},
+        introduction, signals,
+    },
+    config::{LogSettings, PartitionSettings, PoolSettings, SeedSettings, ServeSettings},
+    grpc::{
+        self,
+        serve::{Services, Signals, Stop},
+    },
+    ledger::Ledger,
+    seed::{self, SeedOutcome, SeedPlan},
+    store::Database,
+    upkeep::{
+        migrate,
+        partitions::{self, Keeper, PartitionUpkeep},
+        pulse::Pulse,
+        server_check,
+    },
+    workers,
+};
+
+/// Longest time that connections to the database get to end.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Serves until a stop signal.
+///
+/// # Errors
+/// If the settings are wrong, the port is taken, or the database is not fit. Whatever
+/// was started is stopped again.
+pub async fn serve(settings: ServeSettings, logs: LogSettings) -> anyhow::Result<()> {
+    let plan = check(&settings)?;
+    let listen = settings.server.listen;
+    // Taken before the database is touched: a port that is not free is known at once.
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}: is something else there?"))?;
+    let stop = signals::listen()?;
+    let opened = tokio::select! {
+        opened = OpenDatabase::open(&settings.database, Ownership::Own) => opened?,
+        () = stop.drain.cancelled() => return Ok(()),
+    };
+    let database = Database::new(&opened.target, &settings.pool)?;
+    let outcome = tokio::select! {
+        outcome = run(&settings, &logs, plan, listener, &database, stop) => outcome,
+        reason = opened.failed() => {
+            Err(anyhow::anyhow!("the private Postgres cannot be kept running: {reason}"))
+        }
+    };
+    if !database.close(CLOSE_TIMEOUT).await {
+        tracing::warn!("connections to the database did not end in time");
+    }
+    let closed = opened.close().await;
+    outcome.and(closed)
+}
+
+/// Checks all settings together, before a port opens or a process starts.
+fn check(settings: &ServeSettings) -> anyhow::Result<Option<SeedPlan>> {
+    database::check(&settings.database)?;
+    check_pool(&settings.pool)?;
+    let server = &settings.server;
+    for (value, name) in [
+        (server.request_timeout_ms, "--request-timeout-ms"),
+        (server.first_bytes_timeout_ms, "--first-bytes-timeout-ms"),
+        (server.concurrency_max as u64, "--concurrency-max"),
+        (server.connections_max as u64, "--connections-max"),
+        (u64::from(server.streams_max), "--streams-max"),
+        (server.request_bytes_max as u64, "--request-bytes-max"),
+        (server.response_bytes_max as u64, "--response-bytes-max"),
+    ] {
+        if value == 0 {
+            bail!("{name} must be at least 1");
+        }
+    }
+    check_partitions(&settings.partitions)?;
+    if settings.no_seed {
+        return Ok(None);
+    }
+    plan(&settings.seed).map(Some)
+}
+
+/// Checks the settings of the pool.
+pub(super) fn check_pool(pool: &PoolSettings) -> anyhow::Result<()> {
+    if pool.pool_size == 0 || pool.pool_wait_ms == 0 || pool.connect_timeout_ms == 0 {
+        bail!("--pool-size, --pool-wait-ms and --connect-timeout-ms must be at least 1");
+    }
+    Ok(())
+}
+
+/// Checks the settings of partitions.
+pub(super) fn check_partitions(settings: &PartitionSettings) -> anyhow::Result<()> {
+    if !(1..=3_650).contains(&settings.partition_days_ahead) {
+        bail!("--partition-days-ahead must be 1 to 3,650");
+    }
+    Ok(())
+}
+
+/// The plan that the settings of the seeder ask for.
+pub(super) fn plan(settings: &SeedSettings) -> anyhow::Result<SeedPlan> {
+    Ok(SeedPlan::new(settings, Utc::now().date_naive())?)
+}
+
+/// Loaders that work side by side unless a setting says otherwise.
+pub(super) fn loaders(settings: &SeedSettings) -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    settings.seed_loaders.unwrap_or_else(|| processors.min(4)).max(1)
+}
+
+async fn run(
+    settings: &ServeSettings,
+    logs: &LogSettings,
+    plan: Option<SeedPlan>,
+    listener: TcpListener,
+    database: &Database,
+    stop: Stop,
+) -> anyhow::Result<()> {
+    let (started, is_started) = watch::channel(false);
+    let (serving, is_serving) = watch::channel(false);
+    let services = Services {
+        analytics: Analytics::new(database.clone()),
+        ledger: Ledger::new(database.clone()),
+    };
+    let address = listener.local_addr()?;
+    let slow = Duration::from_millis(logs.slow_request_ms);
+    // Its own token: when the preparation fails the server stops without a signal.
+    let server_stop = Stop { drain: stop.drain.child_token(), hurry: stop.hurry.clone() };
+    let _stop_server = server_stop.drain.clone().drop_guard();
+    let signals = Signals { is_started, is_serving };
+    let server_settings = settings.server.clone();
+    let server = tokio::spawn(async move {
+        grpc::serve::serve(listener, &server_settings, slow, services, signals, server_stop).await
+    });
+    let keeper = tokio::select! {
+        prepared = prepare(settings, plan, database) => prepared?,
+        () = stop.drain.cancelled() => return finish(server.await?),
+    };
+    let mut running = Workers::start(database, keeper, serving, &stop.drain);
+    started.send_replace(true);
+    introduction::print(database, address).await?;
+    let outcome = server.await?;
+    running.finish().await;
+    finish(outcome)
+}
+
+fn finish(served: anyhow::Result<usize>) -> anyhow::Result<()> {
+    match served? {
+        0 => tracing::info!("stopped"),
+        cut_off => tracing::warn!(cut_off, "stopped; some requests did not finish in time"),
+    }
+    Ok(())
+}
+
+/// Makes the database fit to serve.
+async fn prepare(
+    settings: &ServeSettings,
+    plan: Option<SeedPlan>,
+    database: &Database,
+) -> anyhow::Result<Keeper> {
+    let facts = server_check::check(database, &settings.pool).await?;
+    migrate::migrate(database).await?;
+    let keeper = partitions::prepare(database, &settings.partitions, &facts).await?;
+    let loaders = loaders(&settings.seed);
+    let wants_seed = plan.is_some();
+    match seed::seed(database, plan, loaders, &settings.partitions).await.map_err(with_causes)? {
+        SeedOutcome::Seeded { rows, seconds } => {
+            tracing::info!(rows, seconds, "seeded");
+        }
+        SeedOutcome::HasOwnRows if wants_seed => {
+            tracing::info!("the database holds rows of its own: it is not seeded");
+        }
+        SeedOutcome::HasOwnRows | SeedOutcome::SeededBefore => {}
+    }
+    tracing::info!(?keeper, "partitions are ready");
+    Ok(keeper)
+}
+
+/// An error of the levels below with its causes: here a person reads them.
+pub(super) fn with_causes(error: crate::error::Error) -> anyhow::Error {
+    anyhow::Error::new(error)
+}
+
+/// The tasks beside the server.
+struct Workers {
+    tasks: JoinSet<&'static str>,
+}
+
+impl Workers {
+    fn start(
+        database: &Database,
+        keeper: Keeper,
+        serving: watch::Sender<bool>,
+        stop: &CancellationToken,
+    ) -> Self {
+        let mut tasks = JoinSet::new();
+        let (pulse, health_stop) = (Pulse::new(database.clone()), stop.clone());
+        tasks.spawn(async move {
+            workers::database_health::run(pulse, serving, health_stop).await;
+            "database health"
+        });
+        if let Keeper::Ticker(interval) = keeper {
+            let (upkeep, upkeep_stop) = (PartitionUpkeep::new(database.clone()), stop.clone());
+            tasks.spawn(async move {
+                workers::partition_upkeep::run(upkeep, interval, upkeep_stop).await;
+                "partition upkeep"
+            });
+        }
+        Self { tasks }
+    }
+
+    async fn finish(&mut self) {
+        while let Some(ended) = self.tasks.join_next().await {
+            match ended {
+                Ok(name) => tracing::debug!(name, "worker ended"),
+                Err(error) => tracing::error!(%error, "a worker failed"),
+            }
+        }
+    }
+}

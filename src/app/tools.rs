@@ -1,0 +1,89 @@
+//! Commands that come and go: `migrate`, `psql`, and the `seeder` binary.
+
+use std::process::ExitCode;
+
+use crate::{
+    app::{
+        database::{self, OpenDatabase, Ownership},
+        serve::{check_partitions, check_pool, loaders, plan, with_causes},
+        signals,
+    },
+    cli::{MigrateArgs, PsqlArgs, SeederCli},
+    cluster,
+    config::{PartitionSettings, PoolSettings},
+    seed::{self, SeedOutcome},
+    store::Database,
+    upkeep::{migrate as migrations, partitions, server_check},
+};
+
+/// Brings the schema up to date.
+///
+/// # Errors
+/// If the database cannot be opened or is not fit.
+pub async fn migrate(arguments: &MigrateArgs) -> anyhow::Result<()> {
+    database::check(&arguments.database)?;
+    check_pool(&arguments.pool)?;
+    check_partitions(&arguments.partitions)?;
+    let opened = OpenDatabase::open(&arguments.database, Ownership::Share).await?;
+    let outcome = async {
+        let database = Database::new(&opened.target, &arguments.pool)?;
+        let count = bring_up(&database, &arguments.pool, &arguments.partitions).await?;
+        tracing::info!(count, "the schema is up to date");
+        Ok(())
+    }
+    .await;
+    opened.close().await.and(outcome)
+}
+
+/// Fills an empty database.
+///
+/// # Errors
+/// If the settings are wrong, or the database cannot be opened or is not fit.
+pub async fn fill(arguments: &SeederCli) -> anyhow::Result<()> {
+    database::check(&arguments.database)?;
+    check_pool(&arguments.pool)?;
+    check_partitions(&arguments.partitions)?;
+    let plan = plan(&arguments.seed)?;
+    let stop = signals::listen()?;
+    let opened = OpenDatabase::open(&arguments.database, Ownership::Share).await?;
+    let work = async {
+        let database = Database::new(&opened.target, &arguments.pool)?;
+        bring_up(&database, &arguments.pool, &arguments.partitions).await?;
+        let loaders = loaders(&arguments.seed);
+        let outcome = seed::seed(&database, Some(plan), loaders, &arguments.partitions);
+        match outcome.await.map_err(with_causes)? {
+            SeedOutcome::Seeded { rows, seconds } => tracing::info!(rows, seconds, "seeded"),
+            SeedOutcome::SeededBefore => tracing::info!("the database was seeded before"),
+            SeedOutcome::HasOwnRows => {
+                tracing::info!("the database holds rows of its own: it is left as it is");
+            }
+        }
+        Ok(())
+    };
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        () = stop.drain.cancelled() => {
+            Err(anyhow::anyhow!("stopped before the seeding was complete: start again to go on"))
+        }
+    };
+    opened.close().await.and(outcome)
+}
+
+/// Opens psql on the private Postgres; returns psql's exit code.
+///
+/// # Errors
+/// If there is no psql, or the private Postgres cannot be started.
+pub async fn psql(arguments: &PsqlArgs) -> anyhow::Result<ExitCode> {
+    Ok(ExitCode::from(cluster::psql(&arguments.cluster, &arguments.arguments).await?))
+}
+
+async fn bring_up(
+    database: &Database,
+    pool: &PoolSettings,
+    settings: &PartitionSettings,
+) -> anyhow::Result<usize> {
+    let facts = server_check::check(database, pool).await?;
+    let count = migrations::migrate(database).await?;
+    partitions::prepare(database, settings, &facts).await?;
+    Ok(count)
+}

@@ -1,0 +1,113 @@
+//! The command line: commands and their settings.
+
+use std::ffi::OsString;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{
+    ClusterSettings, DatabaseSettings, LogSettings, PartitionSettings, PoolSettings, SeedSettings,
+    ServeSettings,
+};
+
+/// Exact time-window analytics on money movements in Postgres, over gRPC
+///
+/// Without a command Daybook serves: it starts a private Postgres in ./daybook-data (or
+/// uses the server at --database-url), brings its schema up to date, fills an empty
+/// database, and answers on 127.0.0.1:50051 until Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "daybook", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// Settings of `serve`, which is what no command means.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve (what no command means)
+    Serve(Box<ServeArgs>),
+    /// Bring the schema up to date and exit
+    Migrate(MigrateArgs),
+    /// Open psql on the private Postgres, as a role that cannot bypass the triggers
+    Psql(PsqlArgs),
+    /// Ask a running Daybook whether it serves; exit code 0 if so
+    Health(HealthArgs),
+}
+
+/// `daybook serve`.
+#[derive(Args, Clone, Debug)]
+pub struct ServeArgs {
+    /// Everything that serving needs.
+    #[command(flatten)]
+    pub settings: ServeSettings,
+    /// Logs.
+    #[command(flatten)]
+    pub logs: LogSettings,
+}
+
+/// `daybook migrate`.
+#[derive(Args, Clone, Debug)]
+pub struct MigrateArgs {
+    /// Where the database is.
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+    /// Connections.
+    #[command(flatten)]
+    pub pool: PoolSettings,
+    /// Partitions.
+    #[command(flatten)]
+    pub partitions: PartitionSettings,
+    /// Logs.
+    #[command(flatten)]
+    pub logs: LogSettings,
+}
+
+/// `daybook psql`.
+#[derive(Args, Clone, Debug)]
+pub struct PsqlArgs {
+    /// Where the private Postgres is.
+    #[command(flatten)]
+    pub cluster: ClusterSettings,
+    /// Handed to psql as they are
+    #[arg(last = true, value_name = "ARGS")]
+    pub arguments: Vec<OsString>,
+}
+
+/// `daybook health`.
+#[derive(Args, Clone, Debug)]
+pub struct HealthArgs {
+    /// Where Daybook serves
+    #[arg(
+        long,
+        env = "DAYBOOK_HEALTH_ADDRESS",
+        default_value = "http://127.0.0.1:50051",
+        value_name = "URL"
+    )]
+    pub address: String,
+}
+
+/// Fill an empty database with users and transactions, and exit
+#[derive(Debug, Parser)]
+#[command(name = "seeder", version)]
+pub struct SeederCli {
+    /// Where the database is.
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+    /// Connections.
+    #[command(flatten)]
+    pub pool: PoolSettings,
+    /// Partitions.
+    #[command(flatten)]
+    pub partitions: PartitionSettings,
+    /// What to fill it with.
+    #[command(flatten)]
+    pub seed: SeedSettings,
+    /// Logs.
+    #[command(flatten)]
+    pub logs: LogSettings,
+}

@@ -1,0 +1,123 @@
+//! Roles, database and extensions of the private Postgres.
+//!
+//! Every step can be done again, so that a start after a kill at any point goes on from there.
+
+use std::fs;
+
+use tokio_postgres::{Client, NoTls};
+use uuid::Uuid;
+
+use super::{error::ClusterError, install, process::Launch};
+
+/// A statement and the stem of its file, for messages.
+struct Step {
+    name: &'static str,
+    sql: &'static str,
+}
+
+macro_rules! step {
+    ($name:literal) => {
+        Step { name: $name, sql: include_str!(concat!("../../sql/queries/", $name, ".sql")) }
+    };
+}
+
+const ROLES: Step = step!("cluster_bootstrap_roles");
+const DATABASE_EXISTS: Step = step!("cluster_bootstrap_database_exists");
+const DATABASE: Step = step!("cluster_bootstrap_database");
+const RIGHTS: Step = step!("cluster_bootstrap_rights");
+const EXTENSION_EXISTS: Step = step!("cluster_bootstrap_extension_exists");
+const PARTMAN: Step = step!("cluster_bootstrap_partman");
+const CRON: Step = step!("cluster_bootstrap_cron");
+const PASSWORD_HOLD: Step = step!("cluster_bootstrap_password_hold");
+const PASSWORD_SET: Step = step!("cluster_bootstrap_password_set");
+const PASSWORD_EXISTS: Step = step!("cluster_bootstrap_password_exists");
+
+impl Step {
+    fn failed(&self, source: tokio_postgres::Error) -> ClusterError {
+        ClusterError::Bootstrap { step: self.name, source }
+    }
+
+    async fn run(&self, client: &Client) -> Result<(), ClusterError> {
+        client.batch_execute(self.sql).await.map_err(|error| self.failed(error))
+    }
+
+    async fn is_there(
+        &self,
+        client: &Client,
+        parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+    ) -> Result<bool, ClusterError> {
+        let row = client.query_one(self.sql, parameters).await;
+        row.and_then(|row| row.try_get("is_there")).map_err(|error| self.failed(error))
+    }
+}
+
+/// Makes what is missing; returns whether pg_cron can be used.
+pub(super) async fn run(launch: &Launch) -> Result<bool, ClusterError> {
+    with_superuser(launch, "postgres", async |client| {
+        ROLES.run(client).await?;
+        if !DATABASE_EXISTS.is_there(client, &[]).await? {
+            DATABASE.run(client).await?;
+        }
+        Ok(())
+    })
+    .await?;
+    with_superuser(launch, "daybook", async |client| {
+        RIGHTS.run(client).await?;
+        if !EXTENSION_EXISTS.is_there(client, &[&"pg_partman"]).await? {
+            return Err(install::no_partman(launch.installation.major));
+        }
+        PARTMAN.run(client).await?;
+        let has_cron = launch.installation.has_cron
+            && EXTENSION_EXISTS.is_there(client, &[&"pg_cron"]).await?;
+        if has_cron {
+            CRON.run(client).await?;
+        }
+        set_password(launch, client).await?;
+        Ok(has_cron)
+    })
+    .await
+}
+
+/// Gives the client role a password, unless it has the one that is in the file.
+async fn set_password(launch: &Launch, client: &mut Client) -> Result<(), ClusterError> {
+    let path = launch.folder.pgpass();
+    let has_file = fs::metadata(&path).is_ok_and(|found| found.len() > 0);
+    if has_file && PASSWORD_EXISTS.is_there(client, &[]).await? {
+        return Ok(());
+    }
+    // Two random UUIDs have 244 random bits.
+    let password = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    let tx = client.transaction().await.map_err(|error| PASSWORD_SET.failed(error))?;
+    tx.query_one(PASSWORD_HOLD.sql, &[&password])
+        .await
+        .map_err(|error| PASSWORD_HOLD.failed(error))?;
+    tx.batch_execute(PASSWORD_SET.sql).await.map_err(|error| PASSWORD_SET.failed(error))?;
+    // A kill between the two leaves a file with the wrong password unless the file goes first.
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(launch.folder.failed(&path, error));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    tx.commit().await.map_err(|error| PASSWORD_SET.failed(error))?;
+    let line = |host| format!("{host}:*:daybook:daybook_client:{password}\n");
+    launch.folder.write(&path, &(line("127.0.0.1") + &line("localhost")))
+}
+
+/// Connects as the superuser, does the work and waits until the connection is closed.
+async fn with_superuser<T>(
+    launch: &Launch,
+    database: &str,
+    work: impl AsyncFnOnce(&mut Client) -> Result<T, ClusterError>,
+) -> Result<T, ClusterError> {
+    let connecting =
+        |source| ClusterError::Bootstrap { step: "the connection of the superuser", source };
+    let config = launch.connection("postgres", database);
+    let (mut client, connection) = config.connect(NoTls).await.map_err(connecting)?;
+    let driver = tokio::spawn(connection);
+    let done = work(&mut client).await;
+    drop(client);
+    // What went wrong with the connection, the work has been told.
+    let _ = driver.await;
+    done
+}

@@ -1,0 +1,12 @@
+//! Values and rules of the field, without any I/O: what every other level
+//! speaks in. Parsing happens here once; a value that exists is valid.
+
+pub mod account;
+pub mod asset;
+pub mod decimal;
+pub mod direction;
+pub mod metric;
+pub mod ranking;
+pub mod transaction;
+pub mod user;
+pub mod window;

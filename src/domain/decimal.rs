@@ -1,0 +1,286 @@
+//! Exact decimal numbers of any size.
+//!
+//! Sums of money and token amounts outgrow every fixed-width decimal, and a
+//! type that rounds in silence has no place here: this one holds what Postgres's
+//! NUMERIC holds, digit for digit.
+
+use std::{cmp::Ordering, fmt};
+
+use num_bigint::{BigInt, Sign};
+use num_integer::Integer;
+use num_traits::{Signed, Zero};
+
+/// An exact decimal number: `unscaled / 10^scale`, kept without trailing zeros
+/// so that equal numbers are equal values.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Decimal {
+    unscaled: BigInt,
+    scale: u32,
+}
+
+impl Decimal {
+    /// The number zero.
+    #[must_use]
+    pub fn zero() -> Self {
+        Self { unscaled: BigInt::zero(), scale: 0 }
+    }
+
+    /// The number `unscaled / 10^scale`.
+    #[must_use]
+    pub fn new(unscaled: BigInt, scale: u32) -> Self {
+        let mut number = Self { unscaled, scale };
+        number.trim();
+        number
+    }
+
+    /// The quotient `numerator / denominator`, rounded half-even to `decimals`
+    /// decimals. `None` if the denominator is zero.
+    #[must_use]
+    pub fn rounded_quotient(numerator: &Self, denominator: &Self, decimals: u32) -> Option<Self> {
+        if denominator.unscaled.is_zero() {
+            return None;
+        }
+        // n / 10^a / (d / 10^b) * 10^k  =  n * 10^(b + k) / (d * 10^a)
+        let top = &numerator.unscaled * power_of_ten(denominator.scale + decimals);
+        let bottom = &denominator.unscaled * power_of_ten(numerator.scale);
+        Some(Self::new(divide_half_even(&top, &bottom), decimals))
+    }
+
+    /// The square root of `numerator / denominator`, rounded half-even to
+    /// `decimals` decimals. `None` if the quotient is negative or undefined.
+    ///
+    /// Exact: the integer root `k` of the scaled quotient is rounded up only if
+    /// the quotient exceeds `(k + 1/2)^2`, compared without division.
+    #[must_use]
+    pub fn rounded_root(numerator: &Self, denominator: &Self, decimals: u32) -> Option<Self> {
+        if denominator.unscaled.is_zero() {
+            return None;
+        }
+        let top = &numerator.unscaled * power_of_ten(denominator.scale + 2 * decimals);
+        let bottom = &denominator.unscaled * power_of_ten(numerator.scale);
+        let (top, bottom) = if bottom.is_negative() { (-top, -bottom) } else { (top, bottom) };
+        if top.is_negative() {
+            return None;
+        }
+        let root = (&top / &bottom).sqrt();
+        // x >= (k + 1/2)^2  <=>  4 * top >= (2k + 1)^2 * bottom
+        let middle = &root * 2 + 1;
+        let rounded = match BigInt::cmp(&(&top * 4), &(&middle * &middle * &bottom)) {
+            Ordering::Less => root,
+            Ordering::Greater => root + 1,
+            Ordering::Equal if root.is_even() => root,
+            Ordering::Equal => root + 1,
+        };
+        Some(Self::new(rounded, decimals))
+    }
+
+    /// The exact product.
+    #[must_use]
+    pub fn times(&self, other: &Self) -> Self {
+        Self::new(&self.unscaled * &other.unscaled, self.scale + other.scale)
+    }
+
+    /// The exact difference.
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Self {
+        let scale = self.scale.max(other.scale);
+        Self::new(self.at_scale(scale) - other.at_scale(scale), scale)
+    }
+
+    /// The exact sum.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let scale = self.scale.max(other.scale);
+        Self::new(self.at_scale(scale) + other.at_scale(scale), scale)
+    }
+
+    /// Reads a plain decimal: an optional minus sign, digits, and optionally a
+    /// point with digits behind it. No exponent, no spaces.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (sign, digits) = match text.strip_prefix('-') {
+            Some(rest) => (Sign::Minus, rest),
+            None => (Sign::Plus, text),
+        };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let has_point = digits.len() != whole.len();
+        if whole.is_empty() || (has_point && fraction.is_empty()) {
+            return None;
+        }
+        let joined: Vec<u8> = whole.bytes().chain(fraction.bytes()).collect();
+        if !joined.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let magnitude = BigInt::parse_bytes(&joined, 10)?;
+        let unscaled = if sign == Sign::Minus { -magnitude } else { magnitude };
+        Some(Self::new(unscaled, u32::try_from(fraction.len()).ok()?))
+    }
+
+    /// The number as plain text with at least `decimals` decimals, more only
+    /// where the number has more.
+    #[must_use]
+    pub fn to_text(&self, decimals: u32) -> String {
+        let scale = self.scale.max(decimals);
+        let digits = self.at_scale(scale).magnitude().to_string();
+        let places = scale as usize;
+        let padded = format!("{digits:0>width$}", width = places + 1);
+        let (whole, fraction) = padded.split_at(padded.len() - places);
+        let sign = if self.unscaled.is_negative() { "-" } else { "" };
+        let point = if fraction.is_empty() { "" } else { "." };
+        format!("{sign}{whole}{point}{fraction}")
+    }
+
+    fn at_scale(&self, scale: u32) -> BigInt {
+        &self.unscaled * power_of_ten(scale - self.scale)
+    }
+
+    fn trim(&mut self) {
+        if self.unscaled.is_zero() {
+            self.scale = 0;
+        }
+        let ten = BigInt::from(10);
+        while self.scale > 0 {
+            let (quotient, remainder) = self.unscaled.div_rem(&ten);
+            if !remainder.is_zero() {
+                break;
+            }
+            self.unscaled = quotient;
+            self.scale -= 1;
+        }
+    }
+}
+
+impl From<i64> for Decimal {
+    fn from(number: i64) -> Self {
+        Self { unscaled: BigInt::from(number), scale: 0 }
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.to_text(0))
+    }
+}
+
+impl Ord for Decimal {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let scale = self.scale.max(other.scale);
+        self.at_scale(scale).cmp(&other.at_scale(scale))
+    }
+}
+
+impl PartialOrd for Decimal {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+fn power_of_ten(exponent: u32) -> BigInt {
+    BigInt::from(10).pow(exponent)
+}
+
+fn divide_half_even(top: &BigInt, bottom: &BigInt) -> BigInt {
+    let (floor, remainder) = top.div_mod_floor(bottom);
+    match BigInt::cmp(&(remainder.abs() * 2), &bottom.abs()) {
+        Ordering::Less => floor,
+        Ordering::Greater => floor + 1,
+        Ordering::Equal if floor.is_even() => floor,
+        Ordering::Equal => floor + 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn number(text: &str) -> Decimal {
+        Decimal::parse(text).expect("the test wrote a number")
+    }
+
+    #[test]
+    fn text_is_kept_apart_from_trailing_zeros() {
+        for (text, expected) in [
+            ("0", "0"),
+            ("-0.00", "0"),
+            ("10.50", "10.5"),
+            ("0.00001", "0.00001"),
+            ("-1234567890123456789012345678901234567890.5", "-1234567890123456789012345678901234567890.5"),
+        ] {
+            assert_eq!(number(text).to_string(), expected);
+        }
+        assert_eq!(number("12.5").to_text(5), "12.50000");
+        assert_eq!(Decimal::zero().to_text(2), "0.00");
+    }
+
+    #[test]
+    fn nonsense_is_no_number() {
+        for text in ["", "-", ".", "1.", ".5", "1e3", "NaN", "1,5", " 1", "1_000", "--1", "+1"] {
+            assert_eq!(Decimal::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn quotients_round_half_to_even() {
+        for (top, bottom, decimals, expected) in [
+            ("1", "2", 0, "0"),
+            ("3", "2", 0, "2"),
+            ("-1", "2", 0, "0"),
+            ("-3", "2", 0, "-2"),
+            ("2", "3", 3, "0.667"),
+            ("1", "8", 2, "0.12"),
+            ("3", "8", 2, "0.38"),
+        ] {
+            let quotient = Decimal::rounded_quotient(&number(top), &number(bottom), decimals);
+            assert_eq!(quotient, Some(number(expected)), "{top} / {bottom}");
+        }
+        assert_eq!(Decimal::rounded_quotient(&number("1"), &Decimal::zero(), 2), None);
+    }
+
+    #[test]
+    fn roots_are_exact_to_the_last_decimal() {
+        for (top, bottom, decimals, expected) in [
+            ("2", "1", 18, "1.414213562373095049"),
+            ("1", "4", 0, "0"),
+            ("9", "4", 0, "2"),
+            ("0", "7", 18, "0"),
+        ] {
+            let root = Decimal::rounded_root(&number(top), &number(bottom), decimals);
+            assert_eq!(root, Some(number(expected)));
+        }
+        assert_eq!(Decimal::rounded_root(&number("-1"), &number("1"), 2), None);
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_undoes_printing(unscaled in any::<i128>(), scale in 0u32..40) {
+            let value = Decimal::new(BigInt::from(unscaled), scale);
+            prop_assert_eq!(Decimal::parse(&value.to_string()), Some(value.clone()));
+            prop_assert_eq!(Decimal::parse(&value.to_text(7)), Some(value));
+        }
+
+        #[test]
+        fn order_and_arithmetic_agree_with_integers(
+            a in any::<i64>(), b in any::<i64>(), scale in 0u32..20,
+        ) {
+            let (x, y) = (Decimal::new(a.into(), scale), Decimal::new(b.into(), scale));
+            prop_assert_eq!(x.cmp(&y), a.cmp(&b));
+            prop_assert_eq!(x.plus(&y).minus(&y), x.clone());
+            prop_assert_eq!(x.times(&y), Decimal::new(BigInt::from(a) * b, 2 * scale));
+        }
+
+        #[test]
+        fn a_root_is_the_nearest_number(n in 0u64.., d in 1u32..) {
+            let (top, bottom) = (Decimal::new(n.into(), 0), Decimal::from(i64::from(d)));
+            let root = Decimal::rounded_root(&top, &bottom, 6).expect("not negative");
+            let half = Decimal::new(5.into(), 7);
+            let below = root.minus(&half);
+            let above = root.plus(&half);
+            if below > Decimal::zero() {
+                prop_assert!(below.times(&below).times(&bottom) <= top);
+            }
+            prop_assert!(above.times(&above).times(&bottom) >= top);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The one error of everything above `store`: what went wrong, in words that a
+//! client may read, and what it means for the caller.
+//!
+//! A client sees [`ErrorKind`] and its message, never the source chain:
+//! statements, hosts and row values stay in the log.
+
+use std::{error::Error as StdError, fmt};
+
+/// Any error below an error.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// A field of a request that is wrong.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Violation {
+    /// Path of the field, for example `window.end`.
+    pub field: &'static str,
+    /// What would be right.
+    pub description: String,
+}
+
+/// What went wrong, as far as the caller is concerned.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ErrorKind {
+    /// The request is wrong, in these fields.
+    InvalidArgument(Vec<Violation>),
+    /// There is no such thing; the text names it without its id.
+    NotFound(&'static str),
+    /// What was asked for is not built.
+    Unimplemented(&'static str),
+    /// A number left the range that the database can hold.
+    OutOfRange,
+    /// The database is away or too busy: the same request may succeed later.
+    Unavailable(&'static str),
+    /// Something is used up that does not come back by itself soon.
+    ResourceExhausted(&'static str),
+    /// Other writers kept getting in the way.
+    Aborted,
+    /// The deadline passed.
+    DeadlineExceeded,
+    /// A fault of Daybook's own.
+    Internal,
+}
+
+/// What went wrong, with its cause for the log.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    source: Option<BoxError>,
+}
+
+impl Error {
+    /// An error without a cause below it.
+    #[must_use]
+    pub fn new(kind: ErrorKind) -> Self {
+        Self { kind, source: None }
+    }
+
+    /// An error with its cause.
+    #[must_use]
+    pub fn with_source(kind: ErrorKind, source: impl Into<BoxError>) -> Self {
+        Self { kind, source: Some(source.into()) }
+    }
+
+    /// The request is wrong in these fields.
+    #[must_use]
+    pub fn invalid(violations: Vec<Violation>) -> Self {
+        Self::new(ErrorKind::InvalidArgument(violations))
+    }
+
+    /// What went wrong, as far as the caller is concerned.
+    #[must_use]
+    pub fn kind(&self) -> &ErrorKind {
+        &self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            ErrorKind::InvalidArgument(violations) => {
+                formatter.write_str("the request is wrong:")?;
+                for (place, violation) in violations.iter().enumerate() {
+                    let comma = if place == 0 { "" } else { ";" };
+                    write!(formatter, "{comma} {} {}", violation.field, violation.description)?;
+                }
+                Ok(())
+            }
+            ErrorKind::NotFound(what) => write!(formatter, "there is no such {what}"),
+            ErrorKind::Unimplemented(what) => write!(formatter, "{what} is not served"),
+            ErrorKind::OutOfRange => formatter.write_str("a number is out of range"),
+            ErrorKind::Unavailable(why) | ErrorKind::ResourceExhausted(why) => {
+                formatter.write_str(why)
+            }
+            ErrorKind::Aborted => formatter.write_str("other writers got in the way: try again"),
+            ErrorKind::DeadlineExceeded => formatter.write_str("the deadline passed"),
+            ErrorKind::Internal => formatter.write_str("internal error"),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

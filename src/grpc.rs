@@ -1,0 +1,44 @@
+//! The gRPC edge: decode, call, encode. Generated types stop here.
+//!
+//! A request passes `accept` (connections), `request_layer` (request id, deadline,
+//! admission, panics, log), then the service of its rpc; the rpc's own file checks
+//! the fields, calls one function of `analytics` or `ledger`, and writes the answer.
+
+pub mod accept;
+pub mod analytics_service;
+pub mod deadline;
+pub mod decode;
+pub mod health;
+pub mod ledger_service;
+mod list_users;
+pub mod page_token;
+mod rank;
+pub mod request_layer;
+pub mod serve;
+pub mod status;
+mod sum_amount;
+pub mod transactions_service;
+pub mod violations;
+
+/// Types generated from the contracts under `proto/`.
+pub mod pb {
+    #![expect(
+        clippy::wildcard_enum_match_arm,
+        clippy::allow_attributes_without_reason,
+        reason = "generated; the contracts hold the documentation"
+    )]
+
+    /// Daybook's own API.
+    pub mod v1 {
+        tonic::include_proto!("daybook.v1");
+    }
+
+    /// The contract of the Python service that Daybook takes the place of.
+    pub mod transactions_service {
+        tonic::include_proto!("transactions_service");
+    }
+
+    /// Descriptors of all contracts, comments included, as reflection serves them.
+    pub const DESCRIPTORS: &[u8] =
+        include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+}

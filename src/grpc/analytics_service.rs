@@ -1,0 +1,46 @@
+//! `daybook.v1.AnalyticsService`: the index of its rpcs.
+
+use tonic::{Request, Response, Status};
+
+use crate::{
+    analytics::Analytics,
+    grpc::{
+        pb::v1::{
+            RankRequest, RankResponse, SumAmountRequest, SumAmountResponse,
+            analytics_service_server::AnalyticsService,
+        },
+        rank::rank,
+        status::to_status,
+        sum_amount::sum_amount,
+    },
+};
+
+/// Serves `AnalyticsService`.
+#[derive(Clone)]
+pub struct AnalyticsApi {
+    analytics: Analytics,
+}
+
+impl AnalyticsApi {
+    /// Serves answers of these analytics.
+    #[must_use]
+    pub fn new(analytics: Analytics) -> Self {
+        Self { analytics }
+    }
+}
+
+#[tonic::async_trait]
+impl AnalyticsService for AnalyticsApi {
+    async fn sum_amount(
+        &self,
+        request: Request<SumAmountRequest>,
+    ) -> Result<Response<SumAmountResponse>, Status> {
+        let answer = sum_amount(&self.analytics, request.get_ref()).await;
+        answer.map(Response::new).map_err(to_status)
+    }
+
+    async fn rank(&self, request: Request<RankRequest>) -> Result<Response<RankResponse>, Status> {
+        let answer = rank(&self.analytics, request.get_ref()).await;
+        answer.map(Response::new).map_err(to_status)
+    }
+}

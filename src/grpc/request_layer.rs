@@ -1,0 +1,229 @@
+//! What every request passes before its service: a request id, admission, the
+//! deadline, a net for panics, and one line in the log.
+//!
+//! None of it asks the database. Health and reflection are always admitted and have
+//! no deadline: they must answer when nothing else does, and may stream for ever.
+
+use std::{
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt;
+use http::{HeaderValue, Request, Response};
+use tokio::sync::{Semaphore, watch};
+use tonic::{Code, Status, body::Body};
+use tower::{Layer, Service};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::{
+    error::{Error, ErrorKind, Violation},
+    grpc::{deadline, status::to_status},
+};
+
+/// Header of every answer, by which its lines are found in the log.
+const REQUEST_ID: &str = "x-request-id";
+
+/// Services that are always admitted.
+const EXEMPT: [&str; 2] = ["/grpc.health.v1.Health/", "/grpc.reflection."];
+
+/// Limits of requests.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestLimits {
+    /// Most requests at work at once.
+    pub concurrency_max: usize,
+    /// Longest time for one request.
+    pub time_max: Duration,
+    /// Requests that take longer are logged as warnings.
+    pub slow: Duration,
+}
+
+/// Wraps services; see the head of the file.
+#[derive(Clone)]
+pub struct RequestLayer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    limits: RequestLimits,
+    permits: Semaphore,
+    at_work: AtomicUsize,
+    is_started: watch::Receiver<bool>,
+}
+
+impl RequestLayer {
+    /// A layer with these limits. Requests are turned away until `is_started`.
+    #[must_use]
+    pub fn new(limits: RequestLimits, is_started: watch::Receiver<bool>) -> Self {
+        let permits = Semaphore::new(limits.concurrency_max);
+        let at_work = AtomicUsize::new(0);
+        Self { shared: Arc::new(Shared { limits, permits, at_work, is_started }) }
+    }
+
+    /// Number of requests at work now.
+    #[must_use]
+    pub fn at_work(&self) -> usize {
+        self.shared.at_work.load(Ordering::Relaxed)
+    }
+}
+
+impl<S> Layer<S> for RequestLayer {
+    type Service = RequestService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RequestService { inner, shared: Arc::clone(&self.shared) }
+    }
+}
+
+/// A service behind a [`RequestLayer`].
+#[derive(Clone)]
+pub struct RequestService<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+type BoxedFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+impl<S, E> Service<Request<Body>> for RequestService<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = E> + Clone + Send + 'static,
+    S::Future: Send,
+    E: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = E;
+    type Future = BoxedFuture<Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        // The clone takes our place; the one that was polled ready does the work.
+        let clone = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, clone);
+        let shared = Arc::clone(&self.shared);
+        let path = request.uri().path().to_owned();
+        if EXEMPT.iter().any(|exempt| path.starts_with(exempt)) {
+            return Box::pin(catch(inner, request));
+        }
+        let id = Uuid::new_v4();
+        let span = tracing::info_span!("request", %id, rpc = path);
+        let answered = async move {
+            let begun_at = Instant::now();
+            let mut response = answer(inner, request, &shared).await?;
+            log(&response, begun_at.elapsed(), &shared.limits);
+            if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+                response.headers_mut().insert(REQUEST_ID, id);
+            }
+            Ok(response)
+        };
+        Box::pin(answered.instrument(span))
+    }
+}
+
+/// Counts a request as long as it lives.
+struct AtWork<'a>(&'a AtomicUsize);
+
+impl<'a> AtWork<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn answer<S, E>(
+    inner: S,
+    request: Request<Body>,
+    shared: &Shared,
+) -> Result<Response<Body>, E>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = E> + Send,
+    S::Future: Send,
+{
+    if !*shared.is_started.borrow() {
+        return Ok(refuse(ErrorKind::Unavailable("the server is starting")));
+    }
+    let Ok(_permit) = shared.permits.try_acquire() else {
+        return Ok(refuse(ErrorKind::Unavailable("the server is at its limit of requests")));
+    };
+    let Some(limit) = deadline::time_limit(request.headers(), shared.limits.time_max) else {
+        return Ok(refuse(ErrorKind::InvalidArgument(vec![Violation {
+            field: "grpc-timeout",
+            description: "must be 1 to 8 digits and one of H, M, S, m, u, n".to_owned(),
+        }])));
+    };
+    let _at_work = AtWork::new(&shared.at_work);
+    match tokio::time::timeout(limit, catch(inner, request)).await {
+        Ok(response) => response,
+        // The handler is dropped, and with it its statement is cancelled.
+        Err(_) => Ok(refuse(ErrorKind::DeadlineExceeded)),
+    }
+}
+
+/// Runs the service; a panic becomes INTERNAL.
+async fn catch<S, E>(mut inner: S, request: Request<Body>) -> Result<Response<Body>, E>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = E>,
+{
+    match AssertUnwindSafe(async { inner.call(request).await }).catch_unwind().await {
+        Ok(response) => response,
+        Err(panic) => {
+            let text = panic
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_default();
+            Ok(to_status(Error::with_source(ErrorKind::Internal, format!("panicked: {text}")))
+                .into_http())
+        }
+    }
+}
+
+fn refuse(kind: ErrorKind) -> Response<Body> {
+    to_status(Error::new(kind)).into_http()
+}
+
+/// One line a request: debug, or a warning if it was slow; faults of our own as
+/// errors with their causes.
+fn log(response: &Response<Body>, took: Duration, limits: &RequestLimits) {
+    let status = response.extensions().get::<Status>();
+    let code = status.map_or(Code::Ok, Status::code);
+    let millis = took.as_secs_f64() * 1_000.0;
+    match (code, status) {
+        (Code::Internal | Code::Unknown | Code::DataLoss, Some(status)) => {
+            tracing::error!(?code, millis, cause = causes(status), "request failed");
+        }
+        (Code::Unavailable | Code::ResourceExhausted, Some(status)) => {
+            tracing::debug!(?code, millis, cause = causes(status), "request turned away");
+        }
+        _ if took > limits.slow => tracing::warn!(?code, millis, "slow request"),
+        _ => tracing::debug!(?code, millis, "request"),
+    }
+}
+
+/// The chain of causes of a status, for the log.
+fn causes(status: &Status) -> String {
+    let mut texts = vec![status.message().to_owned()];
+    let mut next = std::error::Error::source(status);
+    while let Some(error) = next {
+        texts.push(error.to_string());
+        next = error.source();
+    }
+    texts.dedup();
+    texts.join(": ")
+}

@@ -1,0 +1,183 @@
+//! The server: services, limits of HTTP/2, and a stop that drains.
+
+use std::time::Duration;
+
+use tokio::{net::TcpListener, sync::watch};
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    service::Routes,
+    transport::Server,
+};
+use tonic_reflection::server::Builder as ReflectionBuilder;
+
+use crate::{
+    analytics::Analytics,
+    config::{Reflection, ServerSettings},
+    grpc::{
+        accept,
+        analytics_service::AnalyticsApi,
+        health,
+        ledger_service::LedgerApi,
+        pb::{
+            DESCRIPTORS,
+            transactions_service::transactions_server::TransactionsServer,
+            v1::{
+                analytics_service_server::AnalyticsServiceServer,
+                ledger_service_server::LedgerServiceServer,
+            },
+        },
+        request_layer::{RequestLayer, RequestLimits},
+        transactions_service::TransactionsApi,
+    },
+    ledger::Ledger,
+};
+
+/// Pings on idle connections, and how long their answer may take: a peer that is
+/// gone without a word is noticed.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Streams that a peer may reset before they were looked at, and that we may reset
+/// for its errors, before the connection is closed. tonic hands hyper "no limit"
+/// unless told otherwise (RUSTSEC-2024-0003).
+const PENDING_RESETS_MAX: usize = 20;
+const LOCAL_ERROR_RESETS_MAX: usize = 1_024;
+
+/// Largest set of headers of a request, in bytes.
+const HEADER_BYTES_MAX: u32 = 16 * 1024;
+
+/// What the server answers from.
+#[derive(Clone)]
+pub struct Services {
+    /// Sums and ranks.
+    pub analytics: Analytics,
+    /// Users.
+    pub ledger: Ledger,
+}
+
+/// Signals that the server follows.
+pub struct Signals {
+    /// Whether requests are let in at all.
+    pub is_started: watch::Receiver<bool>,
+    /// What health reports.
+    pub is_serving: watch::Receiver<bool>,
+}
+
+/// How the server is told to stop.
+#[derive(Clone)]
+pub struct Stop {
+    /// Take no new connections and let requests at work finish.
+    pub drain: CancellationToken,
+    /// Do not wait for them any longer.
+    pub hurry: CancellationToken,
+}
+
+/// Serves until told to stop, then drains.
+///
+/// Returns the number of requests that were cut off because they did not finish in
+/// time.
+///
+/// # Errors
+/// If the services cannot be put together or the transport fails.
+pub async fn serve(
+    listener: TcpListener,
+    settings: &ServerSettings,
+    slow: Duration,
+    services: Services,
+    signals: Signals,
+    stop: Stop,
+) -> anyhow::Result<usize> {
+    let (reporter, health_server) = health::health().await;
+    let following = tokio::spawn(health::follow(reporter, signals.is_serving));
+    let limits = RequestLimits {
+        concurrency_max: settings.concurrency_max,
+        time_max: Duration::from_millis(settings.request_timeout_ms),
+        slow,
+    };
+    let layer = RequestLayer::new(limits, signals.is_started);
+    let mut routes = Routes::builder();
+    routes.add_service(health_server);
+    add_services(&mut routes, settings, services);
+    if is_reflection_open(settings) {
+        add_reflection(&mut routes)?;
+    }
+    let incoming = accept::incoming(
+        listener,
+        settings.connections_max,
+        Duration::from_millis(settings.first_bytes_timeout_ms),
+    );
+    let (stopped, mut is_stopped) = watch::channel(false);
+    let serving = server(settings)
+        .layer(layer.clone())
+        .add_routes(routes.routes())
+        .serve_with_incoming_shutdown(incoming, async move {
+            stop.drain.cancelled().await;
+            stopped.send_replace(true);
+        });
+    let drain_timeout = Duration::from_millis(settings.drain_timeout_ms);
+    let overtime = async {
+        // The sender lives in the future beside: an error means that serving ended.
+        let _ = is_stopped.wait_for(|&stopped| stopped).await;
+        let _ = tokio::time::timeout(drain_timeout, stop.hurry.cancelled()).await;
+    };
+    let cut_off = tokio::select! {
+        served = serving => { served?; 0 }
+        () = overtime => layer.at_work(),
+    };
+    following.abort();
+    Ok(cut_off)
+}
+
+fn server(settings: &ServerSettings) -> Server {
+    Server::builder()
+        .max_concurrent_streams(settings.streams_max)
+        .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
+        .http2_max_local_error_reset_streams(Some(LOCAL_ERROR_RESETS_MAX))
+        .http2_max_header_list_size(HEADER_BYTES_MAX)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+}
+
+fn add_services(
+    routes: &mut tonic::service::RoutesBuilder,
+    settings: &ServerSettings,
+    services: Services,
+) {
+    let (decoded, encoded) = (settings.request_bytes_max, settings.response_bytes_max);
+    routes
+        .add_service(
+            AnalyticsServiceServer::new(AnalyticsApi::new(services.analytics.clone()))
+                .max_decoding_message_size(decoded)
+                .max_encoding_message_size(encoded),
+        )
+        .add_service(
+            LedgerServiceServer::new(LedgerApi::new(services.ledger))
+                .max_decoding_message_size(decoded)
+                .max_encoding_message_size(encoded),
+        )
+        .add_service(
+            TransactionsServer::new(TransactionsApi::new(services.analytics))
+                .max_decoding_message_size(decoded)
+                .max_encoding_message_size(encoded),
+        );
+}
+
+fn is_reflection_open(settings: &ServerSettings) -> bool {
+    match settings.reflection {
+        Reflection::On => true,
+        Reflection::Off => false,
+        Reflection::Auto => settings.listen.ip().is_loopback(),
+    }
+}
+
+/// Reflection in both versions: older grpcurl and Postman ask the older one.
+fn add_reflection(routes: &mut tonic::service::RoutesBuilder) -> anyhow::Result<()> {
+    let builder = || {
+        ReflectionBuilder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    routes.add_service(builder().build_v1()?);
+    routes.add_service(builder().build_v1alpha()?);
+    Ok(())
+}

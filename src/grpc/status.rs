@@ -1,0 +1,77 @@
+//! From Daybook's errors to gRPC's: the one place where kinds become codes.
+
+use std::{sync::Arc, time::Duration};
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::error::{Error, ErrorKind};
+
+/// When a client that was turned away should try again.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// Turns an error into what a client sees: the code, a message without statements,
+/// hosts or row values, and details (BadRequest, RetryInfo). The error itself goes
+/// along inside the process, for the log.
+#[must_use]
+pub fn to_status(error: Error) -> Status {
+    let mut details = ErrorDetails::new();
+    let code = match error.kind() {
+        ErrorKind::InvalidArgument(violations) => {
+            for violation in violations {
+                details.add_bad_request_violation(violation.field, &violation.description);
+            }
+            Code::InvalidArgument
+        }
+        ErrorKind::NotFound(_) => Code::NotFound,
+        ErrorKind::Unimplemented(_) => Code::Unimplemented,
+        ErrorKind::OutOfRange => Code::OutOfRange,
+        ErrorKind::Unavailable(_) => {
+            details.set_retry_info(Some(RETRY_DELAY));
+            Code::Unavailable
+        }
+        ErrorKind::ResourceExhausted(_) => {
+            details.set_retry_info(Some(RETRY_DELAY));
+            Code::ResourceExhausted
+        }
+        ErrorKind::Aborted => Code::Aborted,
+        ErrorKind::DeadlineExceeded => Code::DeadlineExceeded,
+        ErrorKind::Internal => Code::Internal,
+    };
+    let message = error.to_string();
+    let mut status = Status::with_error_details(code, message, details);
+    status.set_source(Arc::new(error));
+    status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Violation;
+
+    #[test]
+    fn every_kind_has_its_code_and_details() {
+        let violation = Violation { field: "window.end", description: "must be set".into() };
+        for (kind, code) in [
+            (ErrorKind::InvalidArgument(vec![violation]), Code::InvalidArgument),
+            (ErrorKind::NotFound("user"), Code::NotFound),
+            (ErrorKind::Unimplemented("this"), Code::Unimplemented),
+            (ErrorKind::OutOfRange, Code::OutOfRange),
+            (ErrorKind::Unavailable("busy"), Code::Unavailable),
+            (ErrorKind::ResourceExhausted("full"), Code::ResourceExhausted),
+            (ErrorKind::Aborted, Code::Aborted),
+            (ErrorKind::DeadlineExceeded, Code::DeadlineExceeded),
+            (ErrorKind::Internal, Code::Internal),
+        ] {
+            let is_retried =
+                matches!(kind, ErrorKind::Unavailable(_) | ErrorKind::ResourceExhausted(_));
+            let is_bad = matches!(kind, ErrorKind::InvalidArgument(_));
+            let status = to_status(Error::with_source(kind, "secret of the database"));
+            assert_eq!(status.code(), code);
+            assert!(!status.message().contains("secret"), "{}", status.message());
+            let details = status.get_error_details();
+            assert_eq!(details.retry_info().is_some(), is_retried);
+            assert_eq!(details.bad_request().is_some(), is_bad);
+        }
+    }
+}

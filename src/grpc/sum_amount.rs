@@ -1,0 +1,57 @@
+//! `AnalyticsService.SumAmount`.
+
+use crate::{
+    analytics::{
+        Analytics,
+        sum_amount::{Subject, SumQuestion},
+    },
+    error::Error,
+    grpc::{
+        decode,
+        pb::v1::{SumAmountRequest, SumAmountResponse, sum_amount_request},
+        violations::Violations,
+    },
+};
+
+pub(super) async fn sum_amount(
+    analytics: &Analytics,
+    request: &SumAmountRequest,
+) -> Result<SumAmountResponse, Error> {
+    let question = question(analytics, request).await?;
+    let answer = analytics.sum_amount(&question).await?;
+    Ok(SumAmountResponse {
+        sum_amount: answer.sum_amount,
+        transaction_count: answer.transaction_count,
+        window: Some(decode::window_pb(question.window)),
+        asset: question.asset.code.to_string(),
+        database_seconds: answer.took.as_secs_f64(),
+    })
+}
+
+async fn question(
+    analytics: &Analytics,
+    request: &SumAmountRequest,
+) -> Result<SumQuestion, Error> {
+    let mut violations = Violations::default();
+    let subject = match &request.subject {
+        Some(sum_amount_request::Subject::UserUuid(uuid)) => {
+            decode::user_uuid(uuid, "user_uuid", &mut violations).map(Subject::User)
+        }
+        Some(sum_amount_request::Subject::Account(account)) => {
+            decode::account(account, &mut violations).map(Subject::Account)
+        }
+        None => violations.require(None, "user_uuid", "must be set, or account instead"),
+    };
+    let window = decode::window(request.window.as_ref(), &mut violations);
+    let direction = decode::direction(request.direction, &mut violations);
+    let asset = decode::asset(analytics, &request.asset, &mut violations).await?;
+    let question = (|| {
+        Some(SumQuestion {
+            subject: subject?,
+            asset: asset?,
+            window: window?,
+            direction: direction?,
+        })
+    })();
+    violations.finish(question)
+}

@@ -1,0 +1,29 @@
+//! Postgres: connections, and one function for each statement or tx.
+//!
+//! Nothing here decides anything. Statements are files under `sql/queries/`;
+//! values are bound, never written into text (`leaf.rs` is the one exception,
+//! for quoted partition names from the catalog). Rows stop here: callers get
+//! values of `domain`.
+
+pub mod assets;
+pub mod binary_copy;
+pub mod content_hash;
+pub mod error;
+pub mod leaf;
+pub mod list_users;
+pub mod migrate;
+pub mod numeric;
+pub mod partitions;
+pub mod pool;
+pub mod rank;
+pub mod seed;
+pub mod server_facts;
+pub mod session;
+pub mod statement;
+pub mod sum_amount;
+pub mod tx;
+
+pub use error::{StoreError, StoreErrorKind};
+/// A connection of one's own, outside the pool.
+pub use tokio_postgres::Client as Connection;
+pub use pool::{Database, DatabaseTarget};

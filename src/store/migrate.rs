@@ -1,0 +1,113 @@
+//! Migrations: embedded, checksummed, each in a tx, under an advisory lock.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+use tokio_postgres::Client;
+
+use crate::store::{
+    StoreError, statement::statement, tx::Tx,
+};
+
+/// A migration as it is built into this program.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration {
+    /// Its number; they run in this order.
+    pub version: i32,
+    /// Its name.
+    pub name: &'static str,
+    /// Its statements.
+    pub text: &'static str,
+}
+
+macro_rules! migration {
+    ($version:literal, $name:literal) => {
+        Migration {
+            version: $version,
+            name: $name,
+            text: include_str!(concat!("../../sql/migrations/", $name, ".sql")),
+        }
+    };
+}
+
+/// Every migration, in order.
+pub const MIGRATIONS: [Migration; 3] = [
+    migration!(1, "0001_ledger"),
+    migration!(2, "0002_partitions"),
+    migration!(3, "0003_seed"),
+];
+
+/// A migration that is recorded in the database.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AppliedMigration {
+    /// Its number.
+    pub version: i32,
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of its text, in hexadecimal.
+    pub checksum: String,
+}
+
+impl Migration {
+    /// SHA-256 of the text, in hexadecimal.
+    #[must_use]
+    pub fn checksum(&self) -> String {
+        Sha256::digest(self.text).iter().fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+}
+
+/// Waits until no other server migrates this schema. The lock lasts as long as the
+/// connection.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn lock(client: &Client, schema: &str) -> Result<(), StoreError> {
+    statement!("migrate_lock").query(client, &[&schema]).await.map(drop)
+}
+
+/// Makes the schema and the record of migrations where they are missing. Call with
+/// the lock held.
+///
+/// # Errors
+/// If the role may not make them.
+pub async fn prepare(client: &Client) -> Result<(), StoreError> {
+    statement!("migrate_prepare").batch(client).await
+}
+
+/// Migrations recorded in the database, in order.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn applied(client: &Client) -> Result<Vec<AppliedMigration>, StoreError> {
+    let rows = statement!("migrate_applied").query(client, &[]).await?;
+    let applied = |row: &tokio_postgres::Row| AppliedMigration {
+        version: row.get("version"),
+        name: row.get("name"),
+        checksum: row.get("checksum"),
+    };
+    Ok(rows.iter().map(applied).collect())
+}
+
+/// Runs a migration and records it, in one tx.
+///
+/// # Errors
+/// What its failing statement says; then nothing of it is there.
+pub async fn apply(client: &Client, migration: &Migration) -> Result<(), StoreError> {
+    let tx = Tx::begin(client, migration.name).await?;
+    let outcome = async {
+        tx.batch(migration.text).await?;
+        let checksum = migration.checksum();
+        let params = [&migration.version as _, &migration.name as _, &checksum as _];
+        statement!("migrate_record").query(client, &params).await
+    };
+    match outcome.await {
+        Ok(_) => tx.commit().await,
+        Err(error) => {
+            tx.roll_back().await?;
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! NUMERIC in Postgres's binary format, exact at any size.
+//!
+//! The format (`numeric_send` in the server's source, src/backend/utils/adt/numeric.c):
+//! number of base-10,000 digits, weight of the first one, sign, display scale, then
+//! the digits, all as 16-bit big-endian integers.
+
+use bytes::{Buf, BufMut, BytesMut};
+use num_bigint::BigInt;
+use tokio_postgres::types::{FromSql, Type, accepts};
+
+use crate::{domain::decimal::Decimal, error::BoxError};
+
+const SIGN_NEGATIVE: u16 = 0x4000;
+
+/// Base-10,000 digits that an `i128` can need, and one for the alignment of the
+/// point.
+const DIGITS_MAX: usize = 11;
+
+/// A NUMERIC as it comes from the database.
+#[derive(Debug)]
+pub struct Numeric(pub Decimal);
+
+impl<'a> FromSql<'a> for Numeric {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, BoxError> {
+        decode(raw).map(Self)
+    }
+
+    accepts!(NUMERIC);
+}
+
+/// Decodes the binary format.
+///
+/// # Errors
+/// If the bytes are cut short, or the value is not a number or infinite: no column
+/// of Daybook's holds such values.
+pub fn decode(mut raw: &[u8]) -> Result<Decimal, BoxError> {
+    if raw.len() < 8 {
+        return Err("a NUMERIC was cut short".into());
+    }
+    let digit_count = raw.get_u16();
+    let weight = i32::from(raw.get_i16());
+    let sign = raw.get_u16();
+    let _display_scale = raw.get_u16();
+    if sign != 0 && sign != SIGN_NEGATIVE {
+        return Err("a NUMERIC is not a finite number".into());
+    }
+    if raw.len() != 2 * usize::from(digit_count) {
+        return Err("a NUMERIC was cut short".into());
+    }
+    let mut groups = Vec::with_capacity(usize::from(digit_count));
+    while raw.has_remaining() {
+        groups.push(raw.get_u16());
+    }
+    // The last group has the weight w, so the number is groups * 10,000^w.
+    let last_weight = weight - i32::from(digit_count) + 1;
+    let mut unscaled = from_groups(&groups);
+    if sign == SIGN_NEGATIVE {
+        unscaled = -unscaled;
+    }
+    if digit_count == 0 {
+        return Ok(Decimal::zero());
+    }
+    let places = last_weight.unsigned_abs() * 4;
+    if last_weight >= 0 {
+        return Ok(Decimal::new(unscaled * BigInt::from(10).pow(places), 0));
+    }
+    Ok(Decimal::new(unscaled, places))
+}
+
+fn from_groups(groups: &[u16]) -> BigInt {
+    // Four groups fit a machine word; few sums need more than two words.
+    groups.chunks(4).fold(BigInt::ZERO, |whole, chunk| {
+        let (word, base) = chunk.iter().fold((0u64, 1u64), |(word, base), &group| {
+            (word * 10_000 + u64::from(group), base * 10_000)
+        });
+        whole * base + word
+    })
+}
+
+/// Appends the binary format of `mantissa / 10^scale`, without a length.
+pub fn encode(mantissa: i128, scale: u16, into: &mut BytesMut) {
+    let mut rest = mantissa.unsigned_abs();
+    let mut groups = [0u16; DIGITS_MAX];
+    let mut used = 0;
+    // Groups are counted from the point: the last one may hold fewer than four
+    // decimals and is filled up with zeros.
+    let odd = u32::from(scale % 4);
+    if odd != 0 {
+        let base = 10u128.pow(odd);
+        groups[used] = group(rest % base) * 10u16.pow(4 - odd);
+        rest /= base;
+        used += 1;
+    }
+    while rest > 0 {
+        groups[used] = group(rest % 10_000);
+        rest /= 10_000;
+        used += 1;
+    }
+    let fraction_groups = i16::try_from(scale.div_ceil(4)).unwrap_or(i16::MAX);
+    let whole = &groups[..used];
+    let leading = whole.iter().rev().take_while(|&&group| group == 0).count();
+    let whole = &whole[..used - leading];
+    let trailing = whole.iter().take_while(|&&group| group == 0).count();
+    let digits = &whole[trailing..];
+    let weight = i16::try_from(whole.len()).unwrap_or(i16::MAX) - fraction_groups - 1;
+    into.put_u16(u16::try_from(digits.len()).unwrap_or(u16::MAX));
+    into.put_i16(if digits.is_empty() { 0 } else { weight });
+    into.put_u16(if mantissa < 0 && !digits.is_empty() { SIGN_NEGATIVE } else { 0 });
+    into.put_u16(scale);
+    for &digit in digits.iter().rev() {
+        into.put_u16(digit);
+    }
+}
+
+/// Appends the binary format of `mantissa / 10^scale` without trailing zeros
+/// behind the point: what Postgres calls `trim_scale`.
+pub fn encode_trimmed(mut mantissa: i128, mut scale: u16, into: &mut BytesMut) {
+    while scale > 0 && mantissa % 10 == 0 {
+        mantissa /= 10;
+        scale -= 1;
+    }
+    encode(mantissa, scale, into);
+}
+
+fn group(below_ten_thousand: u128) -> u16 {
+    u16::try_from(below_ten_thousand).expect("a remainder of 10,000 fits 16 bits")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn broken_bytes_are_errors() {
+        for raw in [&[][..], &[0; 7], &[0, 1, 0, 0, 0, 0, 0, 0], &[0, 0, 0, 0, 0xC0, 0, 0, 0]] {
+            assert!(decode(raw).is_err(), "{raw:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn decoding_undoes_encoding(mantissa in any::<i128>(), scale in 0u16..60) {
+            let expected = Decimal::new(BigInt::from(mantissa), u32::from(scale));
+            let mut plain = BytesMut::new();
+            encode(mantissa, scale, &mut plain);
+            prop_assert_eq!(decode(&plain).expect("just encoded"), expected.clone());
+            let mut trimmed = BytesMut::new();
+            encode_trimmed(mantissa, scale, &mut trimmed);
+            prop_assert_eq!(decode(&trimmed).expect("just encoded"), expected);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! A pooled connection at work on one request.
+//!
+//! The hazards of the driver are handled here and nowhere else. A future that is
+//! dropped (deadline, vanished client) leaves its statement running, and a cancel
+//! request is aimed at the backend, not at the statement: it may hit whatever runs
+//! there next. So a session that is dropped while busy leaves the pool for good: it
+//! cancels, waits until that was sent, and closes.
+
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::Object;
+use tokio_postgres::{NoTls, Row, types::ToSql};
+use tokio_util::task::TaskTracker;
+
+use crate::store::{StoreError, statement::Statement};
+
+/// Longest time that sending a cancel request may take.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Values that are bound to a statement.
+pub type Params<'a> = [&'a (dyn ToSql + Sync)];
+
+/// What the database answered and how long it took, without the wait for a
+/// connection.
+#[derive(Debug)]
+pub struct Answer<T> {
+    /// The answer.
+    pub value: T,
+    /// How long the database took.
+    pub took: Duration,
+}
+
+impl<T> Answer<T> {
+    /// Turns the value into another one.
+    pub fn map<U>(self, into: impl FnOnce(T) -> U) -> Answer<U> {
+        Answer { value: into(self.value), took: self.took }
+    }
+}
+
+/// A pooled connection. Goes back to the pool when dropped idle; is cancelled and
+/// closed when dropped busy.
+pub(crate) struct Session {
+    object: Option<Object>,
+    is_busy: bool,
+    tasks: TaskTracker,
+}
+
+impl Session {
+    pub(crate) fn new(object: Object, tasks: TaskTracker) -> Self {
+        Self { object: Some(object), is_busy: false, tasks }
+    }
+
+    /// Runs a statement and reads all its rows.
+    pub(crate) async fn rows(
+        &mut self,
+        statement: Statement,
+        params: &Params<'_>,
+    ) -> Result<Answer<Vec<Row>>, StoreError> {
+        let object = self.object.as_ref().expect("a session holds its connection until dropped");
+        let begun_at = Instant::now();
+        self.is_busy = true;
+        let outcome = async {
+            let prepared = object.prepare_cached(statement.text).await?;
+            object.query(&prepared, params).await
+        }
+        .await;
+        self.is_busy = false;
+        let value =
+            outcome.map_err(|source| StoreError::from_postgres(statement.stem, source))?;
+        Ok(Answer { value, took: begun_at.elapsed() })
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let Some(object) = self.object.take() else { return };
+        if !self.is_busy {
+            return;
+        }
+        let client = Object::take(object);
+        self.tasks.spawn(async move {
+            let cancel = client.cancel_token();
+            match tokio::time::timeout(CANCEL_TIMEOUT, cancel.cancel_query(NoTls)).await {
+                Ok(Ok(())) => tracing::debug!("cancelled the statement of an abandoned request"),
+                Ok(Err(error)) => tracing::debug!(%error, "could not cancel a statement"),
+                Err(_) => tracing::debug!("sending a cancel request took too long"),
+            }
+            drop(client);
+        });
+    }
+}

@@ -1,0 +1,46 @@
+//! What keeps the database fit to serve: migrations, partitions, checks at start.
+
+pub mod migrate;
+pub mod partitions;
+pub mod pulse;
+pub mod server_check;
+
+use std::fmt;
+
+use crate::store::StoreError;
+
+/// Why the database is not fit to serve, in words for the person who runs Daybook.
+#[derive(Debug)]
+pub enum UpkeepError {
+    /// Something is not as it must be; the text says what to do.
+    Unfit(String),
+    /// The database refused a statement.
+    Store(StoreError),
+}
+
+impl fmt::Display for UpkeepError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unfit(text) => formatter.write_str(text),
+            Self::Store(error) => match error.server_message() {
+                Some(message) => write!(formatter, "the database refused: {message}"),
+                None => write!(formatter, "the database did not answer"),
+            },
+        }
+    }
+}
+
+impl std::error::Error for UpkeepError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unfit(_) => None,
+            Self::Store(error) => Some(error),
+        }
+    }
+}
+
+impl From<StoreError> for UpkeepError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

@@ -1,0 +1,88 @@
+//! Brings the schema to what this program needs, once, however many servers start.
+
+use crate::{
+    store::{
+        Database,
+        migrate::{self, AppliedMigration, MIGRATIONS, Migration},
+    },
+    upkeep::UpkeepError,
+};
+
+/// Applies the migrations that are missing; returns how many.
+///
+/// # Errors
+/// If a recorded migration differs from this program's or is unknown to it (then
+/// nothing is changed), or if the database refuses one.
+pub async fn migrate(database: &Database) -> Result<usize, UpkeepError> {
+    // The lock lasts as long as this connection.
+    let client = database.connect().await?;
+    migrate::lock(&client, database.schema()).await?;
+    migrate::prepare(&client).await?;
+    let missing = missing(&migrate::applied(&client).await?)?;
+    for migration in &missing {
+        migrate::apply(&client, migration).await?;
+        tracing::info!(migration = migration.name, "migrated");
+    }
+    Ok(missing.len())
+}
+
+/// The migrations that are yet to be applied.
+fn missing(applied: &[AppliedMigration]) -> Result<Vec<Migration>, UpkeepError> {
+    for recorded in applied {
+        let Some(own) = MIGRATIONS.iter().find(|own| own.version == recorded.version) else {
+            return Err(UpkeepError::Unfit(format!(
+                "the database has the migration {} ({}), which this Daybook does not know: it was \
+                 made by a newer one. Start that one, or restore a backup.",
+                recorded.version, recorded.name
+            )));
+        };
+        if own.checksum() != recorded.checksum {
+            return Err(UpkeepError::Unfit(format!(
+                "the migration {} in the database differs from this Daybook's: it was changed after \
+                 it was applied. Start the Daybook that made this database, or restore a backup.",
+                own.name
+            )));
+        }
+    }
+    let is_missing = |own: &&Migration| !applied.iter().any(|known| known.version == own.version);
+    Ok(MIGRATIONS.iter().filter(is_missing).copied().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applied(own: &Migration) -> AppliedMigration {
+        AppliedMigration {
+            version: own.version,
+            name: own.name.to_owned(),
+            checksum: own.checksum(),
+        }
+    }
+
+    #[test]
+    fn versions_count_up_from_one() {
+        let versions: Vec<_> = MIGRATIONS.iter().map(|own| own.version).collect();
+        assert_eq!(versions, (1..).take(versions.len()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn only_what_is_not_recorded_is_missing() {
+        let none = missing(&MIGRATIONS.each_ref().map(applied)).expect("all as built");
+        assert!(none.is_empty());
+        let rest = missing(&[applied(&MIGRATIONS[0])]).expect("as built");
+        assert_eq!(rest.len(), MIGRATIONS.len() - 1);
+    }
+
+    #[test]
+    fn changed_and_unknown_migrations_stop() {
+        let mut changed = applied(&MIGRATIONS[0]);
+        changed.checksum = "0".repeat(64);
+        let text = missing(&[changed]).expect_err("changed").to_string();
+        assert!(text.contains("0001_ledger") && text.contains("differs"), "{text}");
+        let unknown =
+            AppliedMigration { version: 99, name: "0099_x".into(), checksum: String::new() };
+        let text = missing(&[unknown]).expect_err("unknown").to_string();
+        assert!(text.contains("99") && text.contains("newer"), "{text}");
+    }
+}

@@ -1,0 +1,106 @@
+//! Daily partitions: ready ahead of today, on midnight UTC, kept so by pg_cron where
+//! it is usable and by the server's own ticker where it is not.
+
+use std::time::Duration;
+
+use crate::{
+    config::{PartitionSettings, Scheduler},
+    store::{Connection, Database, StoreErrorKind, partitions, server_facts::ServerFacts},
+    upkeep::UpkeepError,
+};
+
+/// Who runs the upkeep from now on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Keeper {
+    /// A job of pg_cron, every hour.
+    Cron,
+    /// The server's own ticker, this often.
+    Ticker(Duration),
+}
+
+/// Adopts the tables, makes partitions ahead, checks all bounds and decides who
+/// keeps them.
+///
+/// # Errors
+/// If pg_partman is missing or unusable, a partition is not one UTC day, or pg_cron
+/// was asked for and cannot be used.
+pub async fn prepare(
+    database: &Database,
+    settings: &PartitionSettings,
+    facts: &ServerFacts,
+) -> Result<Keeper, UpkeepError> {
+    let client = database.connect().await?;
+    partitions::adopt(&client, settings.partition_days_ahead).await?;
+    // Another server at it does the same: none of ours is left out.
+    if let Err(error) = partitions::maintain(&client).await {
+        if error.kind() != StoreErrorKind::Conflict {
+            return Err(error.into());
+        }
+        tracing::warn!("a reader holds the partitions: upkeep waits for its next round");
+    }
+    let misplaced = partitions::misplaced(&client).await?;
+    if !misplaced.is_empty() {
+        return Err(UpkeepError::Unfit(format!(
+            "these partitions are not one day from midnight UTC to midnight UTC: {}. They were \
+             not made by Daybook: move their rows out and drop them.",
+            misplaced.join(", ")
+        )));
+    }
+    partitions::grant_client(&client).await?;
+    let ticker = Keeper::Ticker(Duration::from_secs(settings.ticker_seconds.max(1)));
+    match settings.scheduler {
+        Scheduler::Ticker => {
+            if facts.is_cron_there {
+                partitions::unschedule(&client).await?;
+            }
+            Ok(ticker)
+        }
+        Scheduler::Auto | Scheduler::Cron => match schedule(&client, facts).await {
+            Ok(()) => Ok(Keeper::Cron),
+            Err(reason) if settings.scheduler == Scheduler::Auto => {
+                tracing::info!(reason, "pg_cron is not usable: the server keeps partitions itself");
+                Ok(ticker)
+            }
+            Err(reason) => Err(UpkeepError::Unfit(format!(
+                "--scheduler cron: {reason}. pg_cron must be in shared_preload_libraries, \
+                 cron.database_name must name this database, CREATE EXTENSION pg_cron must have \
+                 been run in it, and this role needs USAGE on the schema cron."
+            ))),
+        },
+    }
+}
+
+/// Has pg_cron run the upkeep; says why not where it cannot.
+async fn schedule(client: &Connection, facts: &ServerFacts) -> Result<(), String> {
+    if !facts.is_cron_there {
+        return Err("pg_cron is not in this database, or closed to this role".to_owned());
+    }
+    let outcome = partitions::schedule(client).await;
+    outcome.map_err(|error| error.server_message().unwrap_or_else(|| error.to_string()))
+}
+
+/// Runs rounds of upkeep on one database.
+pub struct PartitionUpkeep {
+    database: Database,
+}
+
+impl PartitionUpkeep {
+    /// Upkeep of this database.
+    #[must_use]
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// One round of upkeep. Says whether it was this server's turn.
+    ///
+    /// # Errors
+    /// If the upkeep failed.
+    pub async fn maintain(&self) -> Result<bool, UpkeepError> {
+        let client = self.database.connect().await?;
+        let made = partitions::maintain(&client).await?;
+        if let Some(made) = made.filter(|&made| made > 0) {
+            tracing::info!(made, "closed holes between partitions");
+        }
+        Ok(made.is_some())
+    }
+}

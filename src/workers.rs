@@ -1,0 +1,5 @@
+//! What runs beside the requests: one named task each, stopped by a token and waited
+//! for.
+
+pub mod database_health;
+pub mod partition_upkeep;
