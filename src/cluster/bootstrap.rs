@@ -15,24 +15,52 @@ struct Step {
     sql: &'static str,
 }
 
-macro_rules! step {
-    ($name:literal) => {
-        Step { name: $name, sql: include_str!(concat!("../../sql/queries/", $name, ".sql")) }
-    };
-}
-
-const ROLES: Step = step!("cluster_bootstrap_roles");
-const DATABASE_EXISTS: Step = step!("cluster_bootstrap_database_exists");
-const DATABASE: Step = step!("cluster_bootstrap_database");
-const RIGHTS: Step = step!("cluster_bootstrap_rights");
-const EXTENSION_EXISTS: Step = step!("cluster_bootstrap_extension_exists");
-const PARTMAN: Step = step!("cluster_bootstrap_partman");
-const CRON: Step = step!("cluster_bootstrap_cron");
-const PASSWORD_HOLD: Step = step!("cluster_bootstrap_password_hold");
-const PASSWORD_SET: Step = step!("cluster_bootstrap_password_set");
-const PASSWORD_EXISTS: Step = step!("cluster_bootstrap_password_exists");
+const ROLES: Step = Step::new(
+    "cluster_bootstrap_roles",
+    include_str!("../../sql/queries/cluster_bootstrap_roles.sql"),
+);
+const DATABASE_EXISTS: Step = Step::new(
+    "cluster_bootstrap_database_exists",
+    include_str!("../../sql/queries/cluster_bootstrap_database_exists.sql"),
+);
+const DATABASE: Step = Step::new(
+    "cluster_bootstrap_database",
+    include_str!("../../sql/queries/cluster_bootstrap_database.sql"),
+);
+const RIGHTS: Step = Step::new(
+    "cluster_bootstrap_rights",
+    include_str!("../../sql/queries/cluster_bootstrap_rights.sql"),
+);
+const EXTENSION_EXISTS: Step = Step::new(
+    "cluster_bootstrap_extension_exists",
+    include_str!("../../sql/queries/cluster_bootstrap_extension_exists.sql"),
+);
+const PARTMAN: Step = Step::new(
+    "cluster_bootstrap_partman",
+    include_str!("../../sql/queries/cluster_bootstrap_partman.sql"),
+);
+const CRON: Step = Step::new(
+    "cluster_bootstrap_cron",
+    include_str!("../../sql/queries/cluster_bootstrap_cron.sql"),
+);
+const PASSWORD_HOLD: Step = Step::new(
+    "cluster_bootstrap_password_hold",
+    include_str!("../../sql/queries/cluster_bootstrap_password_hold.sql"),
+);
+const PASSWORD_SET: Step = Step::new(
+    "cluster_bootstrap_password_set",
+    include_str!("../../sql/queries/cluster_bootstrap_password_set.sql"),
+);
+const PASSWORD_EXISTS: Step = Step::new(
+    "cluster_bootstrap_password_exists",
+    include_str!("../../sql/queries/cluster_bootstrap_password_exists.sql"),
+);
 
 impl Step {
+    const fn new(name: &'static str, sql: &'static str) -> Self {
+        Self { name, sql }
+    }
+
     fn failed(&self, source: tokio_postgres::Error) -> ClusterError {
         ClusterError::Bootstrap { step: self.name, source }
     }

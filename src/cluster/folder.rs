@@ -5,8 +5,8 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, DirBuilder, Permissions},
-    io,
+    fs::{self, DirBuilder, OpenOptions, Permissions},
+    io::{self, Write},
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf, absolute},
 };
@@ -145,12 +145,18 @@ impl Folder {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".new");
         let new = path.with_file_name(name);
-        let written = fs::write(&new, text)
-            .and_then(|()| fs::set_permissions(&new, Permissions::from_mode(0o600)))
-            .and_then(|()| self.identity.own(&new))
-            .and_then(|()| fs::File::open(&new)?.sync_all())
-            .and_then(|()| fs::rename(&new, path));
-        written.map_err(|error| self.failed(path, error))
+        let write = || {
+            match fs::remove_file(&new) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+            let options = &mut OpenOptions::new();
+            let mut file = self.identity.open(&new, options.write(true).create_new(true))?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&new, path)
+        };
+        write().map_err(|error| self.failed(path, error))
     }
 
     fn foreign(&self, path: PathBuf, detail: &'static str) -> ClusterError {

@@ -4,9 +4,9 @@
 //! already there, else as `postgres`, else as `nobody`; otherwise as whoever runs Daybook.
 
 use std::{
-    fs::{self, Metadata},
+    fs::{self, File, Metadata, OpenOptions},
     io,
-    os::unix::fs::{MetadataExt, chown},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, fchown, lchown},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -45,12 +45,23 @@ impl Identity {
         ["postgres", "nobody"].into_iter().find_map(Self::named).ok_or(ClusterError::NoUser)
     }
 
-    /// Gives a file or folder to this user, where Daybook is root.
+    /// Gives a folder to this user, where Daybook is root; does not follow a link.
     pub(super) fn own(&self, path: &Path) -> io::Result<()> {
         if self.is_switch {
-            chown(path, Some(self.user_id), Some(self.group_id))?;
+            lchown(path, Some(self.user_id), Some(self.group_id))?;
         }
         Ok(())
+    }
+
+    /// Opens a file for writing, for this user alone. Does not follow a link: Daybook may be root,
+    /// and the folder is another user's, who could lead it elsewhere.
+    pub(super) fn open(&self, path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+        let no_link = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+        let file = options.mode(0o600).custom_flags(no_link).open(path)?;
+        if self.is_switch {
+            fchown(&file, Some(self.user_id), Some(self.group_id))?;
+        }
+        Ok(file)
     }
 
     /// The folder above `path` that this user cannot enter, if there is one.

@@ -6,7 +6,6 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
     path::PathBuf,
     process,
     time::{Duration, Instant},
@@ -31,14 +30,9 @@ impl FolderLock {
     pub(super) async fn acquire(folder: &Folder) -> Result<Self, ClusterError> {
         let path = path_of(folder);
         let failed = |error| folder.failed(&path, error);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed)?;
+        let options = &mut OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = folder.identity.open(&path, options).map_err(failed)?;
         let started = Instant::now();
         while let Err(error) = file.try_lock() {
             match error {
@@ -54,7 +48,6 @@ impl FolderLock {
                 TryLockError::Error(error) => return Err(failed(error)),
             }
         }
-        folder.identity.own(&path).map_err(failed)?;
         file.set_len(0).map_err(failed)?;
         writeln!(file, "{}", process::id()).map_err(failed)?;
         Ok(Self { _file: file })

@@ -1,12 +1,9 @@
 //! The server's process: its start, the wait until it accepts connections, and its end.
 
 use std::{
-    fs::{self, File, OpenOptions, Permissions},
-    io::{Read, Seek, SeekFrom},
-    os::unix::{
-        fs::{OpenOptionsExt, PermissionsExt},
-        process::ExitStatusExt,
-    },
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom},
+    os::unix::process::ExitStatusExt,
     path::PathBuf,
     process::{ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -153,27 +150,35 @@ impl Launch {
             return;
         }
         let older = self.folder.path.join("postgres.log.1");
-        let moved = fs::copy(&path, older)
-            .and_then(|_| OpenOptions::new().write(true).open(&path)?.set_len(0));
-        if let Err(error) = moved {
+        let move_aside = || {
+            match fs::remove_file(&older) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+            let identity = &self.folder.identity;
+            let mut from = identity.open(&path, OpenOptions::new().read(true).write(true))?;
+            let mut to = identity.open(&older, OpenOptions::new().write(true).create_new(true))?;
+            io::copy(&mut from, &mut to)?;
+            from.set_len(0)
+        };
+        if let Err(error) = move_aside() {
             tracing::warn!(path = %path.display(), %error, "the log of Postgres stays large");
         }
     }
 
     fn open_log(&self) -> Result<(File, u64), ClusterError> {
         let path = self.folder.log();
-        let opened =
-            OpenOptions::new().create(true).append(true).mode(0o600).open(&path).and_then(|file| {
-                fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-                self.folder.identity.own(&path)?;
-                let length = file.metadata()?.len();
-                Ok((file, length))
-            });
+        let mut options = OpenOptions::new();
+        let opened = self.folder.identity.open(&path, options.create(true).append(true));
+        let opened = opened.and_then(|file| {
+            let length = file.metadata()?.len();
+            Ok((file, length))
+        });
         opened.map_err(|error| self.folder.failed(&path, error))
     }
 
     fn words_since(&self, start: u64) -> String {
-        let read = || -> std::io::Result<Vec<u8>> {
+        let read = || -> io::Result<Vec<u8>> {
             let mut file = File::open(self.folder.log())?;
             let length = file.metadata()?.len();
             let from = if start > length { 0 } else { start };
@@ -193,7 +198,7 @@ impl ServerProcess {
     }
 
     /// Waits until the server ends by itself.
-    pub(super) async fn wait(&mut self) -> std::io::Result<ExitStatus> {
+    pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
         self.child.wait().await
     }
 

@@ -2,11 +2,11 @@
 
 use std::{
     fmt::Write,
-    fs::{self, DirBuilder, Permissions},
+    fs::{self, DirBuilder},
     io,
     os::unix::{
         ffi::OsStrExt,
-        fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+        fs::{DirBuilderExt, MetadataExt},
     },
     path::{Path, PathBuf},
 };
@@ -43,7 +43,6 @@ pub(super) fn prepare(path: &Path, folder: &Folder) -> Result<(), ClusterError> 
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             check(path, folder)?;
-            fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(failed)?;
         }
         Err(error) => return Err(failed(error)),
     }

@@ -176,6 +176,8 @@ fn add_reflection(routes: &mut tonic::service::RoutesBuilder) -> anyhow::Result<
         ReflectionBuilder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // With the details of errors, clients that read them by reflection show them.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     routes.add_service(builder().build_v1()?);
     routes.add_service(builder().build_v1alpha()?);

@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used, reason = "an unwrap that fails is a test that fails")]
 
 mod cluster;
+mod sum_amount;
 mod support;

@@ -1,3 +1,6 @@
 //! What several integration tests need.
 
 pub(crate) mod cluster;
+pub(crate) mod ledger;
+pub(crate) mod oracle;
+pub(crate) mod service;

@@ -1,19 +1,18 @@
 //! Kills, stale files and left-over servers.
 
 use std::{
-    env, fs,
-    os::unix::fs::chown,
-    path::Path,
+    env,
+    ffi::OsString,
+    fs,
+    os::unix::{fs::chown, process::CommandExt},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
-use daybook::{
-    cluster::{Cluster, ClusterRole, ServerState},
-    config::ClusterSettings,
-};
-use rustix::process::{Pid, Signal, kill_process};
+use daybook::cluster::{Cluster, ClusterError, ClusterRole, ServerState, attach, psql};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::support::cluster::{TestFolder, connect, eventually, shared, try_connect};
+use crate::support::cluster::{TestFolder, connect, eventually, settings, shared, try_connect};
 
 const CHILD_DIR: &str = "DAYBOOK_IT_CHILD_DIR";
 
@@ -28,6 +27,8 @@ fn run_test_in_child(name: &str, dir: &Path) -> Child {
         .env(CHILD_DIR, dir)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
+        // As a shell starts a command, so that a test can press Ctrl-C.
+        .process_group(0)
         .spawn()
         .unwrap()
 }
@@ -36,9 +37,38 @@ fn run_test_in_child(name: &str, dir: &Path) -> Child {
 #[tokio::test]
 async fn holds_a_server_for_another_test() {
     let Some(dir) = env::var_os(CHILD_DIR) else { return };
-    let settings = ClusterSettings { data_dir: Some(dir.into()), ..ClusterSettings::default() };
-    let _cluster = Cluster::start(&settings).await.unwrap();
+    let _cluster = Cluster::start(&settings(dir.into())).await.unwrap();
     std::future::pending::<()>().await;
+}
+
+/// Runs psql for another test, which presses Ctrl-C, and writes its exit code; else does nothing.
+#[tokio::test]
+async fn runs_psql_for_another_test() {
+    let Some(dir) = env::var_os(CHILD_DIR).map(PathBuf::from) else { return };
+    let arguments = ["-Xqc", "SELECT pg_sleep(600)"].map(OsString::from);
+    let code = psql(&settings(dir.clone()), &arguments).await.unwrap();
+    fs::write(dir.with_extension("code"), code.to_string()).unwrap();
+}
+
+#[tokio::test]
+async fn ctrl_c_in_psql_cancels_its_query_and_the_server_is_stopped_in_order() {
+    let folder = TestFolder::initialised();
+    let mut child =
+        run_test_in_child("cluster::faults::runs_psql_for_another_test", &folder.data());
+    eventually("the query runs", async || {
+        let Ok(Some(server)) = attach(&folder.settings()).await else { return false };
+        let Ok(client) = try_connect(&server.connection(ClusterRole::Superuser)).await else {
+            return false;
+        };
+        let query = "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'";
+        client.query(query, &[]).await.is_ok_and(|rows| !rows.is_empty())
+    })
+    .await;
+    let group = Pid::from_raw(child.id().cast_signed()).unwrap();
+    kill_process_group(group, Signal::INT).unwrap();
+    assert!(child.wait().unwrap().success(), "it was not ended by the signal");
+    assert_eq!(fs::read_to_string(folder.data().with_extension("code")).unwrap(), "1");
+    assert_eq!(folder.processes(), Vec::<String>::new());
 }
 
 /// Starts the shared server for another test, which kills this process; else does nothing.
@@ -57,15 +87,12 @@ async fn a_killed_daybook_leaves_a_server_that_the_next_one_replaces() {
     let folder = TestFolder::initialised();
     let mut child =
         run_test_in_child("cluster::faults::holds_a_server_for_another_test", &folder.data());
-    let refusal = |result: Result<Cluster, daybook::cluster::ClusterError>| match result {
+    let refusal = |result: Result<Cluster, ClusterError>| match result {
         Ok(_) => String::new(),
         Err(error) => error.to_string(),
     };
     let settings = folder.settings();
-    eventually("the other Daybook runs", async || {
-        daybook::cluster::attach(&settings).await.unwrap().is_some()
-    })
-    .await;
+    eventually("the other Daybook runs", async || attach(&settings).await.unwrap().is_some()).await;
     let expected = format!("another Daybook (process {}) is running on", child.id());
     let message = refusal(Cluster::start(&settings).await);
     assert!(message.starts_with(&expected), "{message}");
@@ -74,7 +101,7 @@ async fn a_killed_daybook_leaves_a_server_that_the_next_one_replaces() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(folder.postmaster(), Some(left));
-    assert!(daybook::cluster::attach(&settings).await.unwrap().is_none());
+    assert!(attach(&settings).await.unwrap().is_none());
     let cluster = folder.start().await;
     assert_ne!(folder.postmaster(), Some(left));
     connect(&cluster.connection(ClusterRole::Owner)).await;
@@ -94,7 +121,6 @@ async fn a_server_started_by_hand_on_the_folder_is_replaced() {
     command.arg("-D").arg(".").args(["-c", "unix_socket_directories=", "-c"]);
     command.arg("listen_addresses=").current_dir(&pgdata).stderr(Stdio::null());
     if rustix::process::geteuid().is_root() {
-        use std::os::unix::process::CommandExt;
         command.uid(id("-u", &user)).gid(id("-g", &user));
     }
     let mut left = command.spawn().unwrap();
@@ -182,7 +208,6 @@ async fn a_stale_pid_file_does_not_hinder_a_start_and_harms_no_stranger() {
     let mut stranger = Command::new("sleep");
     stranger.arg("600");
     if rustix::process::geteuid().is_root() {
-        use std::os::unix::process::CommandExt;
         // Postgres takes any live process of its own user for a server.
         stranger.uid(user).gid(group);
     }

@@ -154,3 +154,14 @@ async fn psql_uses_the_running_server_or_starts_one_for_the_session() {
     assert_eq!(folder.postmaster(), pid, "the running server was left alone");
     cluster.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_large_log_is_moved_aside_at_the_start() {
+    let folder = TestFolder::initialised();
+    let log = folder.data().join("postgres.log");
+    fs::File::options().write(true).open(&log).unwrap().set_len(17 << 20).unwrap();
+    let cluster = folder.start().await;
+    assert!(fs::metadata(&log).unwrap().len() < 1 << 20);
+    assert_eq!(fs::metadata(folder.data().join("postgres.log.1")).unwrap().len(), 17 << 20);
+    cluster.stop().await.unwrap();
+}

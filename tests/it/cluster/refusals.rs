@@ -71,6 +71,7 @@ async fn a_second_start_on_one_folder_is_refused_and_the_first_goes_on() {
 async fn data_of_another_major_version_is_not_touched() {
     let folder = TestFolder::initialised();
     let version = folder.data().join("pgdata/PG_VERSION");
+    let own = fs::read_to_string(&version).unwrap().trim().to_owned();
     for (major, words) in [
         ("99", "holds data of Postgres 99, but only Postgres"),
         ("13", "holds data of Postgres 13, and Daybook needs 15 or newer"),
@@ -82,12 +83,13 @@ async fn data_of_another_major_version_is_not_touched() {
         assert!(error.contains(words), "{error}");
         assert_eq!(listing(&folder.data()), before);
     }
-    fs::write(&version, "15\n").unwrap();
+    fs::write(&version, &own).unwrap();
     let other = TestFolder::empty();
     let mut settings = folder.settings();
-    settings.postgres_bin_dir = Some(pretended(&other, "17.1 (Pretended)"));
+    settings.postgres_bin_dir = Some(pretended(&other, "77.1 (Pretended)"));
     let error = refusal(&settings).await.to_string();
-    assert!(error.contains("Postgres 15, but only Postgres 17 is at hand"), "{error}");
+    let words = format!("Postgres {own}, but only Postgres 77 is at hand");
+    assert!(error.contains(&words), "{error}");
 }
 
 #[tokio::test]
@@ -195,4 +197,19 @@ async fn a_full_disk_is_named_before_and_after_the_data_is_made() {
     let error = refusal(&settings).await;
     assert!(matches!(error, ClusterError::Unwritable { .. }), "{error}");
     assert!(error.to_string().contains("Read-only file system"), "{error}");
+}
+
+#[tokio::test]
+async fn a_link_in_the_folder_leads_no_write_outside() {
+    let folder = TestFolder::initialised();
+    let outside = folder.path().join("outside");
+    fs::write(&outside, "mine").unwrap();
+    std::os::unix::fs::symlink(&outside, folder.data().join("pgdata/daybook.conf.new")).unwrap();
+    folder.start().await.stop().await.unwrap();
+    let log = folder.data().join("postgres.log");
+    fs::remove_file(&log).unwrap();
+    std::os::unix::fs::symlink(&outside, &log).unwrap();
+    let error = refusal(&folder.settings()).await;
+    assert!(error.to_string().contains("postgres.log"), "{error}");
+    assert_eq!(fs::read_to_string(&outside).unwrap(), "mine");
 }

@@ -5,7 +5,7 @@
 //! process, however that comes, ends what still runs there and removes the folder.
 
 use std::{
-    fs,
+    env, fs,
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
@@ -62,7 +62,7 @@ impl SharedCluster {
 pub(crate) fn shared() -> &'static SharedCluster {
     static SHARED: OnceLock<SharedCluster> = OnceLock::new();
     SHARED.get_or_init(|| {
-        let settings = TestFolder::initialised().settings();
+        let settings = TestFolder::initialised().keep().settings();
         // A runtime cannot be waited for inside that of a test.
         let start = move || {
             let runtime = Runtime::new().expect("a runtime can be made");
@@ -106,9 +106,19 @@ fn run() -> &'static Run {
     })
 }
 
-/// A folder of one test.
+/// A folder of one test, removed when dropped unless a server still runs there.
 pub(crate) struct TestFolder {
     path: PathBuf,
+    is_kept: bool,
+}
+
+impl Drop for TestFolder {
+    fn drop(&mut self) {
+        if !self.is_kept && self.postmaster().is_none() {
+            // What stays is removed at the end of the run.
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
 }
 
 impl TestFolder {
@@ -117,14 +127,14 @@ impl TestFolder {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let path = run().path.join(NEXT.fetch_add(1, Ordering::Relaxed).to_string());
         fs::create_dir(&path).expect("a folder can be made");
-        Self { path }
+        Self { path, is_kept: false }
     }
 
     /// One with a data folder that is ready, copied, because `initdb` takes seconds.
     pub(crate) fn initialised() -> Self {
         static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
         let template = TEMPLATE.get_or_init(|| {
-            let settings = Self::empty().settings();
+            let settings = Self::empty().keep().settings();
             let copied = settings.clone();
             let make = move || {
                 let runtime = Runtime::new().expect("a runtime can be made");
@@ -142,6 +152,12 @@ impl TestFolder {
         folder
     }
 
+    /// Keeps it until the end of the run.
+    fn keep(mut self) -> Self {
+        self.is_kept = true;
+        self
+    }
+
     /// The folder itself, which everybody can enter.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -154,7 +170,7 @@ impl TestFolder {
 
     /// Settings with that data folder.
     pub(crate) fn settings(&self) -> ClusterSettings {
-        ClusterSettings { data_dir: Some(self.data()), ..ClusterSettings::default() }
+        settings(self.data())
     }
 
     /// Starts a server there.
@@ -184,6 +200,13 @@ impl TestFolder {
         }
         found
     }
+}
+
+/// Settings with a data folder, and with the programs that the environment names, so that one
+/// machine can run the tests on several versions of Postgres and its extensions.
+pub(crate) fn settings(data_dir: PathBuf) -> ClusterSettings {
+    let postgres_bin_dir = env::var_os("DAYBOOK_POSTGRES_BIN_DIR").map(PathBuf::from);
+    ClusterSettings { data_dir: Some(data_dir), postgres_bin_dir, postgres_port: None }
 }
 
 /// Connects, and drives the connection until the client is dropped.

@@ -1,0 +1,144 @@
+//! A whole Daybook for one test: its own schema on the shared server, served on a port
+//! of its own, with real clients.
+
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use clap::Parser;
+use daybook::{
+    analytics::Analytics,
+    cli::Cli,
+    cluster::ClusterRole,
+    config::{Scheduler, ServeSettings},
+    grpc::{
+        pb::{
+            transactions_service::transactions_client::TransactionsClient,
+            v1::{
+                analytics_service_client::AnalyticsServiceClient,
+                ledger_service_client::LedgerServiceClient,
+            },
+        },
+        serve::{Services, Signals, Stop, serve},
+    },
+    ledger::Ledger,
+    store::{Database, DatabaseTarget},
+    upkeep::{migrate, partitions, pulse::Pulse, server_check},
+    workers,
+};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio_postgres::{Client, Config};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::support::cluster::{connect, shared};
+
+/// Settings as if nothing was set, with few partitions and no pg_cron.
+pub(crate) fn settings() -> ServeSettings {
+    let mut settings = Cli::parse_from(["daybook"]).serve.settings;
+    settings.partitions.partition_days_ahead = 2;
+    settings.partitions.scheduler = Scheduler::Ticker;
+    settings.pool.pool_size = 4;
+    settings
+}
+
+/// A schema of its own on the shared server.
+pub(crate) fn new_target() -> DatabaseTarget {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let schema = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    DatabaseTarget { config: shared().connection(ClusterRole::Owner), schema }
+}
+
+/// Connects to a target's schema with plain SQL, as a role of one's choice.
+pub(crate) async fn sql(mut config: Config, schema: &str) -> Client {
+    config.options(format!("-c search_path={schema} -c timezone=UTC"));
+    connect(&config).await
+}
+
+/// A whole Daybook for one test.
+pub(crate) struct TestService {
+    /// Where it serves.
+    pub(crate) address: SocketAddr,
+    /// The database behind it.
+    pub(crate) database: Database,
+    /// Its schema, as the owner, in plain SQL.
+    pub(crate) sql: Client,
+    /// Which database, to connect in other ways.
+    pub(crate) target: DatabaseTarget,
+    /// Lets a test stop it.
+    pub(crate) stop: Stop,
+    /// Ends with the number of requests that were cut off.
+    pub(crate) serving: Option<JoinHandle<usize>>,
+    workers: CancellationToken,
+}
+
+impl TestService {
+    /// One with the usual settings.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(new_target(), settings()).await
+    }
+
+    /// One with settings of the test's own on a database of its choice.
+    pub(crate) async fn start_with(target: DatabaseTarget, settings: ServeSettings) -> Self {
+        let database = Database::new(&target, &settings.pool).unwrap();
+        prepare(&database, &settings).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let services = Services {
+            analytics: Analytics::new(database.clone()),
+            ledger: Ledger::new(database.clone()),
+        };
+        let (_, is_started) = watch::channel(true);
+        let (serving_sender, is_serving) = watch::channel(true);
+        let stop = Stop { drain: CancellationToken::new(), hurry: CancellationToken::new() };
+        let told = stop.clone();
+        let server_settings = settings.server.clone();
+        let slow = Duration::from_secs(5);
+        let signals = Signals { is_started, is_serving };
+        let serving = tokio::spawn(async move {
+            serve(listener, &server_settings, slow, services, signals, told).await.unwrap()
+        });
+        let workers = CancellationToken::new();
+        let pulse = Pulse::new(database.clone());
+        tokio::spawn(workers::database_health::run(pulse, serving_sender, workers.clone()));
+        let sql = sql(target.config.clone(), &target.schema).await;
+        Self { address, database, sql, target, stop, serving: Some(serving), workers }
+    }
+
+    /// A connection for clients.
+    pub(crate) async fn channel(&self) -> Channel {
+        Endpoint::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
+    }
+
+    /// A client of `AnalyticsService`.
+    pub(crate) async fn analytics(&self) -> AnalyticsServiceClient<Channel> {
+        AnalyticsServiceClient::new(self.channel().await)
+    }
+
+    /// A client of `LedgerService`.
+    pub(crate) async fn ledger(&self) -> LedgerServiceClient<Channel> {
+        LedgerServiceClient::new(self.channel().await)
+    }
+
+    /// A client of the original contract.
+    pub(crate) async fn transactions(&self) -> TransactionsClient<Channel> {
+        TransactionsClient::new(self.channel().await)
+    }
+}
+
+impl Drop for TestService {
+    fn drop(&mut self) {
+        self.workers.cancel();
+        self.stop.drain.cancel();
+        self.stop.hurry.cancel();
+    }
+}
+
+/// Makes a database fit to serve, as the binary does.
+pub(crate) async fn prepare(database: &Database, settings: &ServeSettings) {
+    let facts = server_check::check(database, &settings.pool).await.unwrap();
+    migrate::migrate(database).await.unwrap();
+    partitions::prepare(database, &settings.partitions, &facts).await.unwrap();
+}
