@@ -1,0 +1,70 @@
+# Shared by the scripts beside it: where things are, how to speak, how to
+# install a Debian package. Sourced, never run.
+# shellcheck shell=bash disable=SC2034  # Those who source it use the variables.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+tools=$root/.tools
+
+say() { printf '%s\n' "$*" >&2; }
+
+# A line that nobody overlooks: something that was asked for is not being done.
+loud() { printf '\n!!! %s\n\n' "$*" >&2; }
+
+die() {
+  printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+  exit 1
+}
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# True if version $1 is at least $2.
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+# Runs a command as root. Without a terminal sudo may not stop to ask.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif ! has sudo; then
+    die "root is needed for: $*"
+  elif [ -t 0 ]; then
+    sudo "$@"
+  else
+    sudo -n "$@"
+  fi
+}
+
+# Installs Debian packages. The package lists are fetched only when apt cannot
+# do with those it has: that is the slow part, and mostly not needed.
+apt_install() {
+  local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -y)
+  say "Installing with apt: $*"
+  if as_root "${apt[@]}" --no-install-recommends install "$@" >/dev/null 2>&1; then return; fi
+  as_root "${apt[@]}" update >&2 || die "apt-get update failed; wanted: $*"
+  as_root "${apt[@]}" --no-install-recommends install "$@" >&2 || die "apt could not install: $*"
+}
+
+# The folder with initdb and postgres that Daybook will use. Prints nothing and
+# fails where there is none of version 15 or later.
+postgres_bin() {
+  local dir
+  for dir in "${DAYBOOK_POSTGRES_BIN_DIR:-}" "$(pg_config --bindir 2>/dev/null || true)" \
+    $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV); do
+    if [ -x "$dir/initdb" ] && [ -x "$dir/postgres" ] && [ "$(postgres_major "$dir")" -ge 15 ]; then
+      echo "$dir"
+      return
+    fi
+  done
+  return 1
+}
+
+# The major version of the Postgres in a folder: "postgres (PostgreSQL) 17.2" is 17.
+postgres_major() { "$1/postgres" --version | sed -E 's/[^0-9]*([0-9]+).*/\1/'; }
+
+# Where a Postgres keeps its extensions' control files, given its bin folder.
+# Debian keeps one pg_config for all majors, so its answer may be for another.
+postgres_extensions() {
+  case $1 in
+    */lib/postgresql/*/bin) echo "${1%/lib/postgresql/*}/share/postgresql/$(postgres_major "$1")/extension" ;;
+    *) echo "$("$1/pg_config" --sharedir)/extension" ;;
+  esac
+}
