@@ -1,0 +1,136 @@
+"""Asks a running Daybook the same questions with every client there is, and
+compares the answers with plain SQL over the raw rows.
+
+    ask.py ADDRESS DAYBOOK TOOLS
+
+DAYBOOK is the program, for its `psql`; TOOLS the folder with buf and, where
+there is Go, grpcurl. Prints one line a check. Started by `scripts/e2e`.
+"""
+
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+from clients import BufClient, GrpcurlClient, PythonClient
+
+ANALYTICS = "daybook.v1.AnalyticsService"
+LEDGER = "daybook.v1.LedgerService"
+ORIGINAL = "transactions_service.Transactions"
+SERVICES = {ANALYTICS, LEDGER, ORIGINAL, "grpc.health.v1.Health"}
+NOBODY = "00000000-0000-4000-8000-000000000000"
+UTC = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
+
+
+class Database:
+    """The raw rows, read with `daybook psql`."""
+
+    def __init__(self, daybook: str):
+        self.daybook = daybook
+
+    def rows(self, sql: str) -> list[list[str]]:
+        command = [self.daybook, "psql", "--", "-X", "-At", "-F", "|", "-c", sql]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            raise RuntimeError(f"daybook psql: {done.stderr.strip()}")
+        return [line.split("|") for line in done.stdout.splitlines()]
+
+    def window(self) -> dict:
+        """A window that begins and ends inside days, over most of the rows."""
+        bounds = f"""
+            SELECT to_char((min(occurred_at) + '07:13:21.5') AT TIME ZONE 'UTC', {UTC}),
+                   to_char((max(occurred_at) - '03:41:00.25'::interval) AT TIME ZONE 'UTC', {UTC})
+            FROM transactions"""
+        start, end = self.rows(bounds)[0]
+        return {"start": start, "end": end}
+
+    def ranking(self, side: str, window: dict) -> list[tuple[str, Decimal]]:
+        """Users and their sums, best first, from a scan."""
+        sql = f"""
+            SELECT u.user_uuid, sum(t.amount)
+            FROM transactions t
+            JOIN accounts a ON a.account_id = t.{side}_id AND a.network = 'internal'
+            JOIN users u ON u.user_uuid::text = a.address
+            WHERE t.occurred_at >= '{window["start"]}' AND t.occurred_at < '{window["end"]}'
+            GROUP BY u.user_uuid
+            ORDER BY sum(t.amount) DESC, u.user_uuid"""
+        return [(user, Decimal(total)) for user, total in self.rows(sql)]
+
+
+def checks(client, database: Database):
+    """Yields the name of each check and whether what was seen is what was wanted."""
+    window = database.window()
+    sent = database.ranking("sender", window)
+    received = database.ranking("receiver", window)
+    user = sent[0][0]
+
+    yield "lists the services", SERVICES - client.services(), set()
+
+    for direction, totals in ("SENDER", dict(sent)), ("RECEIVER", dict(received)):
+        request = {"userUuid": user, "window": window, "direction": f"DIRECTION_{direction}"}
+        answer = client.call(ANALYTICS, "SumAmount", request)
+        wanted = totals.get(user, Decimal(0))
+        yield f"SumAmount of a {direction.lower()} is the scan's", seen_sum(answer), wanted
+
+    request = {
+        "window": window,
+        "direction": "DIRECTION_SENDER",
+        "metric": "RANK_METRIC_SUM",
+        "pageSize": 10,
+    }
+    answer = client.call(ANALYTICS, "Rank", request)
+    ranked = [(row["userUuid"], Decimal(row["value"])) for row in answer.body.get("rows", [])]
+    yield "Rank is the scan's", ranked, sent[:10]
+
+    answer = client.call(LEDGER, "ListUsers", {"pageSize": 3})
+    listed = [user["username"] for user in answer.body.get("users", [])]
+    names = database.rows('SELECT username FROM users ORDER BY username COLLATE "C" LIMIT 3')
+    yield "ListUsers begins with the first usernames", listed, [name for (name,) in names]
+
+    request = {"userUuid": NOBODY, "window": window, "direction": "DIRECTION_SENDER"}
+    yield "an unknown user is NOT_FOUND", client.call(ANALYTICS, "SumAmount", request).code, "NOT_FOUND"
+
+    answer = client.call(ANALYTICS, "SumAmount", {"userUuid": "not a uuid"})
+    complained = {name.split(".")[0] for name in answer.bad_fields}
+    yield "a bad request has its code", answer.code, "INVALID_ARGUMENT"
+    yield "a bad request names every field", complained, {"user_uuid", "window", "direction"}
+
+    request = {
+        "userUuid": user,
+        "timestampStartUtc": window["start"].removesuffix("Z"),
+        "timestampEndUtc": window["end"],
+        "direction": "sender",
+    }
+    answer = client.call(ORIGINAL, "SumAmount", request)
+    yield "the original contract's SumAmount is the scan's", seen_sum(answer), dict(sent)[user]
+    answer = client.call(ORIGINAL, "SumAmount", request | {"userUuid": NOBODY})
+    yield "the original contract's unknown user is NOT_FOUND", answer.code, "NOT_FOUND"
+
+
+def seen_sum(answer):
+    """The sum in an answer, or the code that came in its place."""
+    return Decimal(answer.body["sumAmount"]) if answer.code == "OK" else answer.code
+
+
+def clients(address: str, tools: Path):
+    """Every client there is here."""
+    yield PythonClient(address)
+    yield BufClient(tools / "buf", address)
+    if (tools / "grpcurl").exists():
+        yield GrpcurlClient(tools / "grpcurl", address)
+
+
+def main(address: str, daybook: str, tools: str) -> None:
+    database = Database(daybook)
+    for client in clients(address, Path(tools)):
+        try:
+            for name, seen, wanted in checks(client, database):
+                if seen == wanted:
+                    print(f"ok      {client.name}: {name}", flush=True)
+                else:
+                    print(f"FAILED  {client.name}: {name}: {seen}, wanted {wanted}", flush=True)
+        except Exception as error:  # A client that breaks must not keep the next from asking.
+            print(f"FAILED  {client.name}: {type(error).__name__}: {error}", flush=True)
+
+
+main(*sys.argv[1:])
