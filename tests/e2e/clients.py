@@ -114,9 +114,16 @@ class GrpcurlClient:
             return Answer("OK", json.loads(done.stdout))
         error = json.loads(done.stderr)
         details = [d for d in error.get("details", []) if d["@type"].endswith("BadRequest")]
-        fields = [v["field"] for d in details for v in d["fieldViolations"]]
+        fields = [f for d in details for f in self._bad_fields(d)]
         by_number = {code.value[0]: code.name for code in grpc.StatusCode}
         return Answer(by_number[error["code"]], bad_fields=fields)
+
+    @staticmethod
+    def _bad_fields(detail: dict) -> list[str]:
+        # In words where the server's reflection knows google.rpc, else as bytes.
+        if "@value" in detail:
+            return bad_fields(base64.b64decode(detail["@value"]))
+        return [violation["field"] for violation in detail["field_violations"]]
 
 
 def run(command: list) -> subprocess.CompletedProcess:
