@@ -43,18 +43,23 @@ apt_install() {
   as_root "${apt[@]}" --no-install-recommends install "$@" >&2 || die "apt could not install: $*"
 }
 
-# The folder with initdb and postgres that Daybook will use. Prints nothing and
-# fails where there is none of version 15 or later.
+# The folder with initdb and postgres that Daybook will use: the one it is given,
+# else the newest that has pg_partman, else the newest. Prints nothing and fails
+# where there is none of version 15 or later.
 postgres_bin() {
-  local dir
-  for dir in "${DAYBOOK_POSTGRES_BIN_DIR:-}" "$(pg_config --bindir 2>/dev/null || true)" \
-    $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV); do
-    if [ -x "$dir/initdb" ] && [ -x "$dir/postgres" ] && [ "$(postgres_major "$dir")" -ge 15 ]; then
-      echo "$dir"
-      return
-    fi
-  done
-  return 1
+  local dir best="" usual=(/usr/lib/postgresql/*/bin /usr/pgsql-*/bin /opt/homebrew/opt/postgresql*/bin)
+  if [ -n "${DAYBOOK_POSTGRES_BIN_DIR:-}" ]; then
+    usual=("$DAYBOOK_POSTGRES_BIN_DIR")
+  elif has pg_config; then
+    usual+=("$(pg_config --bindir)")
+  fi
+  while read -r dir; do
+    if [ ! -x "$dir/initdb" ] || [ ! -x "$dir/postgres" ]; then continue; fi
+    if [ "$(postgres_major "$dir")" -lt 15 ]; then continue; fi
+    best=${best:-$dir}
+    if [ -e "$(postgres_extensions "$dir")/pg_partman.control" ]; then best=$dir && break; fi
+  done < <(printf '%s\n' "${usual[@]}" | sort -rVu)
+  [ -n "$best" ] && echo "$best"
 }
 
 # The major version of the Postgres in a folder: "postgres (PostgreSQL) 17.2" is 17.
