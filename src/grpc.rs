@@ -22,9 +22,12 @@ pub mod violations;
 
 /// Types generated from the contracts under `proto/`.
 pub mod pb {
-    #![expect(
-        clippy::wildcard_enum_match_arm,
-        clippy::allow_attributes_without_reason,
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::pedantic,
+        clippy::restriction,
         reason = "generated; the contracts hold the documentation"
     )]
 
@@ -39,6 +42,5 @@ pub mod pb {
     }
 
     /// Descriptors of all contracts, comments included, as reflection serves them.
-    pub const DESCRIPTORS: &[u8] =
-        include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+    pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 }

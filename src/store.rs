@@ -24,6 +24,6 @@ pub mod sum_amount;
 pub mod tx;
 
 pub use error::{StoreError, StoreErrorKind};
+pub use pool::{Database, DatabaseTarget};
 /// A connection of one's own, outside the pool.
 pub use tokio_postgres::Client as Connection;
-pub use pool::{Database, DatabaseTarget};

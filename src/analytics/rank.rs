@@ -170,10 +170,10 @@ fn rank_snapshot<M: Clone, K: Ord + Clone>(
     });
     let (rows, has_more) = ranking.page(after.as_ref(), question.page_size);
     let rows: Vec<_> = rows.collect();
-    let next = rows.last().filter(|_| has_more).map(|(_, member)| RankCursor {
-        value: member.value.clone(),
-        key: member.key.0.clone(),
-    });
+    let next = rows
+        .last()
+        .filter(|_| has_more)
+        .map(|(_, member)| RankCursor { value: member.value.clone(), key: member.key.0.clone() });
     let standing = standing_of
         .and_then(|key| ranking.find_by(|ranked| ranked.0 == *key).map(ranked_place))
         .or(idle_standing);

@@ -41,14 +41,9 @@ impl Analytics {
     /// `NotFound` for an unknown subject; what the database says.
     pub async fn sum_amount(&self, question: &SumQuestion) -> Result<SumAnswer, Error> {
         let SumQuestion { subject, asset, window, direction } = question;
-        let answer = sum_amount::sum_amount(
-            &self.database,
-            subject,
-            asset.asset_id,
-            *window,
-            *direction,
-        )
-        .await?;
+        let answer =
+            sum_amount::sum_amount(&self.database, subject, asset.asset_id, *window, *direction)
+                .await?;
         let total = answer.value.ok_or_else(|| {
             Error::new(ErrorKind::NotFound(match subject {
                 Subject::User(_) | Subject::PaymentsAccount(_) => "user",

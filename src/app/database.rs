@@ -37,7 +37,10 @@ impl OpenDatabase {
     ) -> anyhow::Result<Self> {
         let schema = settings.schema.clone();
         if let Some(url) = &settings.database_url {
-            return Ok(Self { target: DatabaseTarget { config: guest(url)?, schema }, cluster: None });
+            return Ok(Self {
+                target: DatabaseTarget { config: guest(url)?, schema },
+                cluster: None,
+            });
         }
         if ownership == Ownership::Share
             && let Some(running) = cluster::attach(&settings.cluster).await?

@@ -20,11 +20,14 @@ pub async fn ask_health(address: &str) -> anyhow::Result<()> {
         .context("--address must look like http://127.0.0.1:50051")?
         .connect_timeout(PATIENCE)
         .timeout(PATIENCE);
-    let channel = endpoint.connect().await.with_context(|| format!("nobody answers at {address}"))?;
+    let channel =
+        endpoint.connect().await.with_context(|| format!("nobody answers at {address}"))?;
     let request = HealthCheckRequest { service: String::new() };
     let answer = HealthClient::new(channel).check(request).await?;
     match answer.into_inner().status() {
         ServingStatus::Serving => Ok(()),
-        other => bail!("{address} says {}", other.as_str_name()),
+        status @ (ServingStatus::Unknown
+        | ServingStatus::NotServing
+        | ServingStatus::ServiceUnknown) => bail!("{address} says {}", status.as_str_name()),
     }
 }

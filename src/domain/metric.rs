@@ -72,8 +72,7 @@ impl Metric {
         if divisor < 1 {
             return None;
         }
-        let spread =
-            count.times(&moments.sum_of_squares).minus(&moments.sum.times(&moments.sum));
+        let spread = count.times(&moments.sum_of_squares).minus(&moments.sum.times(&moments.sum));
         Decimal::rounded_root(&spread, &count.times(&Decimal::from(divisor)), ROUNDED_DECIMALS)
     }
 }

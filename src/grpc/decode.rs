@@ -18,8 +18,7 @@ use crate::{
 };
 
 /// What a client is told about a user UUID that is none.
-pub const UUID_HINT: &str =
-    "must be a UUID, for example 67e55044-10b1-426f-9247-bb680e5fe0c8";
+pub const UUID_HINT: &str = "must be a UUID, for example 67e55044-10b1-426f-9247-bb680e5fe0c8";
 
 /// What a client is told about a network that is none.
 pub const NETWORK_HINT: &str = "must be 1 to 64 lower-case letters, digits or hyphens";

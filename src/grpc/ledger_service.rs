@@ -5,9 +5,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     grpc::{
         list_users::list_users,
-        pb::v1::{
-            ListUsersRequest, ListUsersResponse, ledger_service_server::LedgerService,
-        },
+        pb::v1::{ListUsersRequest, ListUsersResponse, ledger_service_server::LedgerService},
         status::to_status,
     },
     ledger::Ledger,

@@ -116,8 +116,7 @@ fn scope(request: &RankRequest, violations: &mut Violations) -> Option<Scope> {
         }
         Some(Population::Accounts(accounts)) => {
             let network = Network::parse(&accounts.network);
-            let network =
-                violations.require(network, "accounts.network", decode::NETWORK_HINT);
+            let network = violations.require(network, "accounts.network", decode::NETWORK_HINT);
             let after = cursor(request, |key| Some(key.to_owned()), violations);
             let standing_of = match &request.standing_of {
                 None => Some(None),
@@ -161,11 +160,7 @@ fn order(given: i32, violations: &mut Violations) -> Option<RankOrder> {
 /// The digest that ties tokens to the request: a page may have another size than the
 /// one before it, all else must stay.
 fn digest(request: &RankRequest) -> [u8; 8] {
-    page_token::digest(&RankRequest {
-        page_size: 0,
-        page_token: String::new(),
-        ..request.clone()
-    })
+    page_token::digest(&RankRequest { page_size: 0, page_token: String::new(), ..request.clone() })
 }
 
 /// Reads the field `page_token`: the outer `None` is a violation, the inner one the

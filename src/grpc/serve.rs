@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    service::Routes,
-    transport::Server,
-};
+use tonic::{service::Routes, transport::Server};
 use tonic_reflection::server::Builder as ReflectionBuilder;
 
 use crate::{

@@ -28,10 +28,7 @@ pub(super) async fn sum_amount(
     })
 }
 
-async fn question(
-    analytics: &Analytics,
-    request: &SumAmountRequest,
-) -> Result<SumQuestion, Error> {
+async fn question(analytics: &Analytics, request: &SumAmountRequest) -> Result<SumQuestion, Error> {
     let mut violations = Violations::default();
     let subject = match &request.subject {
         Some(sum_amount_request::Subject::UserUuid(uuid)) => {

@@ -80,11 +80,7 @@ impl Transactions for TransactionsApi {
     }
 }
 
-fn instant(
-    text: &str,
-    field: &'static str,
-    violations: &mut Violations,
-) -> Option<DateTime<Utc>> {
+fn instant(text: &str, field: &'static str, violations: &mut Violations) -> Option<DateTime<Utc>> {
     let parsed = violations.require(parse_instant(text), field, INSTANT_HINT)?;
     let nanos = i32::try_from(parsed.nanosecond()).unwrap_or(i32::MAX);
     window::instant(parsed.timestamp(), nanos)

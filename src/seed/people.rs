@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 
 use chrono::NaiveTime;
-use fake::{Fake, faker::name::en::{FirstName, LastName}};
+use fake::{
+    Fake,
+    faker::name::en::{FirstName, LastName},
+};
 use rand::RngExt;
 use uuid::Builder;
 

@@ -89,8 +89,10 @@ impl SeedPlan {
             return Err(PlanError::Number);
         }
         let days = Days::new(u64::from(settings.seed_days));
-        let first_day =
-            settings.seed_from.or_else(|| today.checked_sub_days(days)).ok_or(PlanError::FirstDay)?;
+        let first_day = settings
+            .seed_from
+            .or_else(|| today.checked_sub_days(days))
+            .ok_or(PlanError::FirstDay)?;
         let last_day = first_day.checked_add_days(days).ok_or(PlanError::FirstDay)?;
         if first_day.year() < 1970 || last_day.year() >= 3_000 {
             return Err(PlanError::FirstDay);
@@ -142,8 +144,7 @@ impl SeedPlan {
     /// real ones do.
     #[must_use]
     pub fn rows_by_day(&self) -> Vec<u64> {
-        let is_weekend =
-            |day: NaiveDate| matches!(day.weekday(), Weekday::Sat | Weekday::Sun);
+        let is_weekend = |day: NaiveDate| matches!(day.weekday(), Weekday::Sat | Weekday::Sun);
         let weight = |index| match self.is_skewed {
             true if !is_weekend(self.day(index)) => WEEKDAY_WEIGHT,
             _ => 1,

@@ -31,7 +31,8 @@ impl Progress {
     pub fn new(total: u64, done: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(total).with_position(done);
-            let template = "  seeding {wide_bar} {human_pos}/{human_len} rows, {per_sec}, {eta} left";
+            let template =
+                "  seeding {wide_bar} {human_pos}/{human_len} rows, {per_sec}, {eta} left";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }

@@ -167,6 +167,6 @@ mod tests {
             ));
         }
         let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "to be taken");
+        assert_eq!(hex, "e20d80848640a8ab9c151fce3d39bc617b2c79dceb4821a4bf6e115a9011ddc8");
     }
 }

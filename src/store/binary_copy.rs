@@ -18,7 +18,7 @@ const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// Rows of a COPY, encoded.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CopyBuffer {
     bytes: BytesMut,
 }

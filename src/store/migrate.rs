@@ -5,9 +5,7 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
 
-use crate::store::{
-    StoreError, statement::statement, tx::Tx,
-};
+use crate::store::{StoreError, statement::statement, tx::Tx};
 
 /// A migration as it is built into this program.
 #[derive(Clone, Copy, Debug)]
@@ -31,11 +29,8 @@ macro_rules! migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: [Migration; 3] = [
-    migration!(1, "0001_ledger"),
-    migration!(2, "0002_partitions"),
-    migration!(3, "0003_seed"),
-];
+pub const MIGRATIONS: [Migration; 3] =
+    [migration!(1, "0001_ledger"), migration!(2, "0002_partitions"), migration!(3, "0003_seed")];
 
 /// A migration that is recorded in the database.
 #[derive(Clone, Debug, Eq, PartialEq)]

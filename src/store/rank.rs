@@ -5,15 +5,8 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::{
-    domain::{
-        account::Network, direction::Direction, metric::Moments, window::Window,
-    },
-    store::{
-        Database, StoreError,
-        numeric::Numeric,
-        session::Answer,
-        statement::statement,
-    },
+    domain::{account::Network, direction::Direction, metric::Moments, window::Window},
+    store::{Database, StoreError, numeric::Numeric, session::Answer, statement::statement},
 };
 
 /// What moved in a window, per member, as of one snapshot.

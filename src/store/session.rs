@@ -65,8 +65,7 @@ impl Session {
         }
         .await;
         self.is_busy = false;
-        let value =
-            outcome.map_err(|source| StoreError::from_postgres(statement.stem, source))?;
+        let value = outcome.map_err(|source| StoreError::from_postgres(statement.stem, source))?;
         Ok(Answer { value, took: begun_at.elapsed() })
     }
 }

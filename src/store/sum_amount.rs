@@ -4,12 +4,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{account::AccountKey, decimal::Decimal, direction::Direction, window::Window},
-    store::{
-        Database, StoreError,
-        numeric::Numeric,
-        session::Answer,
-        statement::statement,
-    },
+    store::{Database, StoreError, numeric::Numeric, session::Answer, statement::statement},
 };
 
 /// Whose amounts are summed.

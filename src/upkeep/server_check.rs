@@ -62,7 +62,9 @@ fn judge(facts: &ServerFacts, pool: &PoolSettings) -> Result<(), String> {
         [(facts.is_fsync_on, "fsync"), (facts.is_full_page_writes_on, "full_page_writes")]
     {
         if !is_on {
-            return Err(format!("{name} is off on the server: a crash would lose rows. Turn it on."));
+            return Err(format!(
+                "{name} is off on the server: a crash would lose rows. Turn it on."
+            ));
         }
     }
     let needed = pool.pool_size + CONNECTIONS_BESIDE;

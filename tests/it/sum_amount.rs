@@ -1,8 +1,7 @@
 //! `SumAmount`: what is counted, and what unknown things are.
 
 use daybook::grpc::pb::v1::{
-    AccountKey, Direction, SumAmountRequest, SumAmountResponse, Window,
-    sum_amount_request::Subject,
+    AccountKey, Direction, SumAmountRequest, SumAmountResponse, Window, sum_amount_request::Subject,
 };
 use prost_types::Timestamp;
 use tonic::{Code, Status};

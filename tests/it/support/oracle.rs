@@ -40,7 +40,13 @@ pub(crate) struct Oracle {
 
 impl Oracle {
     /// Count and sum (as text) of a member's rows in `[start, end)`.
-    pub(crate) fn sum(&self, member: usize, is_sender: bool, start: i64, end: i64) -> (i64, String) {
+    pub(crate) fn sum(
+        &self,
+        member: usize,
+        is_sender: bool,
+        start: i64,
+        end: i64,
+    ) -> (i64, String) {
         let amounts = self.amounts(member, is_sender, start, end);
         (count(&amounts), fixed(amounts.iter().sum(), AMOUNT_DECIMALS))
     }
