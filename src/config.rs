@@ -17,6 +17,15 @@ pub struct DatabaseSettings {
     #[arg(long, env = "DAYBOOK_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
 
+    /// How long to wait at start for the server at --database-url, in seconds
+    #[arg(
+        long,
+        env = "DAYBOOK_DATABASE_WAIT_SECONDS",
+        default_value_t = 30,
+        value_name = "SECONDS"
+    )]
+    pub database_wait_seconds: u64,
+
     /// Schema that holds everything of Daybook's in the database
     #[arg(long, env = "DAYBOOK_SCHEMA", default_value = "daybook", value_name = "NAME")]
     pub schema: String,

@@ -55,6 +55,8 @@ DECLARE
     adopted  boolean;
     stray    regclass;
 BEGIN
+    -- One at a time: several servers may start at once.
+    PERFORM pg_advisory_xact_lock(hashtext('daybook.partitions'), hashtext(parent));
     SELECT split_part(extversion, '.', 1)::integer INTO major
     FROM pg_extension WHERE extname = 'pg_partman';
     EXECUTE format('SELECT EXISTS (SELECT FROM %s.part_config WHERE parent_table = $1)', partman)

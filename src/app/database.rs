@@ -1,7 +1,7 @@
 //! Opens the database that the settings name: a private Postgres of our own, one that
 //! another Daybook runs, or a server given by URL.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use anyhow::{Context, bail};
 use tokio_postgres::{Config, config::SslMode};
@@ -77,6 +77,11 @@ impl OpenDatabase {
             None => std::future::pending().await,
         }
     }
+}
+
+/// How long to wait at start for the server to accept.
+pub(super) fn patience(settings: &DatabaseSettings) -> Duration {
+    Duration::from_secs(settings.database_wait_seconds)
 }
 
 /// Checks the settings of the database before anything is started.

@@ -166,6 +166,7 @@ async fn prepare(
     plan: Option<SeedPlan>,
     database: &Database,
 ) -> anyhow::Result<Keeper> {
+    server_check::wait(database, database::patience(&settings.database)).await?;
     let facts = server_check::check(database, &settings.pool).await?;
     migrate::migrate(database).await?;
     let keeper = partitions::prepare(database, &settings.partitions, &facts).await?;

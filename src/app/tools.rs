@@ -27,6 +27,7 @@ pub async fn migrate(arguments: &MigrateArgs) -> anyhow::Result<()> {
     let opened = OpenDatabase::open(&arguments.database, Ownership::Share).await?;
     let outcome = async {
         let database = Database::new(&opened.target, &arguments.pool)?;
+        server_check::wait(&database, database::patience(&arguments.database)).await?;
         let count = bring_up(&database, &arguments.pool, &arguments.partitions).await?;
         tracing::info!(count, "the schema is up to date");
         Ok(())
@@ -48,6 +49,7 @@ pub async fn fill(arguments: &SeederCli) -> anyhow::Result<()> {
     let opened = OpenDatabase::open(&arguments.database, Ownership::Share).await?;
     let work = async {
         let database = Database::new(&opened.target, &arguments.pool)?;
+        server_check::wait(&database, database::patience(&arguments.database)).await?;
         bring_up(&database, &arguments.pool, &arguments.partitions).await?;
         let loaders = loaders(&arguments.seed);
         let outcome = seed::seed(&database, Some(plan), loaders, &arguments.partitions);

@@ -119,7 +119,10 @@ where
         let span = tracing::info_span!("request", %id, rpc = path);
         let answered = async move {
             let begun_at = Instant::now();
-            let mut response = answer(inner, request, &shared).await?;
+            let abandoned = AbandonedLine(true);
+            let response = answer(inner, request, &shared).await;
+            abandoned.answered();
+            let mut response = response?;
             log(&response, begun_at.elapsed(), &shared.limits);
             if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
                 response.headers_mut().insert(REQUEST_ID, id);
@@ -127,6 +130,23 @@ where
             Ok(response)
         };
         Box::pin(answered.instrument(span))
+    }
+}
+
+/// Logs a request whose client went away before it was answered.
+struct AbandonedLine(bool);
+
+impl AbandonedLine {
+    fn answered(mut self) {
+        self.0 = false;
+    }
+}
+
+impl Drop for AbandonedLine {
+    fn drop(&mut self) {
+        if self.0 {
+            tracing::debug!("request abandoned by its client");
+        }
     }
 }
 

@@ -65,6 +65,9 @@ pub async fn seed(
 ) -> Result<SeedOutcome, Error> {
     let begun_at = Instant::now();
     let client = database.connect().await?;
+    // Several servers may start at once on an empty database: one seeds, and the others
+    // find its work done.
+    steps::lock(&client).await?;
     let plan = match (steps::find_run(&client).await?, plan) {
         (Some((_, true)), _) => return Ok(SeedOutcome::SeededBefore),
         (Some((run, false)), _) => {

@@ -87,7 +87,9 @@ impl Database {
     /// If the database does not accept the connection in time.
     pub async fn connect(&self) -> Result<Client, StoreError> {
         let mut config = self.config.clone();
-        config.options(session_options(&self.schema, 0));
+        let options = session_options(&self.schema, 0);
+        // A tx that keeps writers out of a load waits idle for as long as the load takes.
+        config.options(format!("{options} -c idle_in_transaction_session_timeout=0"));
         let connecting = tokio::time::timeout(self.connect_timeout, config.connect(NoTls));
         let (client, connection) = connecting
             .await
@@ -139,7 +141,8 @@ impl Database {
 fn session_options(schema: &str, statement_timeout_ms: u64) -> String {
     format!(
         "-c search_path={schema} -c timezone=UTC -c datestyle=ISO -c plan_cache_mode=force_custom_plan \
-         -c statement_timeout={statement_timeout_ms} -c jit=off"
+         -c statement_timeout={statement_timeout_ms} -c jit=off \
+         -c idle_session_timeout=0"
     )
 }
 

@@ -52,6 +52,15 @@ pub struct NewUser {
     pub created_at: DateTime<Utc>,
 }
 
+/// Waits until no other server seeds this schema. The lock lasts as long as the
+/// connection.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn lock(client: &Client) -> Result<(), StoreError> {
+    statement!("seed_lock").query(client, &[]).await.map(drop)
+}
+
 /// The seeding that this database had, and whether it is finished.
 ///
 /// # Errors

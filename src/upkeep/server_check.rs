@@ -1,9 +1,11 @@
 //! Whether the server is fit for Daybook: version, durability, room.
 
+use std::time::{Duration, Instant};
+
 use crate::{
     config::PoolSettings,
     store::{
-        Database,
+        Database, StoreErrorKind,
         server_facts::{ServerFacts, server_facts},
     },
     upkeep::UpkeepError,
@@ -18,6 +20,35 @@ const CONNECTIONS_BESIDE: usize = 3;
 /// Places in the lock table that a question over a year needs in one session: a
 /// partition and its three indexes each.
 const LOCKS_PER_SESSION: i64 = 4 * 396;
+
+/// Time between two tries to reach a server that is away.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Waits until the server accepts a connection, for `patience` at most.
+///
+/// # Errors
+/// What the last try said. A server that answers and refuses (a wrong password) is not
+/// waited for.
+pub async fn wait(database: &Database, patience: Duration) -> Result<(), UpkeepError> {
+    let begun_at = Instant::now();
+    let mut is_told = false;
+    loop {
+        match database.connect().await {
+            Ok(_) => return Ok(()),
+            Err(error)
+                if error.kind() == StoreErrorKind::Disconnected
+                    && begun_at.elapsed() < patience =>
+            {
+                if !is_told {
+                    tracing::info!("waiting for the database to accept connections");
+                    is_told = true;
+                }
+                tokio::time::sleep(RETRY_INTERVAL).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
 
 /// Reads the facts and holds them against what Daybook needs.
 ///
