@@ -1,5 +1,6 @@
 //! The one place where things are wired, in the order in which they start and stop.
 
+mod checks;
 mod database;
 mod health;
 mod introduction;

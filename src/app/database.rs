@@ -69,6 +69,19 @@ impl OpenDatabase {
         Ok(())
     }
 
+    /// Where a person finds the database, in words; the URL of a guest's server is not
+    /// repeated.
+    pub(super) fn describe(&self) -> String {
+        let Some(cluster) = &self.cluster else { return "Postgres at --database-url".to_owned() };
+        let description = cluster.describe();
+        let program = std::env::args_os().next().unwrap_or_else(|| "daybook".into());
+        let mut text = format!("{description}: {} psql", program.display());
+        if let Some(line) = description.psql_line {
+            text.push_str(&format!("\n  or {line}"));
+        }
+        text
+    }
+
     /// Waits until the private Postgres is given up for good; for ever where there is
     /// none.
     pub(super) async fn failed(&self) -> String {

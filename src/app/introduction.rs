@@ -8,6 +8,7 @@ use std::{
 use chrono::{Days, NaiveDate, Utc};
 
 use crate::{
+    app::database::OpenDatabase,
     ledger::Ledger,
     store::{Database, seed},
 };
@@ -19,13 +20,17 @@ const USERS_SHOWN: usize = 3;
 const DAYS_SHOWN: u64 = 365;
 
 /// Prints it to standard output, and logs users.
-pub(super) async fn print(database: &Database, address: SocketAddr) -> anyhow::Result<()> {
+pub(super) async fn print(
+    database: &Database,
+    opened: &OpenDatabase,
+    address: SocketAddr,
+) -> anyhow::Result<()> {
     let users = Ledger::new(database.clone()).list_users("", USERS_SHOWN).await?.users;
     for user in &users {
         tracing::info!(user_uuid = %user.user_uuid, username = user.username, "a user to ask for");
     }
     let reachable = reachable(address);
-    let mut text = format!("\nDaybook serves gRPC on {reachable}\n");
+    let mut text = format!("\nDaybook serves gRPC on {reachable}\n{}\n", opened.describe());
     for user in users.iter().take(2) {
         text.push_str(&format!("  user {} {}\n", user.user_uuid, user.name));
     }

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use chrono::Utc;
+use anyhow::Context;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     analytics::Analytics,
     app::{
+        checks,
         database::{self, OpenDatabase, Ownership},
         introduction, signals,
     },
-    config::{LogSettings, PartitionSettings, PoolSettings, SeedSettings, ServeSettings},
+    config::{LogSettings, SeedSettings, ServeSettings},
     grpc::{
         self,
         serve::{Services, Signals, Stop},
@@ -39,7 +39,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// If the settings are wrong, the port is taken, or the database is not fit. Whatever
 /// was started is stopped again.
 pub async fn serve(settings: ServeSettings, logs: LogSettings) -> anyhow::Result<()> {
-    let plan = check(&settings)?;
+    let plan = checks::serve(&settings)?;
     let listen = settings.server.listen;
     // Taken before the database is touched: a port that is not free is known at once.
     let listener = TcpListener::bind(listen)
@@ -52,7 +52,7 @@ pub async fn serve(settings: ServeSettings, logs: LogSettings) -> anyhow::Result
     };
     let database = Database::new(&opened.target, &settings.pool)?;
     let outcome = tokio::select! {
-        outcome = run(&settings, &logs, plan, listener, &database, stop) => outcome,
+        outcome = run(&settings, &logs, plan, listener, &database, &opened, stop) => outcome,
         reason = opened.failed() => {
             Err(anyhow::anyhow!("the private Postgres cannot be kept running: {reason}"))
         }
@@ -62,52 +62,6 @@ pub async fn serve(settings: ServeSettings, logs: LogSettings) -> anyhow::Result
     }
     let closed = opened.close().await;
     outcome.and(closed)
-}
-
-/// Checks all settings together, before a port opens or a process starts.
-fn check(settings: &ServeSettings) -> anyhow::Result<Option<SeedPlan>> {
-    database::check(&settings.database)?;
-    check_pool(&settings.pool)?;
-    let server = &settings.server;
-    for (value, name) in [
-        (server.request_timeout_ms, "--request-timeout-ms"),
-        (server.first_bytes_timeout_ms, "--first-bytes-timeout-ms"),
-        (server.concurrency_max as u64, "--concurrency-max"),
-        (server.connections_max as u64, "--connections-max"),
-        (u64::from(server.streams_max), "--streams-max"),
-        (server.request_bytes_max as u64, "--request-bytes-max"),
-        (server.response_bytes_max as u64, "--response-bytes-max"),
-    ] {
-        if value == 0 {
-            bail!("{name} must be at least 1");
-        }
-    }
-    check_partitions(&settings.partitions)?;
-    if settings.no_seed {
-        return Ok(None);
-    }
-    plan(&settings.seed).map(Some)
-}
-
-/// Checks the settings of the pool.
-pub(super) fn check_pool(pool: &PoolSettings) -> anyhow::Result<()> {
-    if pool.pool_size == 0 || pool.pool_wait_ms == 0 || pool.connect_timeout_ms == 0 {
-        bail!("--pool-size, --pool-wait-ms and --connect-timeout-ms must be at least 1");
-    }
-    Ok(())
-}
-
-/// Checks the settings of partitions.
-pub(super) fn check_partitions(settings: &PartitionSettings) -> anyhow::Result<()> {
-    if !(1..=3_650).contains(&settings.partition_days_ahead) {
-        bail!("--partition-days-ahead must be 1 to 3,650");
-    }
-    Ok(())
-}
-
-/// The plan that the settings of the seeder ask for.
-pub(super) fn plan(settings: &SeedSettings) -> anyhow::Result<SeedPlan> {
-    Ok(SeedPlan::new(settings, Utc::now().date_naive())?)
 }
 
 /// Loaders that work side by side unless a setting says otherwise.
@@ -122,6 +76,7 @@ async fn run(
     plan: Option<SeedPlan>,
     listener: TcpListener,
     database: &Database,
+    opened: &OpenDatabase,
     stop: Stop,
 ) -> anyhow::Result<()> {
     let (started, is_started) = watch::channel(false);
@@ -146,7 +101,7 @@ async fn run(
     };
     let mut running = Workers::start(database, keeper, serving, &stop.drain);
     started.send_replace(true);
-    introduction::print(database, address).await?;
+    introduction::print(database, opened, address).await?;
     let outcome = server.await?;
     running.finish().await;
     finish(outcome)

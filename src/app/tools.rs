@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use crate::{
     app::{
+        checks,
         database::{self, OpenDatabase, Ownership},
-        serve::{check_partitions, check_pool, loaders, plan, with_causes},
+        serve::{loaders, with_causes},
         signals,
     },
     cli::{MigrateArgs, PsqlArgs, SeederCli},
@@ -21,9 +22,7 @@ use crate::{
 /// # Errors
 /// If the database cannot be opened or is not fit.
 pub async fn migrate(arguments: &MigrateArgs) -> anyhow::Result<()> {
-    database::check(&arguments.database)?;
-    check_pool(&arguments.pool)?;
-    check_partitions(&arguments.partitions)?;
+    checks::migrate(arguments)?;
     let opened = OpenDatabase::open(&arguments.database, Ownership::Share).await?;
     let outcome = async {
         let database = Database::new(&opened.target, &arguments.pool)?;
@@ -41,10 +40,7 @@ pub async fn migrate(arguments: &MigrateArgs) -> anyhow::Result<()> {
 /// # Errors
 /// If the settings are wrong, or the database cannot be opened or is not fit.
 pub async fn fill(arguments: &SeederCli) -> anyhow::Result<()> {
-    database::check(&arguments.database)?;
-    check_pool(&arguments.pool)?;
-    check_partitions(&arguments.partitions)?;
-    let plan = plan(&arguments.seed)?;
+    let plan = checks::seeder(arguments)?;
     let stop = signals::listen()?;
     let opened = OpenDatabase::open(&arguments.database, Ownership::Share).await?;
     let work = async {
@@ -52,7 +48,7 @@ pub async fn fill(arguments: &SeederCli) -> anyhow::Result<()> {
         server_check::wait(&database, database::patience(&arguments.database)).await?;
         bring_up(&database, &arguments.pool, &arguments.partitions).await?;
         let loaders = loaders(&arguments.seed);
-        let outcome = seed::seed(&database, Some(plan), loaders, &arguments.partitions);
+        let outcome = seed::seed(&database, plan, loaders, &arguments.partitions);
         match outcome.await.map_err(with_causes)? {
             SeedOutcome::Seeded { rows, seconds } => tracing::info!(rows, seconds, "seeded"),
             SeedOutcome::SeededBefore => tracing::info!("the database was seeded before"),

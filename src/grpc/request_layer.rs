@@ -122,8 +122,9 @@ where
             let abandoned = AbandonedLine(true);
             let response = answer(inner, request, &shared).await;
             abandoned.answered();
-            let mut response = response?;
+            let response = response?;
             log(&response, begun_at.elapsed(), &shared.limits);
+            let mut response = name_request(response, id);
             if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
                 response.headers_mut().insert(REQUEST_ID, id);
             }
@@ -216,6 +217,18 @@ where
 
 fn refuse(kind: ErrorKind) -> Response<Body> {
     to_status(Error::new(kind)).into_http()
+}
+
+/// Puts the request's id into the message of a fault of our own: whoever reports it
+/// names the lines in the log.
+fn name_request(response: Response<Body>, id: Uuid) -> Response<Body> {
+    match response.extensions().get::<Status>() {
+        Some(status) if status.code() == Code::Internal => {
+            let message = format!("{} (request {id})", status.message());
+            Status::internal(message).into_http()
+        }
+        _ => response,
+    }
 }
 
 /// One line a request: debug, or a warning if it was slow; faults of our own as

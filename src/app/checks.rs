@@ -1,0 +1,140 @@
+//! Settings, checked together before a port opens or a process starts: everything that is
+//! wrong is told at once.
+
+use anyhow::bail;
+use chrono::Utc;
+
+use crate::{
+    app::database,
+    cli::{MigrateArgs, SeederCli},
+    config::{DatabaseSettings, PartitionSettings, PoolSettings, SeedSettings, ServeSettings},
+    seed::SeedPlan,
+};
+
+/// What is wrong with some settings.
+#[derive(Default)]
+struct Problems(Vec<String>);
+
+/// Checks the settings of `daybook serve`; returns the plan of the seeder, if it is wanted.
+pub(super) fn serve(settings: &ServeSettings) -> anyhow::Result<Option<SeedPlan>> {
+    let mut problems = Problems::default();
+    problems.shared(&settings.database, &settings.pool, &settings.partitions);
+    let server = &settings.server;
+    problems.at_least_one("--request-timeout-ms", server.request_timeout_ms);
+    problems.at_least_one("--first-bytes-timeout-ms", server.first_bytes_timeout_ms);
+    problems.at_least_one("--concurrency-max", server.concurrency_max);
+    problems.at_least_one("--connections-max", server.connections_max);
+    problems.at_least_one("--streams-max", server.streams_max);
+    problems.at_least_one("--request-bytes-max", server.request_bytes_max);
+    problems.at_least_one("--response-bytes-max", server.response_bytes_max);
+    let plan = if settings.no_seed { None } else { problems.plan(&settings.seed) };
+    problems.finish()?;
+    Ok(plan)
+}
+
+/// Checks the settings of `daybook migrate`.
+pub(super) fn migrate(arguments: &MigrateArgs) -> anyhow::Result<()> {
+    let mut problems = Problems::default();
+    problems.shared(&arguments.database, &arguments.pool, &arguments.partitions);
+    problems.finish()
+}
+
+/// Checks the settings of the `seeder` and returns its plan.
+pub(super) fn seeder(arguments: &SeederCli) -> anyhow::Result<Option<SeedPlan>> {
+    let mut problems = Problems::default();
+    problems.shared(&arguments.database, &arguments.pool, &arguments.partitions);
+    let plan = problems.plan(&arguments.seed);
+    problems.finish()?;
+    Ok(plan)
+}
+
+impl Problems {
+    fn shared(
+        &mut self,
+        database: &DatabaseSettings,
+        pool: &PoolSettings,
+        partitions: &PartitionSettings,
+    ) {
+        if let Err(error) = database::check(database) {
+            self.0.push(error.to_string());
+        }
+        self.at_least_one("--pool-size", pool.pool_size);
+        self.at_least_one("--pool-wait-ms", pool.pool_wait_ms);
+        self.at_least_one("--connect-timeout-ms", pool.connect_timeout_ms);
+        if !(1..=3_650).contains(&partitions.partition_days_ahead) {
+            self.0.push("--partition-days-ahead must be 1 to 3,650".to_owned());
+        }
+    }
+
+    fn at_least_one<N: Default + PartialEq>(&mut self, name: &str, value: N) {
+        if value == N::default() {
+            self.0.push(format!("{name} must be at least 1"));
+        }
+    }
+
+    fn plan(&mut self, settings: &SeedSettings) -> Option<SeedPlan> {
+        SeedPlan::new(settings, Utc::now().date_naive())
+            .map_err(|error| self.0.push(error.to_string()))
+            .ok()
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        if !self.0.is_empty() {
+            bail!("{}", self.0.join("; "));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn checked(arguments: &[&str]) -> Result<Option<SeedPlan>, String> {
+        let cli = Cli::parse_from([&["daybook"], arguments].concat());
+        serve(&cli.serve.settings).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_defaults_are_right() {
+        assert!(checked(&[]).is_ok_and(|plan| plan.is_some()));
+        assert_eq!(checked(&["--no-seed"]), Ok(None));
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once() {
+        let text = checked(&[
+            "--schema",
+            "Bad Name",
+            "--pool-size",
+            "0",
+            "--streams-max",
+            "0",
+            "--partition-days-ahead",
+            "0",
+            "--seed-users",
+            "1",
+        ])
+        .expect_err("all of it is wrong");
+        for name in
+            ["--schema", "--pool-size", "--streams-max", "--partition-days-ahead", "--seed-users"]
+        {
+            assert!(text.contains(name), "{name} is missing in: {text}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_never_repeated() {
+        for url in [
+            "postgres://u:hunter2@h:x/d",
+            "nonsense hunter2",
+            "postgres://u:hunter2@h/d?sslmode=require",
+        ] {
+            let text = checked(&["--database-url", url]).expect_err("wrong");
+            assert!(text.contains("--database-url") && !text.contains("hunter2"), "{text}");
+        }
+    }
+}
