@@ -71,11 +71,14 @@ impl OpenDatabase {
 
     /// Where a person finds the database, in words; the URL of a guest's server is not
     /// repeated.
-    pub(super) fn describe(&self) -> String {
+    pub(super) fn describe(&self, settings: &DatabaseSettings) -> String {
         let Some(cluster) = &self.cluster else { return "Postgres at --database-url".to_owned() };
         let description = cluster.describe();
         let program = std::env::args_os().next().unwrap_or_else(|| "daybook".into());
         let mut text = format!("{description}: {} psql", program.display());
+        if let Some(folder) = &settings.cluster.data_dir {
+            text.push_str(&format!(" --data-dir {}", folder.display()));
+        }
         if let Some(line) = description.psql_line {
             text.push_str(&format!("\n  or {line}"));
         }

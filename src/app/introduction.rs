@@ -8,7 +8,6 @@ use std::{
 use chrono::{Days, NaiveDate, Utc};
 
 use crate::{
-    app::database::OpenDatabase,
     ledger::Ledger,
     store::{Database, seed},
 };
@@ -22,7 +21,7 @@ const DAYS_SHOWN: u64 = 365;
 /// Prints it to standard output, and logs users.
 pub(super) async fn print(
     database: &Database,
-    opened: &OpenDatabase,
+    where_it_is: &str,
     address: SocketAddr,
 ) -> anyhow::Result<()> {
     let users = Ledger::new(database.clone()).list_users("", USERS_SHOWN).await?.users;
@@ -30,7 +29,7 @@ pub(super) async fn print(
         tracing::info!(user_uuid = %user.user_uuid, username = user.username, "a user to ask for");
     }
     let reachable = reachable(address);
-    let mut text = format!("\nDaybook serves gRPC on {reachable}\n{}\n", opened.describe());
+    let mut text = format!("\nDaybook serves gRPC on {reachable}\n{where_it_is}\n");
     for user in users.iter().take(2) {
         text.push_str(&format!("  user {} {}\n", user.user_uuid, user.name));
     }

@@ -101,7 +101,7 @@ async fn run(
     };
     let mut running = Workers::start(database, keeper, serving, &stop.drain);
     started.send_replace(true);
-    introduction::print(database, opened, address).await?;
+    introduction::print(database, &opened.describe(&settings.database), address).await?;
     let outcome = server.await?;
     running.finish().await;
     finish(outcome)
