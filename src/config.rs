@@ -2,8 +2,8 @@
 //! default and meaning.
 //!
 //! Parsed by the binaries only. Everyone below is handed a sub-struct, so that
-//! nothing but a binary depends on the process environment. [`ServeSettings::check`]
-//! validates settings together, before a port opens or a process starts.
+//! nothing but a binary depends on the process environment. `app` checks them together,
+//! before a port opens or a process starts.
 
 use std::{net::SocketAddr, path::PathBuf};
 
