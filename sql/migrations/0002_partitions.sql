@@ -61,6 +61,12 @@ BEGIN
     FROM pg_extension WHERE extname = 'pg_partman';
     EXECUTE format('SELECT EXISTS (SELECT FROM %s.part_config WHERE parent_table = $1)', partman)
         INTO adopted USING parent;
+    IF adopted AND NOT EXISTS (SELECT FROM partition_bounds('transactions')) THEN
+        -- Left over from a schema of the same name that was dropped.
+        EXECUTE format('DELETE FROM %s.part_config WHERE parent_table = $1', partman)
+            USING parent;
+        adopted := false;
+    END IF;
     IF NOT adopted THEN
         EXECUTE format(
             'SELECT %s.create_parent(p_parent_table := $1, p_control := ''occurred_at'', '

@@ -127,7 +127,7 @@ async fn prepare(
     let keeper = partitions::prepare(database, &settings.partitions, &facts).await?;
     let loaders = loaders(&settings.seed);
     let wants_seed = plan.is_some();
-    match seed::seed(database, plan, loaders, &settings.partitions).await.map_err(with_causes)? {
+    match seed::seed(database, plan, loaders, &settings.partitions).await? {
         SeedOutcome::Seeded { rows, seconds } => {
             tracing::info!(rows, seconds, "seeded");
         }
@@ -138,11 +138,6 @@ async fn prepare(
     }
     tracing::info!(?keeper, "partitions are ready");
     Ok(keeper)
-}
-
-/// An error of the levels below with its causes: here a person reads them.
-pub(super) fn with_causes(error: crate::error::Error) -> anyhow::Error {
-    anyhow::Error::new(error)
 }
 
 /// The tasks beside the server.

@@ -6,7 +6,7 @@ use crate::{
     app::{
         checks,
         database::{self, OpenDatabase, Ownership},
-        serve::{loaders, with_causes},
+        serve::loaders,
         signals,
     },
     cli::{MigrateArgs, PsqlArgs, SeederCli},
@@ -49,7 +49,7 @@ pub async fn fill(arguments: &SeederCli) -> anyhow::Result<()> {
         bring_up(&database, &arguments.pool, &arguments.partitions).await?;
         let loaders = loaders(&arguments.seed);
         let outcome = seed::seed(&database, plan, loaders, &arguments.partitions);
-        match outcome.await.map_err(with_causes)? {
+        match outcome.await? {
             SeedOutcome::Seeded { rows, seconds } => tracing::info!(rows, seconds, "seeded"),
             SeedOutcome::SeededBefore => tracing::info!("the database was seeded before"),
             SeedOutcome::HasOwnRows => {
