@@ -101,7 +101,10 @@ async fn run(
     };
     let mut running = Workers::start(database, keeper, serving, &stop.drain);
     started.send_replace(true);
-    introduction::print(database, &opened.describe(&settings.database), address).await?;
+    let where_it_is = opened.describe(&settings.database);
+    if let Err(error) = introduction::print(database, &where_it_is, address).await {
+        tracing::warn!(%error, "could not introduce Daybook");
+    }
     let outcome = server.await?;
     running.finish().await;
     finish(outcome)
