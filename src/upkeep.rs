@@ -33,8 +33,9 @@ impl fmt::Display for UpkeepError {
 impl std::error::Error for UpkeepError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Unfit(_) => None,
-            Self::Store(error) => Some(error),
+            // What Postgres said is in the text already.
+            Self::Store(error) if error.server_message().is_none() => error.source(),
+            Self::Unfit(_) | Self::Store(_) => None,
         }
     }
 }
