@@ -120,10 +120,12 @@ class GrpcurlClient:
 
     @staticmethod
     def _bad_fields(detail: dict) -> list[str]:
-        # In words where the server's reflection knows google.rpc, else as bytes.
+        # In words where the server's reflection knows google.rpc, else as bytes. The
+        # words are in JSON's spelling, or the contract's if grpcurl brought them.
         if "@value" in detail:
             return bad_fields(base64.b64decode(detail["@value"]))
-        return [violation["field"] for violation in detail["field_violations"]]
+        violations = detail.get("fieldViolations") or detail.get("field_violations", [])
+        return [violation["field"] for violation in violations]
 
 
 def run(command: list) -> subprocess.CompletedProcess:
