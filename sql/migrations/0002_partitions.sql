@@ -53,7 +53,7 @@ DECLARE
     own_path constant text := current_setting('search_path');
     major    integer;
     adopted  boolean;
-    stray    regclass;
+    made     regclass;
 BEGIN
     -- One at a time: several servers may start at once.
     PERFORM pg_advisory_xact_lock(hashtext('daybook.partitions'), hashtext(parent));
@@ -75,6 +75,13 @@ BEGIN
             USING parent, CASE WHEN major >= 5 THEN 'range' ELSE 'native' END, days_ahead,
                   current_date::text, template;
         PERFORM set_config('search_path', own_path, true);
+        -- A row in the default partition would stop maintenance for every later
+        -- day: without one it is refused at once. Its writer is told; nothing lies
+        -- hidden. Only the one just made goes: another one may hold rows.
+        SELECT leaf INTO made FROM partition_bounds('transactions') WHERE lower_at IS NULL;
+        IF made IS NOT NULL THEN
+            EXECUTE format('DROP TABLE %s', made);
+        END IF;
     END IF;
     -- Retention stays off until somebody asks for it. Maintenance of this table
     -- is Daybook's own job, not that of a run over all tables.
@@ -84,12 +91,6 @@ BEGIN
         'WHERE parent_table = $1 AND (premake, infinite_time_partitions, ignore_default_data, '
         'automatic_maintenance) IS DISTINCT FROM ($2, true, true, ''off'')', partman)
         USING parent, days_ahead;
-    -- A row in the default partition would stop maintenance for every later day:
-    -- without one it is refused at once. Its writer is told; nothing lies hidden.
-    SELECT leaf INTO stray FROM partition_bounds('transactions') WHERE lower_at IS NULL;
-    IF stray IS NOT NULL THEN
-        EXECUTE format('DROP TABLE %s', stray);
-    END IF;
 END
 $$;
 
@@ -131,6 +132,10 @@ BEGIN
             present + cardinality(missing), count_max
             USING ERRCODE = 'program_limit_exceeded', HINT = 'See --partition-count-max.';
     END IF;
+    -- What attaching a day locks, taken here: pg_partman passes errors on without
+    -- their SQLSTATE, and nobody could tell a lock timeout from a fault.
+    LOCK TABLE ONLY transactions IN SHARE UPDATE EXCLUSIVE MODE;
+    LOCK TABLE accounts, assets IN SHARE ROW EXCLUSIVE MODE;
     EXECUTE format(
         'SELECT %s.create_partition_time(p_parent_table := $1, p_partition_times := $2)', partman)
         USING parent, missing::timestamptz[];
@@ -143,7 +148,7 @@ $$;
 CREATE FUNCTION maintain_partitions() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO, YMD'
--- Attaching a day waits behind a long reader, and everybody else would wait
+-- Attaching a day waits behind long writers, and everybody else would wait
 -- behind that: rather give up and try again in the next round.
 SET lock_timeout = '2s'
 AS $$
@@ -152,16 +157,20 @@ DECLARE
     parent   constant text := current_schema() || '.transactions';
     own_path constant text := current_setting('search_path');
     ahead    integer;
+    made     integer;
 BEGIN
     EXECUTE format('SELECT premake FROM %s.part_config WHERE parent_table = $1', partman)
         INTO ahead USING parent;
+    -- First, because pg_partman goes on from the newest partition: it closes no
+    -- holes, and would fill every day since a pause, however long.
+    made := ensure_partitions(
+        ARRAY(SELECT current_date + n FROM generate_series(0, ahead) AS n), 0, 1000000);
+    LOCK TABLE ONLY transactions IN SHARE UPDATE EXCLUSIVE MODE;
     EXECUTE format(
         'SELECT %s.run_maintenance(p_parent_table := $1, p_analyze := false, p_jobmon := false)',
         partman) USING parent;
     PERFORM set_config('search_path', own_path, true);
-    -- pg_partman goes on from the newest partition; this closes holes before it.
-    RETURN ensure_partitions(
-        ARRAY(SELECT current_date + n FROM generate_series(0, ahead) AS n), 0, 1000000);
+    RETURN made;
 END
 $$;
 

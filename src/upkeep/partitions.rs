@@ -18,7 +18,7 @@ pub enum Keeper {
     Ticker(Duration),
 }
 
-/// Adopts the tables, makes partitions ahead, checks all bounds and decides who
+/// Adopts the tables, checks all bounds, makes partitions ahead and decides who
 /// keeps them.
 ///
 /// # Errors
@@ -31,13 +31,6 @@ pub async fn prepare(
 ) -> Result<Keeper, UpkeepError> {
     let client = database.connect().await?;
     partitions::adopt(&client, settings.partition_days_ahead).await?;
-    // Another server at it does the same: none of ours is left out.
-    if let Err(error) = partitions::maintain(&client).await {
-        if error.kind() != StoreErrorKind::Conflict {
-            return Err(error.into());
-        }
-        tracing::warn!("a reader holds the partitions: upkeep waits for its next round");
-    }
     let misplaced = partitions::misplaced(&client).await?;
     if !misplaced.is_empty() {
         return Err(UpkeepError::Unfit(format!(
@@ -45,6 +38,13 @@ pub async fn prepare(
              not made by Daybook: move their rows out and drop them.",
             misplaced.join(", ")
         )));
+    }
+    // Another server at it does the same: none of ours is left out.
+    if let Err(error) = partitions::maintain(&client).await {
+        if error.kind() != StoreErrorKind::Conflict {
+            return Err(error.into());
+        }
+        tracing::warn!("somebody holds the partitions: upkeep waits for its next round");
     }
     partitions::grant_client(&client).await?;
     let ticker = Keeper::Ticker(Duration::from_secs(settings.ticker_seconds.max(1)));
