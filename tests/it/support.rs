@@ -3,4 +3,5 @@
 pub(crate) mod cluster;
 pub(crate) mod ledger;
 pub(crate) mod oracle;
+pub(crate) mod schema;
 pub(crate) mod service;
