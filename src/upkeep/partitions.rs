@@ -50,8 +50,12 @@ pub async fn prepare(
     let ticker = Keeper::Ticker(Duration::from_secs(settings.ticker_seconds.max(1)));
     match settings.scheduler {
         Scheduler::Ticker => {
-            if facts.is_cron_there {
-                partitions::unschedule(&client).await?;
+            // A job that stays does no harm: rounds wait for each other.
+            if facts.is_cron_there
+                && let Err(error) = partitions::unschedule(&client).await
+            {
+                let reason = error.server_message().unwrap_or_else(|| error.to_string());
+                tracing::warn!(reason, "a job of pg_cron cannot be taken away");
             }
             Ok(ticker)
         }
