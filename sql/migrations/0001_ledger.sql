@@ -136,6 +136,13 @@ $$;
 CREATE FUNCTION register_changed_transactions() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
+    -- The key of the register sees an id that is new to it, not one of the changed
+    -- rows' own that goes to a second row.
+    IF EXISTS (SELECT FROM added a GROUP BY a.transaction_id HAVING count(*) > 1) THEN
+        RAISE EXCEPTION 'an update gives one transaction id to several rows'
+            USING ERRCODE = 'unique_violation';
+    END IF;
+
     -- Ids that are in use no more stay known.
     UPDATE transaction_ids i SET deleted_at = now()
     FROM removed r
