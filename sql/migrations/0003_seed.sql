@@ -21,3 +21,15 @@ CREATE TABLE seed_days (
     transaction_count bigint NOT NULL
 );
 COMMENT ON TABLE seed_days IS 'Days that the seeder has loaded, each written in the tx of its rows.';
+
+-- On transactions from the moment when the seeder takes references and keys off
+-- until it has put them back: a row that they would refuse, once in, would keep a
+-- seeding that was cut off from ever being completed.
+CREATE FUNCTION refuse_while_seeding() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the database is being seeded: transactions cannot be written yet'
+        USING ERRCODE = 'object_not_in_prerequisite_state',
+              HINT = 'If the seeding was cut off, start daybook or seeder: it goes on with it.';
+END
+$$;

@@ -14,4 +14,5 @@ ALTER TABLE transactions ADD CONSTRAINT transactions_receiver_id_fkey
 ALTER TABLE transactions ADD CONSTRAINT transactions_asset_id_fkey
     FOREIGN KEY (asset_id) REFERENCES assets;
 ANALYZE transaction_ids;
+DROP TRIGGER transactions_seeding ON transactions;
 UPDATE seed_runs SET finished_at = now();
