@@ -221,7 +221,8 @@ async fn check_gives_up(schema: &TestSchema, hold: &str, other: &str) {
 #[tokio::test]
 async fn maintenance_gives_up_behind_a_lock_and_lets_others_through() {
     let schema = TestSchema::prepared().await;
-    let account = "INSERT INTO accounts (network, address) VALUES ('bank', gen_random_uuid()::text)";
+    let account =
+        "INSERT INTO accounts (network, address) VALUES ('bank', gen_random_uuid()::text)";
     check_gives_up(&schema, account, account).await;
     let share = "LOCK TABLE ONLY transactions IN SHARE MODE";
     check_gives_up(&schema, share, "SELECT count(*) FROM transactions").await;
