@@ -4,8 +4,10 @@
 mod binary_values;
 mod cluster;
 mod ledger_rules;
+mod migrate;
 mod partitions;
 mod partman_versions;
+mod query_plans;
 mod scheduler;
 mod seed;
 mod sum_amount;

@@ -1,0 +1,227 @@
+//! How Postgres answers the hot statements: only the window's partitions, by the index that was
+//! made for it, on the first execution and on the tenth.
+
+use std::sync::OnceLock;
+
+use chrono::{DateTime, Days, Utc};
+use daybook::{
+    seed::{SeedPlan, seed},
+    store::Connection,
+};
+use tokio_postgres::{Client, types::ToSql};
+use uuid::Uuid;
+
+use crate::support::{
+    ledger::at,
+    schema::{TestSchema, day, one, statement_text},
+    service::{new_target, settings},
+};
+
+/// Days with rows, each as busy as one of the default seed, and empty ones around them.
+const BUSY_DAYS: u32 = 3;
+const EMPTY_DAYS: u64 = 12;
+
+/// One day, 2023-01-02.
+const DAY: (&str, &str) = ("2023-01-02T00:00:00Z", "2023-01-03T00:00:00Z");
+
+type Param = Box<dyn ToSql + Sync>;
+
+/// The tests of this file read only, so they share a schema.
+async fn busy_schema() -> TestSchema {
+    static SEEDED: OnceLock<daybook::store::DatabaseTarget> = OnceLock::new();
+    static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _making = MAKING.lock().await;
+    if let Some(target) = SEEDED.get() {
+        return TestSchema::unprepared(target.clone(), settings()).await;
+    }
+    let schema = TestSchema::prepared_on(new_target(), settings()).await;
+    let empty: Vec<_> = (0..EMPTY_DAYS).map(|n| day("2022-12-01") + Days::new(n)).collect();
+    schema.ensure(&empty).await;
+    let plan = SeedPlan {
+        user_count: 2_000,
+        transaction_count: 8_200 * u64::from(BUSY_DAYS),
+        first_day: day("2023-01-01"),
+        day_count: BUSY_DAYS,
+        seed_number: 1,
+        is_skewed: false,
+    };
+    seed(&schema.database, Some(plan), 2, &schema.settings.partitions).await.unwrap();
+    let _ = SEEDED.set(schema.target.clone());
+    schema
+}
+
+/// Every hot statement that is indexed by `side`, with its values for a window.
+async fn sum_statements(
+    sql: &Client,
+    side: &str,
+    window: (&str, &str),
+) -> Vec<(String, Vec<Param>)> {
+    let text = "SELECT user_uuid, user_uuid::text FROM users ORDER BY user_id LIMIT 1";
+    let row = sql.query_one(text, &[]).await.unwrap();
+    let (user, address): (Uuid, String) = (row.get(0), row.get(1));
+    let window = |mut params: Vec<Param>| {
+        params.push(Box::new(1i32));
+        params.push(Box::new(at(window.0)));
+        params.push(Box::new(at(window.1)));
+        params
+    };
+    vec![
+        (format!("sum_amount_user_{side}"), window(vec![Box::new(user)])),
+        (format!("sum_amount_payments_{side}"), window(vec![Box::new(user)])),
+        (
+            format!("sum_amount_account_{side}"),
+            window(vec![Box::new("internal".to_owned()), Box::new(address)]),
+        ),
+    ]
+}
+
+fn rank_statements(side: &str, window: (&str, &str)) -> Vec<(String, Vec<Param>)> {
+    let params = || -> Vec<Param> {
+        let (start, end): (DateTime<Utc>, DateTime<Utc>) = (at(window.0), at(window.1));
+        vec![Box::new(1i32), Box::new(start), Box::new(end), Box::new(true)]
+    };
+    let mut accounts = params();
+    accounts.push(Box::new("internal".to_owned()));
+    vec![(format!("rank_users_{side}"), params()), (format!("rank_accounts_{side}"), accounts)]
+}
+
+fn borrowed(params: &[Param]) -> Vec<&(dyn ToSql + Sync)> {
+    params.iter().map(AsRef::as_ref).collect()
+}
+
+/// The plan of a statement for the values at hand, one line a node or detail.
+async fn plan(sql: &Client, options: &str, text: &str, params: &[Param]) -> Vec<String> {
+    let text = format!("EXPLAIN ({options}) {text}");
+    let rows = sql.query(&text, &borrowed(params)).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// Partitions that a plan scans.
+fn scanned(plan: &[String]) -> Vec<&str> {
+    let nodes = plan.iter().filter(|line| line.contains("Scan") && line.contains(" on "));
+    let mut leaves: Vec<&str> = nodes
+        .filter_map(|line| line.split(" on ").nth(1)?.split_whitespace().next())
+        .filter(|name| name.starts_with("transactions_p") && !name.contains("_idx"))
+        .collect();
+    leaves.sort_unstable();
+    leaves.dedup();
+    leaves
+}
+
+/// Partitions that a tx has locked by running a prepared statement.
+async fn locked(client: &Client) -> Vec<String> {
+    let text = "SELECT DISTINCT l.relation::regclass::text FROM pg_locks l
+        JOIN pg_inherits i ON i.inhrelid = l.relation
+        WHERE l.pid = pg_backend_pid() AND i.inhparent = 'transactions'::regclass ORDER BY 1";
+    client.query(text, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test]
+async fn sums_read_the_windows_days_from_the_covering_index_alone() {
+    let schema = busy_schema().await;
+    let client: Connection = schema.connect().await;
+    let wide = ("2022-12-31T12:00:00Z", "2023-01-02T12:00:00Z");
+    for (window, days) in [(DAY, &["2023-01-02"][..]), (wide, &["2023-01-01", "2023-01-02"])] {
+        let mut leaves = Vec::new();
+        for text in days {
+            leaves.push(schema.leaf(day(text)).await);
+        }
+        for side in ["sender", "receiver"] {
+            for (stem, params) in sum_statements(&client, side, window).await {
+                let text = statement_text(&stem);
+                let options = "ANALYZE, COSTS off, TIMING off, SUMMARY off";
+                let lines = plan(&client, options, &text, &params).await;
+                assert_eq!(scanned(&lines), leaves, "{stem}: {lines:#?}");
+                for leaf in &leaves {
+                    let index =
+                        format!("Index Only Scan using {leaf}_{side}_id_asset_id_occurred_at");
+                    let is_used = lines.iter().any(|line| line.contains(&index));
+                    assert!(is_used, "{stem}: {index} is not used: {lines:#?}");
+                }
+                let condition = format!("Index Cond: (({side}_id = ");
+                let is_narrow = |line: &&String| {
+                    line.contains(&condition) && line.contains("asset_id = ") && line.contains("<")
+                };
+                assert_eq!(lines.iter().filter(is_narrow).count(), days.len(), "{lines:#?}");
+                let fetches = lines.iter().filter(|line| line.contains("Heap Fetches: 0")).count();
+                assert_eq!(fetches, days.len(), "{stem}: {lines:#?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn ranks_read_the_windows_days_only() {
+    let schema = busy_schema().await;
+    let client = schema.connect().await;
+    let leaf = schema.leaf(day("2023-01-02")).await;
+    for side in ["sender", "receiver"] {
+        for (stem, params) in rank_statements(side, DAY) {
+            let lines = plan(&client, "COSTS off", &statement_text(&stem), &params).await;
+            assert_eq!(scanned(&lines), [leaf.as_str()], "{stem}: {lines:#?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_hour_of_all_accounts_reads_few_pages_by_brin() {
+    let schema = busy_schema().await;
+    let client = schema.connect().await;
+    let leaf = schema.leaf(day("2023-01-02")).await;
+    let pages = format!("SELECT relpages::bigint FROM pg_class WHERE oid = '{leaf}'::regclass");
+    let pages: i64 = one(&client, &pages).await;
+    assert!((60..200).contains(&pages), "a day as of the default seed: {pages} pages");
+    let hour = ("2023-01-02T13:00:00Z", "2023-01-02T14:00:00Z");
+    for side in ["sender", "receiver"] {
+        for (stem, params) in rank_statements(side, hour) {
+            let options = "ANALYZE, BUFFERS, COSTS off, TIMING off, SUMMARY off";
+            let lines = plan(&client, options, &statement_text(&stem), &params).await;
+            assert_eq!(scanned(&lines), [leaf.as_str()], "{stem}: {lines:#?}");
+            let place = lines.iter().position(|line| line.contains("Bitmap Heap Scan"));
+            let place = place.unwrap_or_else(|| panic!("{stem}: no BRIN: {lines:#?}"));
+            let brin = lines
+                .iter()
+                .any(|line| line.contains("Bitmap Index Scan") && line.contains("occurred_at_idx"));
+            assert!(brin, "{stem}: {lines:#?}");
+            let buffers = lines[place..].iter().find(|line| line.contains("Buffers:")).unwrap();
+            let read = counted(buffers, "hit=") + counted(buffers, "read=");
+            assert!(read < pages / 4, "{stem}: {read} of {pages} pages: {lines:#?}");
+        }
+    }
+}
+
+/// The number behind a word of EXPLAIN's, 0 where it is not there.
+fn counted(line: &str, word: &str) -> i64 {
+    let digits = |rest: &str| rest.chars().take_while(char::is_ascii_digit).collect::<String>();
+    line.split(word).nth(1).map_or(0, |rest| digits(rest).parse().unwrap())
+}
+
+#[tokio::test]
+async fn the_tenth_execution_locks_no_more_partitions_than_the_first() {
+    let schema = busy_schema().await;
+    let leaf = schema.leaf(day("2023-01-02")).await;
+    let all = schema.days().await.len();
+    for side in ["sender", "receiver"] {
+        let mut statements = sum_statements(&schema.sql, side, DAY).await;
+        statements.extend(rank_statements(side, DAY));
+        for (stem, params) in statements {
+            // A session with the settings of the pool's.
+            let client = schema.connect().await;
+            let prepared = client.prepare(&statement_text(&stem)).await.unwrap();
+            for _ in 0..9 {
+                client.query(&prepared, &borrowed(&params)).await.unwrap();
+            }
+            client.batch_execute("BEGIN").await.unwrap();
+            client.query(&prepared, &borrowed(&params)).await.unwrap();
+            assert_eq!(locked(&client).await, [leaf.as_str()], "{stem}");
+            client
+                .batch_execute("ROLLBACK; SET plan_cache_mode = force_generic_plan")
+                .await
+                .unwrap();
+            // What that setting keeps away, or this test sees nothing.
+            client.batch_execute("BEGIN").await.unwrap();
+            client.query(&prepared, &borrowed(&params)).await.unwrap();
+            assert_eq!(locked(&client).await.len(), all, "{stem}");
+        }
+    }
+}
