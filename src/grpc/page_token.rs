@@ -41,7 +41,8 @@ pub fn read(digest: [u8; DIGEST_BYTES], token: &str) -> Option<String> {
     }
     let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
     let position = bytes.strip_prefix(&digest[..])?;
-    String::from_utf8(position.to_vec()).ok()
+    // No text in Postgres holds a NUL, and none that is bound to a statement may.
+    String::from_utf8(position.to_vec()).ok().filter(|position| !position.contains('\0'))
 }
 
 #[cfg(test)]
@@ -57,5 +58,6 @@ mod tests {
         for nonsense in ["", "!", "AAAA", &"A".repeat(5_000)] {
             assert_eq!(read(own, nonsense), None, "{nonsense}");
         }
+        assert_eq!(read(own, &write(own, "a\0b")), None);
     }
 }
