@@ -47,7 +47,8 @@ pub struct ClusterSettings {
     #[arg(long, env = "DAYBOOK_POSTGRES_BIN_DIR", value_name = "DIR")]
     pub postgres_bin_dir: Option<PathBuf>,
 
-    /// Let the private Postgres listen on this TCP port of 127.0.0.1 too [default: Unix socket only]
+    /// Let the private Postgres listen on this TCP port of 127.0.0.1 too [default: Unix socket
+    /// only]
     #[arg(long, env = "DAYBOOK_POSTGRES_PORT", value_name = "PORT")]
     pub postgres_port: Option<u16>,
 }

@@ -17,7 +17,10 @@ pub enum ClusterError {
     },
 
     /// The folder given as `--postgres-bin-dir` is not one of Postgres 15 or newer.
-    #[error("{} is not a folder with initdb and postgres of version 15 or newer: {detail}", bin_dir.display())]
+    #[error(
+        "{} is not a folder with initdb and postgres of version 15 or newer: {detail}",
+        bin_dir.display()
+    )]
     BadBinDir {
         /// The folder given.
         bin_dir: PathBuf,
@@ -70,7 +73,8 @@ pub enum ClusterError {
 
     /// Another Daybook has the data folder.
     #[error(
-        "another Daybook{} is running on {}; stop it first, or choose another folder with --data-dir",
+        "another Daybook{} is running on {}; stop it first, or choose another folder with \
+         --data-dir",
         process_suffix(*pid), data_dir.display()
     )]
     InUse {
@@ -141,14 +145,21 @@ pub enum ClusterError {
     },
 
     /// The disk is full.
-    #[error("the disk that holds {} is full; free some space, or choose another disk with --data-dir", path.display())]
+    #[error(
+        "the disk that holds {} is full; free some space, or choose another disk with --data-dir",
+        path.display()
+    )]
     DiskFull {
         /// What was being written.
         path: PathBuf,
     },
 
     /// A file or folder may not be written.
-    #[error("{} cannot be used ({detail}); give it to the user {user}, or choose another folder with --data-dir", path.display())]
+    #[error(
+        "{} cannot be used ({detail}); give it to the user {user}, or choose another folder with \
+         --data-dir",
+        path.display()
+    )]
     Unwritable {
         /// What was being written or opened.
         path: PathBuf,
@@ -166,7 +177,11 @@ pub enum ClusterError {
     },
 
     /// The socket folder under `/tmp` is someone else's.
-    #[error("{} is needed for the socket of Postgres, but it is not a folder of the user {user} alone; remove it, or choose a shorter --data-dir", path.display())]
+    #[error(
+        "{} is needed for the socket of Postgres, but it is not a folder of the user {user} alone; \
+         remove it, or choose a shorter --data-dir",
+        path.display()
+    )]
     SocketFolder {
         /// The folder.
         path: PathBuf,

@@ -140,9 +140,9 @@ impl Database {
 /// of a prepared statement on.
 fn session_options(schema: &str, statement_timeout_ms: u64) -> String {
     format!(
-        "-c search_path={schema} -c timezone=UTC -c datestyle=ISO -c plan_cache_mode=force_custom_plan \
-         -c statement_timeout={statement_timeout_ms} -c jit=off \
-         -c idle_session_timeout=0"
+        "-c search_path={schema} -c timezone=UTC -c datestyle=ISO \
+         -c plan_cache_mode=force_custom_plan -c statement_timeout={statement_timeout_ms} \
+         -c jit=off -c idle_session_timeout=0"
     )
 }
 
