@@ -3,12 +3,18 @@
 
 mod binary_values;
 mod cluster;
+mod invalid_requests;
 mod ledger_rules;
+mod list_users;
 mod migrate;
+mod oracle;
 mod partitions;
 mod partman_versions;
 mod query_plans;
+mod rank;
 mod scheduler;
 mod seed;
 mod sum_amount;
 mod support;
+mod tidy;
+mod transactions_service;

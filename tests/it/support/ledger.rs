@@ -20,7 +20,11 @@ pub(crate) struct TestUser {
 
 /// Records a user with a payments account.
 pub(crate) async fn add_user(sql: &Client, username: &str) -> TestUser {
-    let user_uuid = Uuid::new_v4();
+    add_known_user(sql, Uuid::new_v4(), username).await
+}
+
+/// Records a user of this UUID with a payments account.
+pub(crate) async fn add_known_user(sql: &Client, user_uuid: Uuid, username: &str) -> TestUser {
     let row = sql
         .query_one(
             "INSERT INTO users (user_uuid, username, name) VALUES ($1, $2, $2) RETURNING user_id",

@@ -126,7 +126,9 @@ fn deviation(amounts: &[i128], divisor: i128) -> i128 {
     // k is the root if (2k - 1)^2 <= 4 * scale^2 * spread / (n^2 * divisor) < (2k + 1)^2.
     let big = |value: i128| num_bigint::BigInt::from(value);
     let wanted = big(4) * big(scale) * big(scale) * big(spread);
-    let (mut low, mut high) = (0i128, i128::from(i64::MAX) * 1_000_000);
+    // No amount is further from the mean than the largest one, and n over the divisor is 2 at most.
+    let largest = amounts.iter().max().copied().unwrap_or_default();
+    let (mut low, mut high) = (0i128, 2 * largest * scale + 1);
     while low < high {
         let k = low + (high - low + 1) / 2;
         let edge = big(2 * k - 1) * big(2 * k - 1) * big(n) * big(n) * big(divisor);

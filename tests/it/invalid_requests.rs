@@ -1,0 +1,503 @@
+//! Requests that are wrong: every field that is, and nothing else, is named; what is
+//! merely unknown is not found; nothing hostile is a fault of the server.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use daybook::grpc::pb::{
+    transactions_service as original,
+    v1::{
+        AccountKey, AccountPopulation, Direction, ListUsersRequest, RankMetric, RankRequest,
+        SumAmountRequest, SymbolPopulation, UserPopulation, Window,
+        rank_request::{Population, StandingOf},
+        sum_amount_request::Subject,
+    },
+};
+use prost_types::Timestamp;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+use uuid::Uuid;
+
+use crate::{
+    sum_amount::window,
+    support::{
+        ledger::add_user,
+        raw::{LIST_USERS, RawClient},
+        service::TestService,
+    },
+};
+
+const SOME_UUID: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+
+/// Instants that are none, or that no window may name.
+const BAD_INSTANTS: [(i64, i32); 10] = [
+    (-62_135_596_801, 0),
+    (-62_135_596_801, 999_999_000),
+    (253_402_300_800, 0),
+    (i64::MAX, 0),
+    (i64::MIN, 0),
+    (i64::MAX, i32::MAX),
+    (0, -1),
+    (0, 1_000_000_000),
+    (0, i32::MIN),
+    (1_700_000_000, 1),
+];
+
+/// Fields that the answer names, in its order.
+fn fields(status: &Status) -> Vec<String> {
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    let details = status.get_details_bad_request().expect("it has details");
+    for violation in &details.field_violations {
+        assert!(!violation.description.is_empty(), "{violation:?}");
+        assert!(status.message().contains(&violation.field), "{}", status.message());
+    }
+    details.field_violations.into_iter().map(|violation| violation.field).collect()
+}
+
+fn sum_request() -> SumAmountRequest {
+    SumAmountRequest {
+        subject: Some(Subject::UserUuid(SOME_UUID.into())),
+        asset: String::new(),
+        window: window("2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"),
+        direction: Direction::Sender.into(),
+    }
+}
+
+fn rank_request() -> RankRequest {
+    RankRequest {
+        window: window("2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"),
+        direction: Direction::Sender.into(),
+        metric: RankMetric::Sum.into(),
+        ..RankRequest::default()
+    }
+}
+
+fn original_request() -> original::SumAmountRequest {
+    original::SumAmountRequest {
+        user_uuid: SOME_UUID.into(),
+        timestamp_start_utc: "2024-01-01T00:00:00".into(),
+        timestamp_end_utc: "2024-01-02T00:00:00".into(),
+        direction: "sender".into(),
+    }
+}
+
+fn account(network: &str, address: &str) -> Option<Subject> {
+    Some(Subject::Account(AccountKey { network: network.into(), address: address.into() }))
+}
+
+fn accounts(network: &str) -> Option<Population> {
+    Some(Population::Accounts(AccountPopulation { network: network.into() }))
+}
+
+/// Windows that are wrong, with the fields that are.
+fn bad_windows() -> Vec<(Option<Window>, Vec<&'static str>)> {
+    let good = Timestamp { seconds: 1_700_000_000, nanos: 0 };
+    let given = |start, end| Some(Window { start, end });
+    let mut cases = vec![
+        (None, vec!["window"]),
+        (given(None, None), vec!["window.start", "window.end"]),
+        (given(Some(good), None), vec!["window.end"]),
+        (given(None, Some(good)), vec!["window.start"]),
+        (given(Some(good), Some(good)), vec!["window.end"]),
+        (window("2024-01-02T00:00:00Z", "2024-01-01T00:00:00Z"), vec!["window.end"]),
+    ];
+    for (seconds, nanos) in BAD_INSTANTS {
+        let bad = Timestamp { seconds, nanos };
+        cases.push((given(Some(bad), Some(good)), vec!["window.start"]));
+        cases.push((given(Some(good), Some(bad)), vec!["window.end"]));
+        cases.push((given(Some(bad), Some(bad)), vec!["window.start", "window.end"]));
+    }
+    cases
+}
+
+/// Texts that are no UUID.
+fn bad_uuids() -> Vec<String> {
+    let long = "a".repeat(1_000_000);
+    [
+        "",
+        " ",
+        "1",
+        "nobody",
+        "67e55044-10b1-426f-9247-bb680e5fe0c",
+        &SOME_UUID[1..],
+        "{67e55044-10b1-426f-9247-bb680e5fe0c8}",
+        "urn:uuid:67e55044-10b1-426f-9247-bb680e5fe0c8",
+        "67e55044-10b1-426f-9247-bb680e5fe0cg",
+        "67e5504410b1-426f-9247-bb680e5fe0c8",
+        "67e55044-10b1-426f-9247-bb680e5fe0\0",
+        "' OR 1=1 --",
+        "\u{202e}67e55044",
+        "日本語日本語日本語日本語",
+        &long,
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+#[tokio::test]
+async fn a_sum_names_every_field_that_is_wrong() {
+    let service = TestService::start().await;
+    let mut client = service.analytics().await;
+    let mut cases: Vec<(SumAmountRequest, Vec<&str>)> = Vec::new();
+    for (window, fields) in bad_windows() {
+        cases.push((SumAmountRequest { window, ..sum_request() }, fields));
+    }
+    for uuid in bad_uuids() {
+        let subject = Some(Subject::UserUuid(uuid));
+        cases.push((SumAmountRequest { subject, ..sum_request() }, vec!["user_uuid"]));
+    }
+    let long = "x".repeat(1_000_000);
+    for (subject, fields) in [
+        (None, vec!["user_uuid"]),
+        (account("", ""), vec!["account.network", "account.address"]),
+        (account("Bank", "a"), vec!["account.network"]),
+        (account("a\0b", "a"), vec!["account.network"]),
+        (account("bank'--", "a"), vec!["account.network"]),
+        (account("\u{202e}knab", "a"), vec!["account.network"]),
+        (account(&"x".repeat(65), "a"), vec!["account.network"]),
+        (account(&long, "a"), vec!["account.network"]),
+        (account("bank", ""), vec!["account.address"]),
+        (account("bank", "a\0b"), vec!["account.address"]),
+        (account("bank", "a\nb"), vec!["account.address"]),
+        (account("bank", &"x".repeat(257)), vec!["account.address"]),
+        (account("bank", &long), vec!["account.address"]),
+    ] {
+        cases.push((SumAmountRequest { subject, ..sum_request() }, fields));
+    }
+    for direction in [0, 3, 99, -1, i32::MAX, i32::MIN] {
+        cases.push((SumAmountRequest { direction, ..sum_request() }, vec!["direction"]));
+    }
+    for asset in ["XYZ", "usd", "USD ", "U\0SD", "'; DROP TABLE assets; --", "\u{202e}DSU", &long] {
+        let asset = asset.to_owned();
+        cases.push((SumAmountRequest { asset, ..sum_request() }, vec!["asset"]));
+    }
+    let all = ["account.network", "account.address", "window.start", "window.end", "direction"];
+    let everything = SumAmountRequest {
+        subject: account("", ""),
+        asset: "nothing".into(),
+        window: Some(Window { start: None, end: None }),
+        direction: 99,
+    };
+    cases.push((everything, [&all[..], &["asset"]].concat()));
+    cases.push((SumAmountRequest::default(), vec!["user_uuid", "window", "direction"]));
+    for (request, expected) in cases {
+        let status = client.sum_amount(request.clone()).await.unwrap_err();
+        let shown: String = format!("{request:?}").chars().take(300).collect();
+        assert_eq!(fields(&status), expected, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_ranking_names_every_field_that_is_wrong() {
+    let service = TestService::start().await;
+    let mut client = service.analytics().await;
+    let mut cases: Vec<(RankRequest, Vec<&str>)> = Vec::new();
+    for (window, fields) in bad_windows() {
+        cases.push((RankRequest { window, ..rank_request() }, fields));
+    }
+    for number in [0, 99, -1, i32::MAX, i32::MIN] {
+        cases.push((RankRequest { direction: number, ..rank_request() }, vec!["direction"]));
+        cases.push((RankRequest { metric: number, ..rank_request() }, vec!["metric"]));
+    }
+    for order in [3, 99, -1, i32::MIN] {
+        cases.push((RankRequest { order, ..rank_request() }, vec!["order"]));
+    }
+    for page_size in [-1, 10_001, i32::MAX, i32::MIN] {
+        cases.push((RankRequest { page_size, ..rank_request() }, vec!["page_size"]));
+    }
+    for network in ["", "Bank", "a\0b", "x y", &"x".repeat(65), &"x".repeat(1_000_000)] {
+        let population = accounts(network);
+        cases.push((RankRequest { population, ..rank_request() }, vec!["accounts.network"]));
+    }
+    for uuid in bad_uuids() {
+        let standing_of = Some(StandingOf::StandingUserUuid(uuid));
+        cases.push((RankRequest { standing_of, ..rank_request() }, vec!["standing_user_uuid"]));
+    }
+    let address = |text: &str| Some(StandingOf::StandingAddress(text.to_owned()));
+    let uuid = Some(StandingOf::StandingUserUuid(SOME_UUID.into()));
+    let users = Some(Population::Users(UserPopulation {}));
+    let bank = accounts("bank");
+    for (population, standing_of, field) in [
+        (None, address("a"), "standing_address"),
+        (users, address("a"), "standing_address"),
+        (bank.clone(), uuid, "standing_user_uuid"),
+        (bank.clone(), address(""), "standing_address"),
+        (bank.clone(), address("a\0b"), "standing_address"),
+        (bank, address(&"x".repeat(257)), "standing_address"),
+    ] {
+        cases.push((RankRequest { population, standing_of, ..rank_request() }, vec![field]));
+    }
+    for page_token in bad_tokens() {
+        cases.push((RankRequest { page_token, ..rank_request() }, vec!["page_token"]));
+    }
+    cases.push((RankRequest::default(), vec!["window", "direction", "metric"]));
+    let everything = RankRequest {
+        population: accounts(""),
+        asset: "nothing".into(),
+        window: Some(Window { start: None, end: None }),
+        direction: 99,
+        metric: 99,
+        order: 99,
+        include_idle: true,
+        page_size: -1,
+        page_token: "!".into(),
+        standing_of: Some(StandingOf::StandingUserUuid(String::new())),
+    };
+    let all = "accounts.network page_token standing_user_uuid window.start window.end direction \
+               metric order page_size asset";
+    cases.push((everything, all.split(' ').filter(|field| !field.is_empty()).collect()));
+    for (request, expected) in cases {
+        let status = client.rank(request.clone()).await.unwrap_err();
+        let shown: String = format!("{request:?}").chars().take(300).collect();
+        assert_eq!(fields(&status), expected, "{shown}");
+    }
+}
+
+/// Tokens that nobody was given.
+fn bad_tokens() -> Vec<String> {
+    let mut tokens =
+        ["!", "AAAA", "a b", "\0", "=", "ÄÖÜ", "' OR 1=1 --"].map(str::to_owned).to_vec();
+    tokens.push("A".repeat(4_096));
+    tokens.push("A".repeat(1_000_000));
+    tokens
+}
+
+#[tokio::test]
+async fn a_list_of_users_names_every_field_that_is_wrong() {
+    let service = TestService::start().await;
+    let mut client = service.ledger().await;
+    let size = |page_size| ListUsersRequest { page_size, page_token: String::new() };
+    let mut cases = Vec::new();
+    for page_size in [-1, 1_001, i32::MAX, i32::MIN] {
+        cases.push((size(page_size), vec!["page_size"]));
+    }
+    for page_token in bad_tokens() {
+        cases.push((ListUsersRequest { page_size: 0, page_token }, vec!["page_token"]));
+    }
+    let both = ListUsersRequest { page_size: -1, page_token: "!".into() };
+    cases.push((both, vec!["page_size", "page_token"]));
+    for (request, expected) in cases {
+        let status = client.list_users(request.clone()).await.unwrap_err();
+        let shown: String = format!("{request:?}").chars().take(300).collect();
+        assert_eq!(fields(&status), expected, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn the_original_sum_names_every_field_that_is_wrong() {
+    let service = TestService::start().await;
+    let mut client = service.transactions().await;
+    let mut cases: Vec<(original::SumAmountRequest, Vec<&str>)> = Vec::new();
+    for user_uuid in bad_uuids() {
+        cases.push((
+            original::SumAmountRequest { user_uuid, ..original_request() },
+            vec!["user_uuid"],
+        ));
+    }
+    for text in [
+        "",
+        "now",
+        "2024",
+        "2024-13-01",
+        "2024-02-30",
+        "2024-01-01T24:00:00",
+        "2024-01-01T00:60:00",
+        "2024-01-01T00:00:60",
+        "2024-01-01T00:00:00+25",
+        "2024-01-01T00:00:00 UTC",
+        "1704067200",
+        "0000-01-01",
+        "10000-01-01T00:00:00",
+        "-0001-01-01",
+        "2024-01-01T00:00:00.0000001",
+        "0001-01-01T00:00:00+02:00",
+        "2024-01-01T00:00:00\0",
+        "'; DROP TABLE users; --",
+        &"9".repeat(300_000),
+    ] {
+        let start =
+            original::SumAmountRequest { timestamp_start_utc: text.into(), ..original_request() };
+        cases.push((start, vec!["timestamp_start_utc"]));
+        let end =
+            original::SumAmountRequest { timestamp_end_utc: text.into(), ..original_request() };
+        cases.push((end, vec!["timestamp_end_utc"]));
+    }
+    for end in ["2024-01-01T00:00:00", "2023-12-31", "2024-01-01T01:00:00+01:00"] {
+        let request =
+            original::SumAmountRequest { timestamp_end_utc: end.into(), ..original_request() };
+        cases.push((request, vec!["timestamp_end_utc"]));
+    }
+    for direction in ["", "Sender", "SENDER", "both", "sender ", "1", "receiver\0"] {
+        let direction = direction.to_owned();
+        cases.push((
+            original::SumAmountRequest { direction, ..original_request() },
+            vec!["direction"],
+        ));
+    }
+    let all = vec!["user_uuid", "timestamp_start_utc", "timestamp_end_utc", "direction"];
+    cases.push((original::SumAmountRequest::default(), all));
+    for (request, expected) in cases {
+        let status = client.sum_amount(request.clone()).await.unwrap_err();
+        let shown: String = format!("{request:?}").chars().take(300).collect();
+        assert_eq!(fields(&status), expected, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_well_formed_and_unknown_is_not_found() {
+    let service = TestService::start().await;
+    let mut client = service.analytics().await;
+    let longest = "\u{10348}".repeat(256);
+    for address in ["nobody", "a'b\"c", "%", "\u{202e}drow", "'; DROP TABLE accounts; --", &longest]
+    {
+        let request = SumAmountRequest { subject: account("bank", address), ..sum_request() };
+        let status = client.sum_amount(request).await.unwrap_err();
+        let found = (status.code(), status.message());
+        assert_eq!(found, (Code::NotFound, "there is no such account"), "{address}");
+        let standing_of = Some(StandingOf::StandingAddress(address.to_owned()));
+        let request = RankRequest { population: accounts("bank"), standing_of, ..rank_request() };
+        assert_eq!(client.rank(request).await.unwrap_err().code(), Code::NotFound, "{address}");
+    }
+    for uuid in [SOME_UUID, "00000000-0000-0000-0000-000000000000", &Uuid::max().to_string()] {
+        let subject = Some(Subject::UserUuid(uuid.to_owned()));
+        let request = SumAmountRequest { subject, ..sum_request() };
+        assert_eq!(client.sum_amount(request).await.unwrap_err().code(), Code::NotFound, "{uuid}");
+        let standing_of = Some(StandingOf::StandingUserUuid(uuid.to_owned()));
+        let request = RankRequest { standing_of, ..rank_request() };
+        let status = client.rank(request).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::NotFound, "there is no such user"));
+        let request = original::SumAmountRequest { user_uuid: uuid.into(), ..original_request() };
+        let status = service.transactions().await.sum_amount(request).await.unwrap_err();
+        assert_eq!(status.code(), Code::NotFound, "{uuid}");
+    }
+}
+
+#[tokio::test]
+async fn symbols_are_not_served_whatever_else_is_asked() {
+    let service = TestService::start().await;
+    let mut client = service.analytics().await;
+    let symbols = Some(Population::Symbols(SymbolPopulation {}));
+    for request in [rank_request(), RankRequest::default()] {
+        let request = RankRequest { population: symbols.clone(), ..request };
+        let status = client.rank(request).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unimplemented);
+        assert_eq!(status.message(), "ranking symbols is not served");
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_good_for_its_own_request_only() {
+    let service = TestService::start().await;
+    for name in ["ann", "bob", "cy"] {
+        add_user(&service.sql, name).await;
+    }
+    let (mut analytics, mut ledger) = (service.analytics().await, service.ledger().await);
+    let first = RankRequest { include_idle: true, page_size: 1, ..rank_request() };
+    let token = analytics.rank(first.clone()).await.unwrap().into_inner().next_page_token;
+    let list = ListUsersRequest { page_size: 1, page_token: String::new() };
+    let list_token = ledger.list_users(list.clone()).await.unwrap().into_inner().next_page_token;
+    assert!(!token.is_empty() && !list_token.is_empty());
+
+    let next = RankRequest { page_token: token.clone(), ..first };
+    let bigger = RankRequest { page_size: 2, ..next.clone() };
+    assert_eq!(analytics.rank(bigger).await.unwrap().into_inner().rows.len(), 2);
+    let uuid = StandingOf::StandingUserUuid(SOME_UUID.into());
+    let day = window("2024-01-01T00:00:00Z", "2024-01-02T00:00:00.000001Z");
+    for changed in [
+        RankRequest { include_idle: false, ..next.clone() },
+        RankRequest { metric: RankMetric::Count.into(), ..next.clone() },
+        RankRequest { order: 2, ..next.clone() },
+        RankRequest { direction: Direction::Receiver.into(), ..next.clone() },
+        RankRequest { window: day, ..next.clone() },
+        RankRequest { asset: "USD".into(), ..next.clone() },
+        RankRequest { standing_of: Some(uuid), ..next.clone() },
+        RankRequest { population: accounts("internal"), ..next.clone() },
+        RankRequest { page_token: list_token, ..next.clone() },
+        RankRequest { page_token: token[..token.len() - 4].to_owned(), ..next.clone() },
+    ] {
+        let status = analytics.rank(changed.clone()).await.unwrap_err();
+        assert_eq!(fields(&status), ["page_token"], "{changed:?}");
+    }
+    let other = ListUsersRequest { page_token: token, ..list };
+    assert_eq!(fields(&ledger.list_users(other).await.unwrap_err()), ["page_token"]);
+}
+
+/// A token of the same request with another position in it.
+fn forged(token: &str, position: &[u8]) -> String {
+    let genuine = URL_SAFE_NO_PAD.decode(token).unwrap();
+    URL_SAFE_NO_PAD.encode([&genuine[..8], position].concat())
+}
+
+#[tokio::test]
+async fn a_forged_token_is_refused_or_begins_a_page_elsewhere() {
+    let service = TestService::start().await;
+    for name in ["ann", "bob", "cy"] {
+        add_user(&service.sql, name).await;
+    }
+    let (mut analytics, mut ledger) = (service.analytics().await, service.ledger().await);
+    let list = ListUsersRequest { page_size: 1, page_token: String::new() };
+    let token = ledger.list_users(list.clone()).await.unwrap().into_inner().next_page_token;
+    for position in [&b"a\0b"[..], b"\0", b"\xff\xfe", b"ann\xc3"] {
+        let request = ListUsersRequest { page_token: forged(&token, position), ..list.clone() };
+        let status = ledger.list_users(request).await.unwrap_err();
+        assert_eq!(fields(&status), ["page_token"], "{position:?}");
+    }
+    for (position, expected) in [(&b"b"[..], "bob"), (b"", "ann"), (b"' OR 1=1 --", "ann")] {
+        let request = ListUsersRequest { page_token: forged(&token, position), ..list.clone() };
+        let answer = ledger.list_users(request).await.unwrap().into_inner();
+        assert_eq!(answer.users[0].username, expected, "{position:?}");
+    }
+
+    let first = RankRequest { include_idle: true, page_size: 1, ..rank_request() };
+    let token = analytics.rank(first.clone()).await.unwrap().into_inner().next_page_token;
+    let uuid = SOME_UUID;
+    for position in [
+        String::new(),
+        "0".into(),
+        "0 ".into(),
+        " ".into(),
+        "0 nobody".into(),
+        format!("1e9 {uuid}"),
+        format!("NaN {uuid}"),
+        format!("--1 {uuid}"),
+        format!("0 {uuid}\0"),
+        format!("0  {uuid}"),
+        format!("{}{uuid}", "9".repeat(4_000)),
+    ] {
+        let page_token = forged(&token, position.as_bytes());
+        let status = analytics.rank(RankRequest { page_token, ..first.clone() }).await.unwrap_err();
+        assert_eq!(fields(&status), ["page_token"], "{position:?}");
+    }
+    for (position, left) in [("-", 0), ("1", 3), (&*format!("0.{}1", "0".repeat(2_000)), 3)] {
+        let page_token = forged(&token, format!("{position} {uuid}").as_bytes());
+        let request = RankRequest { page_token, page_size: 9, ..first.clone() };
+        assert_eq!(analytics.rank(request).await.unwrap().into_inner().rows.len(), left);
+    }
+}
+
+#[tokio::test]
+async fn a_message_beyond_the_limit_is_refused_and_the_connection_lives_on() {
+    let service = TestService::start().await;
+    let mut client = service.analytics().await;
+    let asset = "x".repeat(1_048_576);
+    let status = client.sum_amount(SumAmountRequest { asset, ..sum_request() }).await.unwrap_err();
+    // The code is tonic's, which has no other for it.
+    assert_eq!(status.code(), Code::OutOfRange, "{status:?}");
+    let status = client.sum_amount(sum_request()).await.unwrap_err();
+    assert_eq!(status.code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_deadline_that_cannot_be_read_is_told_and_not_ignored() {
+    let service = TestService::start().await;
+    let client = RawClient::open(service.address).await;
+    let request = ListUsersRequest::default();
+    for header in
+        ["", "S", "1", "1s", "-1S", "+1S", "1.5S", "123456789S", "1SS", "one", "1 S", "0x1S"]
+    {
+        let answer = client.call(LIST_USERS, &request, Some(header)).await.unwrap();
+        assert_eq!(fields(&answer.status), ["grpc-timeout"], "{header:?}");
+    }
+    for header in ["1H", "5M", "10S", "10000m", "99999999u", "99999999H"] {
+        let answer = client.call(LIST_USERS, &request, Some(header)).await.unwrap();
+        assert_eq!(answer.status.code(), Code::Ok, "{header:?}");
+    }
+}

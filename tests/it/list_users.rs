@@ -1,0 +1,98 @@
+//! `ListUsers`: order, pages, and users who come and go between them.
+
+use daybook::grpc::pb::v1::{ListUsersRequest, ListUsersResponse};
+
+use crate::support::{ledger::add_user, service::TestService};
+
+async fn page(service: &TestService, page_size: i32, page_token: &str) -> ListUsersResponse {
+    let request = ListUsersRequest { page_size, page_token: page_token.to_owned() };
+    service.ledger().await.list_users(request).await.unwrap().into_inner()
+}
+
+fn names(page: &ListUsersResponse) -> Vec<&str> {
+    page.users.iter().map(|user| user.username.as_str()).collect()
+}
+
+#[tokio::test]
+async fn pages_of_any_size_are_the_whole_in_the_order_of_bytes() {
+    let service = TestService::start().await;
+    let mut expected = [
+        "zoë", "Ann", "ann", "ann ", "ann\t2", "b-2", "b2", "B2", "Ωmega", "日本", "~", "0", "' --",
+    ];
+    for name in expected {
+        add_user(&service.sql, name).await;
+    }
+    expected.sort_unstable();
+    for size in [1, 2, 3, 5, 12, 13, 14, 1_000, 0] {
+        let (mut found, mut token, mut pages) = (Vec::new(), String::new(), 0);
+        loop {
+            let page = page(&service, size, &token).await;
+            found.extend(names(&page).into_iter().map(str::to_owned));
+            pages += 1;
+            token = page.next_page_token;
+            if token.is_empty() {
+                break;
+            }
+            assert_eq!(page.users.len(), usize::try_from(size).unwrap());
+        }
+        assert_eq!(found, expected, "{size}");
+        let full = if size == 0 { 100 } else { usize::try_from(size).unwrap() };
+        assert_eq!(pages, expected.len().div_ceil(full), "{size}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_goes_on_behind_the_one_before_while_users_come_and_go() {
+    let service = TestService::start().await;
+    let sql = &service.sql;
+    for name in ["b", "d", "f", "h", "j"] {
+        add_user(sql, name).await;
+    }
+    let first = page(&service, 2, "").await;
+    assert_eq!(names(&first), ["b", "d"]);
+    // One before the place and one behind it come; the last of the page and the next go.
+    for name in ["a", "c", "e"] {
+        add_user(sql, name).await;
+    }
+    sql.batch_execute("DELETE FROM users WHERE username IN ('d', 'f')").await.unwrap();
+    let second = page(&service, 2, &first.next_page_token).await;
+    assert_eq!(names(&second), ["e", "h"]);
+    sql.batch_execute("DELETE FROM users WHERE username > 'e'").await.unwrap();
+    let third = page(&service, 2, &second.next_page_token).await;
+    assert_eq!((names(&third), third.next_page_token.as_str()), (vec![], ""));
+    assert_eq!(names(&page(&service, 9, "").await), ["a", "b", "c", "e"]);
+}
+
+#[tokio::test]
+async fn a_page_has_a_hundred_users_unless_told_and_a_thousand_at_most() {
+    let service = TestService::start().await;
+    let empty = page(&service, 0, "").await;
+    assert_eq!((empty.users.len(), empty.next_page_token.as_str()), (0, ""));
+    let insert = "INSERT INTO users (user_uuid, username, name) \
+                  SELECT gen_random_uuid(), 'u' || to_char(n, '0000'), 'n' \
+                  FROM generate_series(1, 1001) n";
+    service.sql.batch_execute(insert).await.unwrap();
+    assert_eq!(page(&service, 0, "").await.users.len(), 100);
+    let full = page(&service, 1_000, "").await;
+    assert_eq!(full.users.len(), 1_000);
+    let last = page(&service, 1_000, &full.next_page_token).await;
+    assert_eq!((names(&last), last.next_page_token.as_str()), (vec!["u 1001"], ""));
+}
+
+#[tokio::test]
+async fn a_user_comes_back_as_recorded() {
+    let service = TestService::start().await;
+    let sql = &service.sql;
+    sql.batch_execute(
+        "INSERT INTO users (user_uuid, username, name, created_at) \
+         VALUES ('67E55044-10B1-426F-9247-BB680E5FE0C8', 'ann', 'Ann Ä. ''O', \
+                 '2024-02-29 23:59:59.999999Z')",
+    )
+    .await
+    .unwrap();
+    let user = page(&service, 1, "").await.users.remove(0);
+    assert_eq!(user.user_uuid, "67e55044-10b1-426f-9247-bb680e5fe0c8");
+    assert_eq!((user.username.as_str(), user.name.as_str()), ("ann", "Ann Ä. 'O"));
+    let expected = crate::sum_amount::timestamp("2024-02-29T23:59:59.999999Z");
+    assert_eq!(user.created_at, Some(expected));
+}

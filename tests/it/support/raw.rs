@@ -1,0 +1,116 @@
+//! gRPC by hand over HTTP/2: no timer, no retry and no decoding of the client's own, so
+//! that what is seen is what the server did.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use h2::client::SendRequest;
+use http::{HeaderMap, Request};
+use prost::Message;
+use tokio::{net::TcpStream, task::JoinHandle};
+use tonic::Status;
+
+/// Path of `ListUsers`.
+pub(crate) const LIST_USERS: &str = "/daybook.v1.LedgerService/ListUsers";
+
+/// Path of `SumAmount`.
+pub(crate) const SUM_AMOUNT: &str = "/daybook.v1.AnalyticsService/SumAmount";
+
+/// A connection to a server.
+pub(crate) struct RawClient {
+    sender: SendRequest<Bytes>,
+    address: SocketAddr,
+    connection: JoinHandle<Result<(), h2::Error>>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct RawAnswer {
+    /// The status, from the trailers or from an answer without a body.
+    pub(crate) status: Status,
+    /// The headers.
+    pub(crate) headers: HeaderMap,
+    /// The message, if there is one.
+    pub(crate) message: Bytes,
+    /// From the call to the last byte.
+    pub(crate) took: Duration,
+}
+
+impl RawClient {
+    /// Connects.
+    pub(crate) async fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+        Self { sender, address, connection: tokio::spawn(connection) }
+    }
+
+    /// Calls an rpc with the value of `grpc-timeout`, if one is given.
+    pub(crate) async fn call(
+        &self,
+        path: &str,
+        message: &impl Message,
+        timeout: Option<&str>,
+    ) -> Result<RawAnswer, h2::Error> {
+        let begun_at = Instant::now();
+        let mut sender = self.sender.clone().ready().await?;
+        let mut request = Request::post(format!("http://{}{path}", self.address))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers");
+        if let Some(timeout) = timeout {
+            request = request.header("grpc-timeout", timeout);
+        }
+        let (response, mut body) = sender.send_request(request.body(()).unwrap(), false)?;
+        body.send_data(framed(message), true)?;
+        let (head, mut body) = response.await?.into_parts();
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = body.data().await {
+            let chunk = chunk?;
+            body.flow_control().release_capacity(chunk.len())?;
+            bytes.extend_from_slice(&chunk);
+        }
+        let trailers = body.trailers().await?;
+        let length = bytes.len();
+        let status = Status::from_header_map(trailers.as_ref().unwrap_or(&head.headers));
+        Ok(RawAnswer {
+            status: status.expect("every answer has a status"),
+            headers: head.headers,
+            message: bytes.freeze().slice(5.min(length)..),
+            took: begun_at.elapsed(),
+        })
+    }
+
+    /// Sends a call and leaves it: it is reset when what is returned is dropped.
+    pub(crate) async fn begin(
+        &self,
+        path: &str,
+        message: &impl Message,
+    ) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
+        let mut sender = self.sender.clone().ready().await.unwrap();
+        let request = Request::post(format!("http://{}{path}", self.address))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(())
+            .unwrap();
+        let (response, mut body) = sender.send_request(request, false).unwrap();
+        body.send_data(framed(message), true).unwrap();
+        (response, body)
+    }
+
+    /// Cuts the connection without a word.
+    pub(crate) fn cut(self) {
+        self.connection.abort();
+    }
+}
+
+/// A message behind its five bytes of head.
+fn framed(message: &impl Message) -> Bytes {
+    let mut frame = BytesMut::new();
+    frame.put_u8(0);
+    frame.put_u32(u32::try_from(message.encoded_len()).unwrap());
+    message.encode(&mut frame).unwrap();
+    frame.freeze()
+}
