@@ -39,7 +39,8 @@ fn missing(applied: &[AppliedMigration]) -> Result<Vec<Migration>, UpkeepError> 
         if own.checksum() != recorded.checksum {
             return Err(UpkeepError::Unfit(format!(
                 "the migration {} in the database differs from this Daybook's: it was changed \
-                 after it was applied. Start the Daybook that made this database, or restore a backup.",
+                 after it was applied. Start the Daybook that made this database, or restore a \
+                 backup.",
                 own.name
             )));
         }

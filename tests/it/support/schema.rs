@@ -112,7 +112,8 @@ impl TestSchema {
     /// Quoted name of the partition of a day.
     pub(crate) async fn leaf(&self, day: NaiveDate) -> String {
         let text = format!(
-            "SELECT leaf::text FROM partition_bounds('transactions') WHERE lower_at = '{day} 00:00Z'"
+            "SELECT leaf::text FROM partition_bounds('transactions') \
+             WHERE lower_at = '{day} 00:00Z'"
         );
         one(&self.sql, &text).await
     }
