@@ -97,11 +97,12 @@ async fn serve_on_a_port(bench: &Bench) -> anyhow::Result<Channel> {
         ledger: Ledger::new(bench.database.clone()),
     };
     let (_, is_started) = watch::channel(true);
-    let (_, is_serving) = watch::channel(true);
+    let (serving, is_serving) = watch::channel(true);
     let stop = Stop { drain: CancellationToken::new(), hurry: CancellationToken::new() };
     let settings = bench.settings.server.clone();
     let signals = Signals { is_started, is_serving };
     tokio::spawn(async move {
+        let _serving = serving;
         serve(listener, &settings, Duration::from_secs(9), services, signals, stop).await
     });
     Ok(Endpoint::from_shared(format!("http://{address}"))?.connect().await?)
