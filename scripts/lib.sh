@@ -25,7 +25,7 @@ as_root() {
   if [ "$(id -u)" -eq 0 ]; then
     "$@"
   elif ! has sudo; then
-    die "root is needed for: $*"
+    return 1
   elif [ -t 0 ]; then
     sudo "$@"
   else
@@ -38,6 +38,8 @@ as_root() {
 apt_install() {
   local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -y)
   say "Installing with apt: $*"
+  # Asked apart, because what the first try says is thrown away.
+  as_root true || die "root is needed: apt-get install $*"
   if as_root "${apt[@]}" --no-install-recommends install "$@" >/dev/null 2>&1; then return; fi
   as_root "${apt[@]}" update >&2 || die "apt-get update failed; wanted: $*"
   as_root "${apt[@]}" --no-install-recommends install "$@" >&2 || die "apt could not install: $*"
