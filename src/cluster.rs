@@ -136,7 +136,7 @@ impl Cluster {
         configuration::write(&folder, &installation, &Machine::read(&folder.path))?;
         let port = settings.postgres_port.unwrap_or(SOCKET_PORT);
         let socket_dir = socket::folder_path(&folder.path, port);
-        socket::prepare(&socket_dir, &folder)?;
+        socket::prepare(&socket_dir, port, &folder)?;
         let is_listening = settings.postgres_port.is_some();
         let launch = Launch { folder, installation, socket_dir, port, is_listening };
         let server = start_server(&launch).await?;

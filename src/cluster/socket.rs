@@ -36,13 +36,22 @@ pub(super) fn folder_path(data_dir: &Path, port: u16) -> PathBuf {
     Path::new("/tmp").join(name)
 }
 
-/// Makes the socket folder, for the server's user alone.
-pub(super) fn prepare(path: &Path, folder: &Folder) -> Result<(), ClusterError> {
+/// Makes the socket folder, for the server's user alone, and takes the lock of a killed server
+/// out of it. Call with the folder's lock held and no server left on its data.
+pub(super) fn prepare(path: &Path, port: u16, folder: &Folder) -> Result<(), ClusterError> {
     let failed = |error| folder.failed(path, error);
     match DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             check(path, folder)?;
+            // Postgres takes any process that has the id in it by now for its server.
+            let lock = path.join(format!(".s.PGSQL.{port}.lock"));
+            match fs::remove_file(&lock) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(folder.failed(&lock, error));
+                }
+                Ok(()) | Err(_) => {}
+            }
         }
         Err(error) => return Err(failed(error)),
     }

@@ -166,7 +166,8 @@ impl Watcher {
     }
 
     async fn start_once(&self) -> Result<Option<ServerProcess>, ClusterError> {
-        socket::prepare(&self.launch.socket_dir, &self.launch.folder)?;
+        let launch = &self.launch;
+        socket::prepare(&launch.socket_dir, launch.port, &launch.folder)?;
         let mut server = self.launch.spawn()?;
         let accepting = tokio::select! {
             () = self.stop.cancelled() => None,
