@@ -6,11 +6,11 @@ use daybook::{
     domain::{decimal::Decimal, transaction::NewTransaction},
     store::{content_hash::content_hash, numeric},
 };
-use rand::{RngExt, SeedableRng, rngs::ChaCha12Rng};
+use rand::{RngExt, rngs::ChaCha12Rng};
 use tokio_postgres::types::{FromSql, Type};
 use uuid::Uuid;
 
-use crate::support::schema::TestSchema;
+use crate::support::{random::random, schema::TestSchema};
 
 /// Bytes of a value as they come, whatever its type.
 struct Raw(Vec<u8>);
@@ -23,14 +23,6 @@ impl<'a> FromSql<'a> for Raw {
     fn accepts(_: &Type) -> bool {
         true
     }
-}
-
-/// Random numbers whose seed is printed, and can be given by `DAYBOOK_TEST_RANDOM`.
-fn random() -> ChaCha12Rng {
-    let given = std::env::var("DAYBOOK_TEST_RANDOM").ok().and_then(|text| text.parse().ok());
-    let number: u64 = given.unwrap_or_else(|| rand::rng().random());
-    eprintln!("DAYBOOK_TEST_RANDOM={number}");
-    ChaCha12Rng::seed_from_u64(number)
 }
 
 fn digits(random: &mut ChaCha12Rng, count: usize) -> String {

@@ -14,6 +14,7 @@ mod query_plans;
 mod rank;
 mod scheduler;
 mod seed;
+mod seed_kills;
 mod sum_amount;
 mod support;
 mod tidy;

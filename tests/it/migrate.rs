@@ -181,6 +181,8 @@ async fn a_guest_changes_nothing_outside_of_the_schema() {
     assert_eq!(changed, Vec::<&String>::new());
     let own_row = "SELECT string_agg(parent_table, ',') FROM partman.part_config";
     assert_eq!(one::<String>(&admin, own_row).await, "books.transactions");
-    assert_eq!(one::<i64>(&admin, "SELECT count(*) FROM cron.job").await, 0);
+    if one::<bool>(&admin, "SELECT to_regclass('cron.job') IS NOT NULL").await {
+        assert_eq!(one::<i64>(&admin, "SELECT count(*) FROM cron.job").await, 0);
+    }
     cluster.stop().await.unwrap();
 }

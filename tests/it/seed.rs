@@ -69,7 +69,8 @@ async fn seed_it(schema: &TestSchema, plan: &SeedPlan, loaders: usize) -> SeedOu
     seed(&schema.database, Some(plan.clone()), loaders, settings).await.unwrap()
 }
 
-async fn seeded(plan: &SeedPlan, loaders: usize) -> TestSchema {
+/// A schema that was seeded without disturbance.
+pub(crate) async fn seeded(plan: &SeedPlan, loaders: usize) -> TestSchema {
     let schema = TestSchema::prepared().await;
     let outcome = seed_it(&schema, plan, loaders).await;
     let SeedOutcome::Seeded { rows, .. } = outcome else { panic!("{outcome:?}") };
@@ -119,7 +120,7 @@ pub(crate) async fn check_seeded(schema: &TestSchema, plan: &SeedPlan) {
 }
 
 /// Two schemas must have the same definitions; returns them.
-async fn check_definitions(schema: &TestSchema, other: &TestSchema) -> Vec<String> {
+pub(crate) async fn check_definitions(schema: &TestSchema, other: &TestSchema) -> Vec<String> {
     let found: Vec<String> = one(&schema.sql, DEFINITIONS).await;
     let expected: Vec<String> = one(&other.sql, DEFINITIONS).await;
     let more: Vec<_> = found.iter().filter(|line| !expected.contains(line)).collect();
@@ -128,7 +129,8 @@ async fn check_definitions(schema: &TestSchema, other: &TestSchema) -> Vec<Strin
     found
 }
 
-async fn digest(schema: &TestSchema) -> String {
+/// A digest of all users, transactions and ids.
+pub(crate) async fn digest(schema: &TestSchema) -> String {
     one(&schema.sql, DIGEST).await
 }
 

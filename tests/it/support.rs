@@ -4,5 +4,6 @@ pub(crate) mod cluster;
 pub(crate) mod ledger;
 pub(crate) mod oracle;
 pub(crate) mod raw;
+pub(crate) mod random;
 pub(crate) mod schema;
 pub(crate) mod service;
