@@ -133,9 +133,31 @@ BEGIN
 END
 $$;
 
+-- MERGE that moves a row to another day shows it neither to the trigger for changed
+-- rows nor, unless it also inserts, to any other one (Postgres 15 to 17): the rows
+-- are counted one by one to notice. The count begins anew with each statement.
+CREATE FUNCTION count_changed_transactions() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_LEVEL = 'STATEMENT' THEN
+        PERFORM set_config('daybook.changed_rows', '0', true);
+        RETURN NULL;
+    END IF;
+    PERFORM set_config('daybook.changed_rows',
+        (coalesce(nullif(current_setting('daybook.changed_rows', true), ''), '0')::bigint + 1)::text,
+        true);
+    RETURN NEW;
+END
+$$;
+
 CREATE FUNCTION register_changed_transactions() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
+    IF current_setting('daybook.changed_rows')::bigint <> (SELECT count(*) FROM added) THEN
+        RAISE EXCEPTION 'MERGE cannot move transactions to another day: use UPDATE'
+            USING ERRCODE = 'feature_not_supported';
+    END IF;
+
     -- The key of the register sees an id that is new to it, not one of the changed
     -- rows' own that goes to a second row.
     IF EXISTS (SELECT FROM added a GROUP BY a.transaction_id HAVING count(*) > 1) THEN
@@ -182,6 +204,10 @@ CREATE TRIGGER transactions_added AFTER INSERT ON transactions
 CREATE TRIGGER transactions_removed AFTER DELETE ON transactions
     REFERENCING OLD TABLE AS removed
     FOR EACH STATEMENT EXECUTE FUNCTION register_removed_transactions();
+CREATE TRIGGER transactions_begin_to_change BEFORE UPDATE ON transactions
+    FOR EACH STATEMENT EXECUTE FUNCTION count_changed_transactions();
+CREATE TRIGGER transactions_change BEFORE UPDATE ON transactions
+    FOR EACH ROW EXECUTE FUNCTION count_changed_transactions();
 CREATE TRIGGER transactions_changed AFTER UPDATE ON transactions
     REFERENCING OLD TABLE AS removed NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION register_changed_transactions();
