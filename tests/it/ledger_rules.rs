@@ -277,6 +277,42 @@ async fn a_merge_registers_all_it_does() {
     );
 }
 
+/// Postgres shows such a row to no trigger on changed rows: the register would go wrong in
+/// silence.
+#[tokio::test]
+async fn a_merge_that_moves_a_row_to_another_day_is_refused() {
+    let ledger = Ledger::new().await;
+    let sql = &ledger.schema.sql;
+    ledger
+        .do_all(&[
+            ledger.insert(FIRST, "2024-05-05 12:00Z", "1"),
+            ledger.insert(SECOND, "2024-05-06 12:00Z", "2"),
+        ])
+        .await;
+    let merge = |matched: &str| {
+        format!(
+            "MERGE INTO transactions t USING (VALUES ('{FIRST}'::uuid), ('{SECOND}')) AS s (id)
+             ON t.transaction_id = s.id WHEN MATCHED {matched}"
+        )
+    };
+    let moving = merge("THEN UPDATE SET occurred_at = '2024-05-06 01:00Z'");
+    assert_eq!(refusal(sql, &moving).await, "0A000");
+    assert_eq!(ledger.register().await, (2, 0));
+    // In one tx with others, each of which is counted for itself.
+    ledger
+        .do_all(&[
+            "BEGIN; UPDATE transactions SET amount = 5; SAVEPOINT before".to_owned(),
+            merge("AND amount = 5 THEN UPDATE SET amount = 6"),
+            "UPDATE transactions SET occurred_at = '2024-05-07 01:00Z'".to_owned(),
+        ])
+        .await;
+    assert_eq!(refusal(sql, &moving).await, "0A000");
+    let end = "ROLLBACK TO before; UPDATE transactions SET amount = 7; COMMIT";
+    ledger.do_all(&[end.to_owned()]).await;
+    assert_eq!(ledger.register().await, (2, 0));
+    assert_eq!(one::<i64>(sql, "SELECT sum(amount)::bigint FROM transactions").await, 14);
+}
+
 #[tokio::test]
 async fn nobody_truncates_the_ledger() {
     let ledger = Ledger::new().await;

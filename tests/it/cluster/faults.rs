@@ -4,7 +4,10 @@ use std::{
     env,
     ffi::OsString,
     fs,
-    os::unix::{fs::chown, process::CommandExt},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt, chown},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -80,6 +83,24 @@ async fn holds_the_shared_server_for_another_test() {
     let data: String = client.query_one("SHOW data_directory", &[]).await.unwrap().get(0);
     fs::write(dir, data).unwrap();
     std::future::pending::<()>().await;
+}
+
+/// A killed server's lock of its socket, whose process id another one has by now.
+#[tokio::test]
+async fn a_stale_lock_of_the_socket_does_not_keep_a_server_from_starting() {
+    let folder = TestFolder::initialised();
+    let stranger = connect(&shared().connection(ClusterRole::Superuser)).await;
+    let pid: i32 = stranger.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+    let cluster = folder.start().await;
+    let socket_dir = cluster.describe().socket_dir;
+    cluster.stop().await.unwrap();
+    // A stop has removed the folder; a kill leaves it, with the socket's lock in it.
+    fs::create_dir_all(&socket_dir).unwrap();
+    let owner = fs::metadata(folder.data().join("pgdata")).unwrap();
+    chown(&socket_dir, Some(owner.uid()), Some(owner.gid())).unwrap();
+    fs::set_permissions(&socket_dir, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(socket_dir.join(".s.PGSQL.5432.lock"), format!("{pid}\n/nowhere\n")).unwrap();
+    folder.start().await.stop().await.unwrap();
 }
 
 #[tokio::test]
