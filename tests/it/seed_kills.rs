@@ -110,7 +110,7 @@ async fn a_seeder_that_is_killed_again_and_again_fills_the_same_database() {
     // At any moment: before the server is up, in the migrations, at work.
     for _ in 0..2 {
         let mut seeder = start(&folder, &plan);
-        let moment = Duration::from_millis(random.random_range(0..450));
+        let moment = Duration::from_millis(random.random_range(0..300));
         let ended = tokio::time::timeout(moment, seeder.wait()).await;
         assert!(ended.is_err(), "the seeder ended before {moment:?}: {}", log(&folder));
         seeder.kill().await.unwrap();
