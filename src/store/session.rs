@@ -4,18 +4,22 @@
 //! dropped (deadline, vanished client) leaves its statement running, and a cancel
 //! request is aimed at the backend, not at the statement: it may hit whatever runs
 //! there next. So a session that is dropped while busy leaves the pool for good: it
-//! cancels, waits until that was sent, and closes.
+//! cancels until the statement has ended, and closes.
 
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::Object;
+use deadpool_postgres::{ClientWrapper, Object};
 use tokio_postgres::{NoTls, Row, types::ToSql};
 use tokio_util::task::TaskTracker;
 
 use crate::store::{StoreError, statement::Statement};
 
-/// Longest time that sending a cancel request may take.
+/// Longest time that cancelling may take.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Wait for the end of a cancelled statement before it is cancelled again; doubled each
+/// time.
+const CANCEL_PAUSE: Duration = Duration::from_millis(20);
 
 /// Values that are bound to a statement.
 pub type Params<'a> = [&'a (dyn ToSql + Sync)];
@@ -78,13 +82,30 @@ impl Drop for Session {
         }
         let client = Object::take(object);
         self.tasks.spawn(async move {
-            let cancel = client.cancel_token();
-            match tokio::time::timeout(CANCEL_TIMEOUT, cancel.cancel_query(NoTls)).await {
+            match tokio::time::timeout(CANCEL_TIMEOUT, cancel(&client)).await {
                 Ok(Ok(())) => tracing::debug!("cancelled the statement of an abandoned request"),
                 Ok(Err(error)) => tracing::debug!(%error, "could not cancel a statement"),
-                Err(_) => tracing::debug!("sending a cancel request took too long"),
+                Err(_) => tracing::debug!("cancelling a statement took too long"),
             }
             drop(client);
         });
+    }
+}
+
+/// Cancels what runs on a connection until it has ended. One request is not enough: it
+/// travels on a connection of its own, and where it comes before the statement it hits
+/// nothing.
+async fn cancel(client: &ClientWrapper) -> Result<(), tokio_postgres::Error> {
+    let token = client.cancel_token();
+    // Answers come in order: this one means that the statement has ended. It may be hit
+    // itself, which means the same.
+    let mut ended = std::pin::pin!(client.check_connection());
+    let mut pause = CANCEL_PAUSE;
+    loop {
+        token.cancel_query(NoTls).await?;
+        if tokio::time::timeout(pause, &mut ended).await.is_ok() {
+            return Ok(());
+        }
+        pause *= 2;
     }
 }
