@@ -52,7 +52,7 @@ fn fields(status: &Status) -> Vec<String> {
     details.field_violations.into_iter().map(|violation| violation.field).collect()
 }
 
-fn sum_request() -> SumAmountRequest {
+pub(crate) fn sum_request() -> SumAmountRequest {
     SumAmountRequest {
         subject: Some(Subject::UserUuid(SOME_UUID.into())),
         asset: String::new(),

@@ -3,6 +3,7 @@
 
 mod binary_values;
 mod cluster;
+mod deadlines;
 mod invalid_requests;
 mod ledger_rules;
 mod list_users;
@@ -19,3 +20,4 @@ mod sum_amount;
 mod support;
 mod tidy;
 mod transactions_service;
+mod transport;

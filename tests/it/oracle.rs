@@ -26,7 +26,7 @@ use crate::support::{
     service::{TestService, new_target, settings},
 };
 
-const QUESTIONS: usize = 3_000;
+const QUESTIONS: usize = 10_000;
 const CONNECTIONS: usize = 3;
 /// Questions that are asked at once.
 const AT_ONCE: usize = 12;

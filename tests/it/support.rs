@@ -7,3 +7,4 @@ pub(crate) mod raw;
 pub(crate) mod random;
 pub(crate) mod schema;
 pub(crate) mod service;
+pub(crate) mod slow;
