@@ -1,6 +1,6 @@
 //! The server: services, limits of HTTP/2, and a stop that drains.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,11 @@ const LOCAL_ERROR_RESETS_MAX: usize = 1_024;
 
 /// Largest set of headers of a request, in bytes.
 const HEADER_BYTES_MAX: u32 = 16 * 1024;
+
+/// How long no request must have been at work before a stop waits no longer, and how
+/// often it looks. The last answer leaves in this time.
+const STOP_QUIET: Duration = Duration::from_secs(1);
+const STOP_LOOK: Duration = Duration::from_millis(50);
 
 /// What the server answers from.
 #[derive(Clone)]
@@ -115,7 +120,11 @@ pub async fn serve(
     let overtime = async {
         // The sender lives in the future beside: an error means that serving ended.
         let _ = is_stopped.wait_for(|&stopped| stopped).await;
-        let _ = tokio::time::timeout(drain_timeout, stop.hurry.cancelled()).await;
+        tokio::select! {
+            () = stop.hurry.cancelled() => {}
+            () = tokio::time::sleep(drain_timeout) => {}
+            () = until_quiet(&layer) => {}
+        }
     };
     let cut_off = tokio::select! {
         served = serving => { served?; 0 }
@@ -123,6 +132,18 @@ pub async fn serve(
     };
     following.abort();
     Ok(cut_off)
+}
+
+/// Waits until no request was at work for a while. What is open then would stay open:
+/// streams of health, and peers that never spoke.
+async fn until_quiet(layer: &RequestLayer) {
+    let mut quiet_since = Instant::now();
+    while quiet_since.elapsed() < STOP_QUIET {
+        tokio::time::sleep(STOP_LOOK).await;
+        if layer.at_work() > 0 {
+            quiet_since = Instant::now();
+        }
+    }
 }
 
 fn server(settings: &ServerSettings) -> Server {
