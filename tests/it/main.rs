@@ -4,13 +4,16 @@
 mod binary_values;
 mod cluster;
 mod deadlines;
+mod health;
 mod invalid_requests;
 mod ledger_rules;
 mod list_users;
 mod migrate;
 mod oracle;
+mod outages;
 mod partitions;
 mod partman_versions;
+mod process;
 mod query_plans;
 mod rank;
 mod scheduler;
