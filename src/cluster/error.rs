@@ -260,8 +260,12 @@ impl ClusterError {
         if full.into_iter().any(|text| words.contains(text)) {
             return Some(Self::DiskFull { path });
         }
-        let denied =
-            ["Permission denied", "Read-only file system"].into_iter().find(|t| words.contains(t));
+        // A server may be refused shared memory, too: that is told in its own words.
+        let of_files = words.lines().filter(|line| !line.contains("shared memory"));
+        let reason = |line: &str| {
+            ["Permission denied", "Read-only file system"].into_iter().find(|t| line.contains(t))
+        };
+        let denied = of_files.filter_map(reason).next();
         denied.map(|detail| Self::Unwritable {
             path,
             detail: detail.to_owned(),

@@ -3,8 +3,8 @@
 pub(crate) mod cluster;
 pub(crate) mod ledger;
 pub(crate) mod oracle;
-pub(crate) mod raw;
 pub(crate) mod random;
+pub(crate) mod raw;
 pub(crate) mod schema;
 pub(crate) mod service;
 pub(crate) mod slow;
