@@ -109,6 +109,7 @@ DECLARE
     earliest constant date := current_date - days_back_max;
     present  integer;
     missing  date[];
+    lacking  date[];
 BEGIN
     -- One at a time: two callers may ask for the same day.
     PERFORM pg_advisory_xact_lock(hashtext('daybook.partitions'), hashtext(parent));
@@ -140,6 +141,17 @@ BEGIN
         'SELECT %s.create_partition_time(p_parent_table := $1, p_partition_times := $2)', partman)
         USING parent, missing::timestamptz[];
     PERFORM set_config('search_path', own_path, true);
+    -- pg_partman passes over a day whose table is there already, attached or not.
+    SELECT array_agg(m.day ORDER BY m.day) INTO lacking
+    FROM unnest(missing) AS m (day)
+    WHERE NOT EXISTS (
+        SELECT FROM partition_bounds('transactions') b WHERE b.lower_at = m.day::timestamptz);
+    IF lacking IS NOT NULL THEN
+        RAISE EXCEPTION 'the partition of % cannot be made: its table is there, but detached',
+            lacking[1]
+            USING ERRCODE = 'duplicate_table',
+                  HINT = 'Attach that table to transactions again, or rename or drop it.';
+    END IF;
     RETURN cardinality(missing);
 END
 $$;
@@ -157,14 +169,28 @@ DECLARE
     parent   constant text := current_schema() || '.transactions';
     own_path constant text := current_setting('search_path');
     ahead    integer;
+    days     date[];
+    day      date;
     made     integer;
 BEGIN
     EXECUTE format('SELECT premake FROM %s.part_config WHERE parent_table = $1', partman)
         INTO ahead USING parent;
     -- First, because pg_partman goes on from the newest partition: it closes no
     -- holes, and would fill every day since a pause, however long.
-    made := ensure_partitions(
-        ARRAY(SELECT current_date + n FROM generate_series(0, ahead) AS n), 0, 1000000);
+    days := ARRAY(SELECT current_date + n FROM generate_series(0, ahead) AS n);
+    BEGIN
+        made := ensure_partitions(days, 0, 1000000);
+    EXCEPTION WHEN duplicate_table THEN
+        -- A day that cannot be made must not keep the others from being made.
+        made := 0;
+        FOREACH day IN ARRAY days LOOP
+            BEGIN
+                made := made + ensure_partitions(ARRAY[day], 0, 1000000);
+            EXCEPTION WHEN duplicate_table THEN
+                RAISE WARNING '%', SQLERRM;
+            END;
+        END LOOP;
+    END;
     LOCK TABLE ONLY transactions IN SHARE UPDATE EXCLUSIVE MODE;
     EXECUTE format(
         'SELECT %s.run_maintenance(p_parent_table := $1, p_analyze := false, p_jobmon := false)',
