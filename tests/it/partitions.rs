@@ -64,6 +64,21 @@ pub(crate) async fn check_upkeep(schema: &TestSchema) {
     partitions::maintain(&client).await.unwrap();
     assert_eq!(schema.days().await, all);
 
+    // A day that was detached is not taken for made, and keeps no other day from it.
+    let (kept, dropped) = (ahead[1], ahead[2]);
+    let leaf = schema.leaf(kept).await;
+    sql.batch_execute(&format!("ALTER TABLE transactions DETACH PARTITION {leaf}")).await.unwrap();
+    schema.drop_day(dropped).await;
+    let error = partitions::ensure(&client, &[kept], 10, 1_000).await.unwrap_err();
+    let text = error.server_message().unwrap();
+    assert!(text.contains(&kept.to_string()) && text.contains("detached"), "{text}");
+    assert_eq!(partitions::maintain(&client).await.unwrap(), Some(1));
+    let found = schema.days().await;
+    assert!(found.contains(&dropped) && !found.contains(&kept), "{found:?}");
+    sql.batch_execute(&format!("DROP TABLE {leaf}")).await.unwrap();
+    partitions::maintain(&client).await.unwrap();
+    assert_eq!(schema.days().await, all);
+
     // No other day takes a row, and the row lands nowhere.
     let outside = format!(
         "INSERT INTO transactions (occurred_at, sender_id, receiver_id, asset_id, amount)
