@@ -15,6 +15,7 @@ use daybook::{
 
 use crate::support::{
     cluster::{TestFolder, connect, eventually},
+    not_run::not_run,
     schema::{TestSchema, one},
     service::settings,
 };
@@ -43,7 +44,7 @@ async fn has_cron(schema: &TestSchema, test: &str) -> bool {
     let text = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron')";
     let has_cron: bool = one(&schema.sql, text).await;
     if !has_cron {
-        eprintln!("NOT RUN: {test}: this Postgres has no pg_cron");
+        not_run(test, "this Postgres has no pg_cron");
     }
     has_cron
 }

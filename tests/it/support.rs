@@ -2,6 +2,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod ledger;
+pub(crate) mod not_run;
 pub(crate) mod oracle;
 pub(crate) mod random;
 pub(crate) mod raw;
