@@ -33,12 +33,18 @@ pub async fn health() -> (HealthReporter, HealthServer<impl Health>) {
     (reporter, server)
 }
 
-/// Reports what `is_serving` says until its sender is gone, then not serving.
-pub async fn follow(reporter: HealthReporter, mut is_serving: watch::Receiver<bool>) {
+/// Reports what `is_serving` says until its sender is gone, then not serving; and ends
+/// the streams of those who watch, which would otherwise hold up a graceful stop.
+pub async fn follow(mut reporter: HealthReporter, mut is_serving: watch::Receiver<bool>) {
     loop {
         let now = *is_serving.borrow_and_update();
         set(&reporter, now).await;
         if is_serving.changed().await.is_err() {
+            set(&reporter, false).await;
+            for name in service_names() {
+                reporter.clear_service_status(name).await;
+            }
+            // Who asks once, on a connection that drains, is told and not puzzled.
             set(&reporter, false).await;
             return;
         }
