@@ -222,6 +222,7 @@ async fn two_hundred_calls_left_behind_disturb_nobody() {
     slow_service.serving_process(&honest).await;
     let (_, took) = slow_service.serving_process(&honest).await;
     assert!(took < LATE, "{took:?}");
+    assert!(slow_service.service.end().await, "nothing is left at work");
 }
 
 #[tokio::test]

@@ -126,10 +126,21 @@ async fn who_watches_is_told_of_every_change_and_of_the_end() {
     eventually("it serves", async || status(&server.channel, "").await == ServingStatus::Serving)
         .await;
     drop(server.serving);
-    eventually("it does not serve", async || {
-        status(&server.channel, "").await == ServingStatus::NotServing
-    })
-    .await;
+    for (mut watched, service) in watches.into_iter().zip(SERVICES) {
+        let (mut last, mut is_ended) = (ServingStatus::Unknown, false);
+        while !is_ended {
+            match watched.message().await.unwrap() {
+                Some(message) => last = message.status(),
+                None => is_ended = true,
+            }
+        }
+        assert_eq!(last, ServingStatus::NotServing, "{service}");
+        eventually("it does not serve", async || {
+            let answer = HealthClient::new(server.channel.clone()).check(request(service)).await;
+            answer.is_ok_and(|answer| answer.into_inner().status() == ServingStatus::NotServing)
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

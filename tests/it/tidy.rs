@@ -208,9 +208,10 @@ fn every_migration_file_is_built_in_and_numbered_in_order() {
 fn settings_of(command: &Command, into: &mut BTreeMap<String, Option<String>>) {
     for argument in command.get_arguments() {
         let Some(name) = argument.get_env() else { continue };
-        let default = match argument.get_action() {
-            ArgAction::SetTrue => Some("false".to_owned()),
-            _ => argument.get_default_values().first().map(|v| v.to_str().unwrap().to_owned()),
+        let fixed = argument.get_default_values().first();
+        let default = match matches!(argument.get_action(), ArgAction::SetTrue) {
+            true => Some("false".to_owned()),
+            false => fixed.map(|value| value.to_str().unwrap().to_owned()),
         };
         let name = name.to_str().unwrap().to_owned();
         let before = into.insert(name.clone(), default.clone());

@@ -107,6 +107,17 @@ impl TestService {
         Self { address, database, sql, target, stop, serving: Some(serving), workers }
     }
 
+    /// Stops it; whether every connection to the database and every task that cancels
+    /// what was left behind has ended in time.
+    pub(crate) async fn end(mut self) -> bool {
+        self.workers.cancel();
+        self.stop.drain.cancel();
+        if let Some(serving) = self.serving.take() {
+            serving.await.unwrap();
+        }
+        self.database.close(Duration::from_secs(5)).await
+    }
+
     /// A connection for clients.
     pub(crate) async fn channel(&self) -> Channel {
         Endpoint::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()

@@ -15,7 +15,7 @@ use tokio_postgres::Client;
 use tonic::Code;
 
 use crate::support::{
-    cluster::{connect, eventually},
+    cluster::eventually,
     ledger::add_user,
     raw::{LIST_USERS, RawClient},
     service::{TestService, new_target},
@@ -86,14 +86,6 @@ impl SlowService {
         assert_eq!(answer.status.code(), Code::Ok, "{:?}", answer.status);
         let page = ListUsersResponse::decode(answer.message).unwrap();
         (page.users[0].name.parse().unwrap(), answer.took)
-    }
-
-    /// A session of one's own in the same schema.
-    pub(crate) async fn session(&self) -> Client {
-        let target = &self.service.target;
-        let mut config = target.config.clone();
-        config.options(format!("-c search_path={}", target.schema));
-        connect(&config).await
     }
 }
 
