@@ -11,6 +11,7 @@ mod list_users;
 mod migrate;
 mod oracle;
 mod outages;
+mod page_tokens;
 mod partitions;
 mod partman_versions;
 mod process;
