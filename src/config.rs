@@ -186,6 +186,15 @@ pub struct ServerSettings {
     )]
     pub response_bytes_max: usize,
 
+    /// Largest population that is ranked, in members; larger ones are RESOURCE_EXHAUSTED
+    #[arg(
+        long,
+        env = "DAYBOOK_RANK_POPULATION_MAX",
+        default_value_t = 100_000,
+        value_name = "MEMBERS"
+    )]
+    pub rank_population_max: u64,
+
     /// Longest wait for a new connection's first request bytes, in milliseconds
     #[arg(
         long,

@@ -198,6 +198,11 @@ BEGIN
 END
 $$;
 
+-- Firing a trigger needs no right to its function; attaching it to another table would.
+REVOKE ALL ON FUNCTION register_added_transactions() FROM PUBLIC;
+REVOKE ALL ON FUNCTION register_removed_transactions() FROM PUBLIC;
+REVOKE ALL ON FUNCTION register_changed_transactions() FROM PUBLIC;
+
 CREATE TRIGGER transactions_added AFTER INSERT ON transactions
     REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION register_added_transactions();

@@ -94,34 +94,24 @@ BEGIN
 END
 $$;
 
--- Makes the partitions of the given days that do not exist yet and returns how
--- many it made. Refuses days that are further back than days_back_max or would
--- make more than count_max partitions.
-CREATE FUNCTION ensure_partitions(days date[], days_back_max integer, count_max integer)
-RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER
+-- The given days that have no partition yet. Refuses days that are further back than
+-- days_back_max or would make more than count_max partitions.
+CREATE FUNCTION missing_days(days date[], days_back_max integer, count_max integer)
+RETURNS date[]
+LANGUAGE plpgsql STABLE
 SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO, YMD'
 AS $$
 DECLARE
-    partman  constant text := partman_schema();
-    parent   constant text := current_schema() || '.transactions';
-    own_path constant text := current_setting('search_path');
     earliest constant date := current_date - days_back_max;
     present  integer;
     missing  date[];
-    lacking  date[];
 BEGIN
-    -- One at a time: two callers may ask for the same day.
-    PERFORM pg_advisory_xact_lock(hashtext('daybook.partitions'), hashtext(parent));
     SELECT count(*) INTO present FROM partition_bounds('transactions');
     SELECT array_agg(DISTINCT d.day ORDER BY d.day) INTO missing
     FROM unnest(days) AS d (day)
     WHERE NOT EXISTS (
         SELECT FROM partition_bounds('transactions') b
         WHERE b.lower_at <= d.day::timestamptz AND d.day::timestamptz < b.upper_at);
-    IF missing IS NULL THEN
-        RETURN 0;
-    END IF;
     IF missing[1] < earliest THEN
         RAISE EXCEPTION 'day % lies before %, the earliest day that may have a partition',
             missing[1], earliest
@@ -132,6 +122,30 @@ BEGIN
             cardinality(missing), missing[1], missing[cardinality(missing)],
             present + cardinality(missing), count_max
             USING ERRCODE = 'program_limit_exceeded', HINT = 'See --partition-count-max.';
+    END IF;
+    RETURN missing;
+END
+$$;
+
+-- Makes the partitions of the given days that do not exist yet and returns how
+-- many it made. Refuses what missing_days refuses.
+CREATE FUNCTION ensure_partitions(days date[], days_back_max integer, count_max integer)
+RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT SET timezone = 'UTC' SET datestyle = 'ISO, YMD'
+AS $$
+DECLARE
+    partman  constant text := partman_schema();
+    parent   constant text := current_schema() || '.transactions';
+    own_path constant text := current_setting('search_path');
+    missing  date[];
+    lacking  date[];
+BEGIN
+    -- One at a time: two callers may ask for the same day.
+    PERFORM pg_advisory_xact_lock(hashtext('daybook.partitions'), hashtext(parent));
+    missing := missing_days(days, days_back_max, count_max);
+    IF missing IS NULL THEN
+        RETURN 0;
     END IF;
     -- What attaching a day locks, taken here: pg_partman passes errors on without
     -- their SQLSTATE, and nobody could tell a lock timeout from a fault.

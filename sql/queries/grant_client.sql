@@ -6,8 +6,12 @@ BEGIN
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO daybook_client', current_schema());
         GRANT SELECT ON users, accounts, user_wallets, assets, transactions, transaction_ids,
             schema_migrations, seed_runs, seed_days TO daybook_client;
-        GRANT INSERT, UPDATE, DELETE ON users, user_wallets, transactions TO daybook_client;
-        GRANT INSERT ON accounts, assets TO daybook_client;
+        GRANT INSERT, UPDATE, DELETE ON user_wallets, transactions TO daybook_client;
+        -- Keys are the database's to give, and a user's UUID is an account's address.
+        GRANT INSERT (user_uuid, username, name), UPDATE (username, name), DELETE
+            ON users TO daybook_client;
+        GRANT INSERT (network, address) ON accounts TO daybook_client;
+        GRANT INSERT (code, name, decimals) ON assets TO daybook_client;
         GRANT EXECUTE ON FUNCTION partition_bounds(regclass) TO daybook_client;
     END IF;
 END

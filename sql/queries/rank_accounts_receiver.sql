@@ -1,6 +1,7 @@
 -- The exact moments of every account's amounts (receiver side) in a window, for the
 -- accounts of one network. $1 asset_id, $2 window start (inside), $3 window end
--- (outside), $4 whether squares are wanted (else sum_of_squares is 0), $5 network.
+-- (outside), $4 whether squares are wanted (else sum_of_squares is 0), $5 network,
+-- $6 rows at most.
 -- At least one row: as_of is the instant of the snapshot, address is null where
 -- the network has no accounts. Idle accounts are there with count 0.
 -- Counts on: partitions pruned by the window when the statement is planned.
@@ -23,3 +24,4 @@ SELECT
 FROM (SELECT now() AS as_of) s
 LEFT JOIN accounts a ON a.network = $5
 LEFT JOIN moved m USING (account_id)
+LIMIT $6

@@ -1,6 +1,7 @@
 -- The exact moments of every user's amounts (sender side) in a window, over all
 -- of the user's wallets. $1 asset_id, $2 window start (inside), $3 window end
--- (outside), $4 whether squares are wanted (else sum_of_squares is 0).
+-- (outside), $4 whether squares are wanted (else sum_of_squares is 0),
+-- $5 rows at most.
 -- At least one row: as_of is the instant of the snapshot, user_uuid is null where
 -- there are no users. Users without transactions are there with count 0.
 -- Counts on: partitions pruned by the window when the statement is planned.
@@ -33,3 +34,4 @@ SELECT
 FROM (SELECT now() AS as_of) s
 LEFT JOIN users u ON true
 LEFT JOIN moved_by_user b USING (user_id)
+LIMIT $5

@@ -13,6 +13,6 @@ ALTER TABLE transactions ADD CONSTRAINT transactions_receiver_id_fkey
     FOREIGN KEY (receiver_id) REFERENCES accounts;
 ALTER TABLE transactions ADD CONSTRAINT transactions_asset_id_fkey
     FOREIGN KEY (asset_id) REFERENCES assets;
-ANALYZE transaction_ids;
+ANALYZE transaction_ids, transactions;
 DROP TRIGGER transactions_seeding ON transactions;
-UPDATE seed_runs SET finished_at = now();
+UPDATE seed_runs SET finished_at = clock_timestamp();

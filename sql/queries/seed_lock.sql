@@ -1,2 +1,2 @@
--- Waits until no other server seeds this schema. Held by the session.
-SELECT pg_advisory_lock(hashtext('daybook.seed'), hashtext(current_schema()))
+-- Whether no other server seeds this schema; if so, held by the session.
+SELECT pg_try_advisory_lock(hashtext('daybook.seed'), hashtext(current_schema())) AS is_ours

@@ -1,6 +1,6 @@
 -- Count and exact sum of what an account (receiver side) moved in a window.
 -- $1 network, $2 address, $3 asset_id, $4 window start (inside), $5 window end
--- (outside). One row always; account_id is null for an unknown account.
+-- (outside). One row always; subject_id is null for an unknown account.
 -- Counts on: partitions pruned by the window when the statement is planned, and
 -- an index-only scan of (receiver_id, asset_id, occurred_at) in each of them.
 WITH subject AS MATERIALIZED (

@@ -1,6 +1,6 @@
 -- Count and exact sum of what a user's payments account (sender side) moved in a
 -- window. $1 user_uuid, $2 asset_id, $3 window start (inside), $4 window end
--- (outside). One row always; user_id is null for an unknown user.
+-- (outside). One row always; subject_id is null for an unknown user.
 -- Counts on the same as sum_amount_account_sender.
 WITH subject AS MATERIALIZED (
     SELECT u.user_id, a.account_id

@@ -1,6 +1,6 @@
 -- Count and exact sum of what a user (sender side) moved in a window.
 -- $1 user_uuid, $2 asset_id, $3 window start (inside), $4 window end (outside).
--- One row always; user_id is null for an unknown user.
+-- One row always; subject_id is null for an unknown user.
 -- Counts on: partitions pruned by the window when the statement is planned, and
 -- an index-only scan of (sender_id, asset_id, occurred_at) in each of them.
 WITH wallet AS MATERIALIZED (

@@ -17,7 +17,10 @@ use crate::{
         window::Window,
     },
     error::{Error, ErrorKind},
-    store::rank::{self, Measure, Snapshot},
+    store::{
+        rank::{self, Measure, Snapshot},
+        session::Answer,
+    },
 };
 
 /// What a ranking is about, apart from who is ranked.
@@ -37,6 +40,8 @@ pub struct RankQuestion {
     pub include_idle: bool,
     /// Most rows in the answer.
     pub page_size: usize,
+    /// Largest population that is ranked.
+    pub population_max: u64,
 }
 
 /// One member's place.
@@ -55,11 +60,11 @@ pub struct Place<M> {
 
 /// A page of a ranking, from one snapshot.
 #[derive(Debug)]
-pub struct RankAnswer<M, K> {
+pub struct RankAnswer<M> {
     /// The page, best first.
     pub places: Vec<Place<M>>,
-    /// Where the next page goes on; `None` on the last one.
-    pub next: Option<RankCursor<K>>,
+    /// Whether another page follows.
+    pub has_more: bool,
     /// Number of members on all pages.
     pub population_size: usize,
     /// The member that was asked for.
@@ -74,37 +79,33 @@ impl Analytics {
     /// Ranks all users.
     ///
     /// # Errors
-    /// `NotFound` if `standing_of` is unknown; what the database says.
+    /// `NotFound` if `standing_of` is unknown; `ResourceExhausted` for a population that
+    /// is too large; what the database says.
     pub async fn rank_users(
         &self,
         question: &RankQuestion,
-        after: Option<&RankCursor<Uuid>>,
+        after: Option<RankCursor<Uuid>>,
         standing_of: Option<Uuid>,
-    ) -> Result<RankAnswer<RankedUser, Uuid>, Error> {
+    ) -> Result<RankAnswer<RankedUser>, Error> {
         let answer = rank::rank_users(&self.database, measure(question)).await?;
         let key = |user: &RankedUser| user.user_uuid;
-        let ranked = answer
-            .map(|snapshot| rank_snapshot(question, after, standing_of.as_ref(), snapshot, key));
-        finish(ranked.value, ranked.took, standing_of.is_some(), "user")
+        finish(question, after, standing_of, answer, key, "user").await
     }
 
     /// Ranks the accounts of a network.
     ///
     /// # Errors
-    /// `NotFound` if `standing_of` is unknown; what the database says.
+    /// As for [`Analytics::rank_users`].
     pub async fn rank_accounts(
         &self,
         question: &RankQuestion,
         network: &Network,
-        after: Option<&RankCursor<String>>,
-        standing_of: Option<&Address>,
-    ) -> Result<RankAnswer<String, String>, Error> {
+        after: Option<RankCursor<String>>,
+        standing_of: Option<Address>,
+    ) -> Result<RankAnswer<String>, Error> {
         let answer = rank::rank_accounts(&self.database, measure(question), network).await?;
-        let standing_key = standing_of.map(|address| address.as_str().to_owned());
-        let ranked = answer.map(|snapshot| {
-            rank_snapshot(question, after, standing_key.as_ref(), snapshot, String::clone)
-        });
-        finish(ranked.value, ranked.took, standing_of.is_some(), "account")
+        let standing_of = standing_of.map(|address| address.as_str().to_owned());
+        finish(question, after, standing_of, answer, String::clone, "account").await
     }
 }
 
@@ -114,20 +115,41 @@ fn measure(question: &RankQuestion) -> Measure {
         window: question.window,
         direction: question.direction,
         needs_squares: question.metric.needs_squares(),
+        // One more than allowed shows that there are too many.
+        members_max: i64::try_from(question.population_max).unwrap_or(i64::MAX).saturating_add(1),
     }
 }
 
-fn finish<M, K>(
-    mut answer: RankAnswer<M, K>,
-    took: Duration,
-    is_standing_wanted: bool,
+/// Ranks a snapshot on a thread of its own: a large population takes its time, and
+/// nothing else waits for it.
+async fn finish<M, K>(
+    question: &RankQuestion,
+    after: Option<RankCursor<K>>,
+    standing_of: Option<K>,
+    answer: Answer<Snapshot<M>>,
+    key_of: impl Fn(&M) -> K + Send + 'static,
     what: &'static str,
-) -> Result<RankAnswer<M, K>, Error> {
-    if is_standing_wanted && answer.standing.is_none() {
+) -> Result<RankAnswer<M>, Error>
+where
+    M: Clone + Send + 'static,
+    K: Ord + Clone + Send + 'static,
+{
+    if answer.value.members.len() as u64 > question.population_max {
+        return Err(Error::new(ErrorKind::ResourceExhausted(
+            "the population is larger than --rank-population-max",
+        )));
+    }
+    let question = question.clone();
+    let is_standing_wanted = standing_of.is_some();
+    let ranking = tokio::task::spawn_blocking(move || {
+        let (after, standing_of) = (after.as_ref(), standing_of.as_ref());
+        answer.map(|snapshot| rank_snapshot(&question, after, standing_of, snapshot, key_of))
+    });
+    let ranked = ranking.await.map_err(|source| Error::with_source(ErrorKind::Internal, source))?;
+    if is_standing_wanted && ranked.value.standing.is_none() {
         return Err(Error::new(ErrorKind::NotFound(what)));
     }
-    answer.took = took;
-    Ok(answer)
+    Ok(RankAnswer { took: ranked.took, ..ranked.value })
 }
 
 /// Ranks what a snapshot measured: pure.
@@ -137,7 +159,7 @@ fn rank_snapshot<M: Clone, K: Ord + Clone>(
     standing_of: Option<&K>,
     snapshot: Snapshot<M>,
     key_of: impl Fn(&M) -> K,
-) -> RankAnswer<M, K> {
+) -> RankAnswer<M> {
     let mut shown = Vec::with_capacity(snapshot.members.len());
     let mut members = Vec::with_capacity(snapshot.members.len());
     let mut idle_standing = None;
@@ -170,16 +192,12 @@ fn rank_snapshot<M: Clone, K: Ord + Clone>(
     });
     let (rows, has_more) = ranking.page(after.as_ref(), question.page_size);
     let rows: Vec<_> = rows.collect();
-    let next = rows
-        .last()
-        .filter(|_| has_more)
-        .map(|(_, member)| RankCursor { value: member.value.clone(), key: member.key.0.clone() });
     let standing = standing_of
         .and_then(|key| ranking.find_by(|ranked| ranked.0 == *key).map(ranked_place))
         .or(idle_standing);
     RankAnswer {
         places: rows.into_iter().map(ranked_place).collect(),
-        next,
+        has_more,
         population_size: ranking.population_size(),
         standing,
         as_of: snapshot.as_of,

@@ -11,6 +11,9 @@ use crate::{
     seed::SeedPlan,
 };
 
+/// A day, in milliseconds: longer times are mistakes.
+const DAY_MS: u64 = 86_400_000;
+
 /// What is wrong with some settings.
 #[derive(Default)]
 struct Problems(Vec<String>);
@@ -20,13 +23,15 @@ pub(super) fn serve(settings: &ServeSettings) -> anyhow::Result<Option<SeedPlan>
     let mut problems = Problems::default();
     problems.shared(&settings.database, &settings.pool, &settings.partitions);
     let server = &settings.server;
-    problems.at_least_one("--request-timeout-ms", server.request_timeout_ms);
-    problems.at_least_one("--first-bytes-timeout-ms", server.first_bytes_timeout_ms);
-    problems.at_least_one("--concurrency-max", server.concurrency_max);
-    problems.at_least_one("--connections-max", server.connections_max);
-    problems.at_least_one("--streams-max", server.streams_max);
-    problems.at_least_one("--request-bytes-max", server.request_bytes_max);
-    problems.at_least_one("--response-bytes-max", server.response_bytes_max);
+    problems.range("--request-timeout-ms", server.request_timeout_ms, 1, DAY_MS);
+    problems.range("--first-bytes-timeout-ms", server.first_bytes_timeout_ms, 1, DAY_MS);
+    problems.range("--drain-timeout-ms", server.drain_timeout_ms, 0, DAY_MS);
+    problems.range("--concurrency-max", server.concurrency_max as u64, 1, 1_000_000);
+    problems.range("--connections-max", server.connections_max as u64, 1, 1_000_000);
+    problems.range("--streams-max", u64::from(server.streams_max), 1, 1_000_000);
+    problems.range("--request-bytes-max", server.request_bytes_max as u64, 1_024, 1 << 30);
+    problems.range("--response-bytes-max", server.response_bytes_max as u64, 65_536, 1 << 30);
+    problems.range("--rank-population-max", server.rank_population_max, 1, 10_000_000);
     let plan = if settings.no_seed { None } else { problems.plan(&settings.seed) };
     problems.finish()?;
     Ok(plan)
@@ -58,21 +63,23 @@ impl Problems {
         if let Err(error) = database::check(database) {
             self.0.push(error.to_string());
         }
-        self.at_least_one("--pool-size", pool.pool_size);
-        self.at_least_one("--pool-wait-ms", pool.pool_wait_ms);
-        self.at_least_one("--connect-timeout-ms", pool.connect_timeout_ms);
-        if !(1..=3_650).contains(&partitions.partition_days_ahead) {
-            self.0.push("--partition-days-ahead must be 1 to 3,650".to_owned());
-        }
+        self.range("--pool-size", pool.pool_size as u64, 1, 10_000);
+        self.range("--pool-wait-ms", pool.pool_wait_ms, 1, DAY_MS);
+        self.range("--connect-timeout-ms", pool.connect_timeout_ms, 1, DAY_MS);
+        self.range("--statement-timeout-ms", pool.statement_timeout_ms, 1, DAY_MS);
+        let ahead = u64::from(partitions.partition_days_ahead);
+        self.range("--partition-days-ahead", ahead, 1, 3_650);
+        self.range("--ticker-seconds", partitions.ticker_seconds, 1, 86_400);
     }
 
-    fn at_least_one<N: Default + PartialEq>(&mut self, name: &str, value: N) {
-        if value == N::default() {
-            self.0.push(format!("{name} must be at least 1"));
+    fn range(&mut self, name: &str, value: u64, min: u64, max: u64) {
+        if !(min..=max).contains(&value) {
+            self.0.push(format!("{name} must be {min} to {max}"));
         }
     }
 
     fn plan(&mut self, settings: &SeedSettings) -> Option<SeedPlan> {
+        self.range("--seed-loaders", settings.seed_loaders.unwrap_or(1) as u64, 1, 64);
         SeedPlan::new(settings, Utc::now().date_naive())
             .map_err(|error| self.0.push(error.to_string()))
             .ok()

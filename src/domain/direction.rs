@@ -10,9 +10,6 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// Both sides.
-    pub const ALL: [Self; 2] = [Self::Sender, Self::Receiver];
-
     /// Reads the word `sender` or `receiver`.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {

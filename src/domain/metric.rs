@@ -41,10 +41,6 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// Every metric.
-    pub const ALL: [Self; 5] =
-        [Self::Sum, Self::Count, Self::Avg, Self::StddevSample, Self::StddevPopulation];
-
     /// Whether the metric needs the sum of squares.
     #[must_use]
     pub fn needs_squares(self) -> bool {

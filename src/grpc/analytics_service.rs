@@ -9,7 +9,7 @@ use crate::{
             RankRequest, RankResponse, SumAmountRequest, SumAmountResponse,
             analytics_service_server::AnalyticsService,
         },
-        rank::rank,
+        rank::{RankLimits, rank},
         status::to_status,
         sum_amount::sum_amount,
     },
@@ -19,13 +19,14 @@ use crate::{
 #[derive(Clone)]
 pub struct AnalyticsApi {
     analytics: Analytics,
+    rank_limits: RankLimits,
 }
 
 impl AnalyticsApi {
     /// Serves answers of these analytics.
     #[must_use]
-    pub fn new(analytics: Analytics) -> Self {
-        Self { analytics }
+    pub fn new(analytics: Analytics, rank_limits: RankLimits) -> Self {
+        Self { analytics, rank_limits }
     }
 }
 
@@ -40,7 +41,7 @@ impl AnalyticsService for AnalyticsApi {
     }
 
     async fn rank(&self, request: Request<RankRequest>) -> Result<Response<RankResponse>, Status> {
-        let answer = rank(&self.analytics, request.get_ref()).await;
+        let answer = rank(&self.analytics, self.rank_limits, request.get_ref()).await;
         answer.map(Response::new).map_err(to_status)
     }
 }

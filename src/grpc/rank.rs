@@ -1,5 +1,6 @@
 //! `AnalyticsService.Rank`.
 
+use prost::Message;
 use uuid::Uuid;
 
 use crate::{
@@ -31,6 +32,10 @@ const PAGE_SIZE_DEFAULT: usize = 100;
 /// Most rows in an answer.
 const PAGE_SIZE_MAX: usize = 10_000;
 
+/// Bytes of an answer that are kept for what is not rows, and for the head of a row.
+const ENVELOPE_BYTES: usize = 8 * 1024;
+const ROW_OVERHEAD_BYTES: usize = 8;
+
 /// Stands before the position in a token where the value is undefined or defined.
 const UNDEFINED: &str = "-";
 
@@ -40,37 +45,44 @@ enum Scope {
     Accounts { network: Network, after: Option<RankCursor<String>>, standing_of: Option<Address> },
 }
 
+/// What bounds an answer, from the settings.
+#[derive(Clone, Copy, Debug)]
+pub struct RankLimits {
+    /// Largest population that is ranked.
+    pub population_max: u64,
+    /// Largest answer message, in bytes: a page ends before it.
+    pub response_bytes_max: usize,
+}
+
 pub(super) async fn rank(
     analytics: &Analytics,
+    limits: RankLimits,
     request: &RankRequest,
 ) -> Result<RankResponse, Error> {
     if matches!(request.population, Some(Population::Symbols(_))) {
         return Err(Error::new(ErrorKind::Unimplemented("ranking symbols")));
     }
-    let (scope, question) = decode_request(analytics, request).await?;
+    let (scope, question) = decode_request(analytics, limits, request).await?;
     let request_digest = digest(request);
-    let response = match scope {
+    let mut response = match scope {
         Scope::Users { after, standing_of } => {
-            let answer = analytics.rank_users(&question, after.as_ref(), standing_of).await?;
-            encode(answer, request_digest, user_row, Uuid::to_string)
+            let answer = analytics.rank_users(&question, after, standing_of).await?;
+            encode(answer, user_row)
         }
         Scope::Accounts { network, after, standing_of } => {
-            let standing_of = standing_of.as_ref();
-            let answer =
-                analytics.rank_accounts(&question, &network, after.as_ref(), standing_of).await?;
-            let row = |place: Place<String>| account_row(&network, place);
-            encode(answer, request_digest, row, Clone::clone)
+            let answer = analytics.rank_accounts(&question, &network, after, standing_of).await?;
+            encode(answer, |place| account_row(&network, place))
         }
     };
-    Ok(RankResponse {
-        window: Some(decode::window_pb(question.window)),
-        asset: question.asset.code.to_string(),
-        ..response
-    })
+    response.window = Some(decode::window_pb(question.window));
+    response.asset = question.asset.code.to_string();
+    finish_page(&mut response, limits.response_bytes_max, request_digest);
+    Ok(response)
 }
 
 async fn decode_request(
     analytics: &Analytics,
+    limits: RankLimits,
     request: &RankRequest,
 ) -> Result<(Scope, RankQuestion), Error> {
     let mut violations = Violations::default();
@@ -91,6 +103,7 @@ async fn decode_request(
             order: order?,
             include_idle: request.include_idle,
             page_size: page_size?,
+            population_max: limits.population_max,
         };
         Some((scope?, question))
     })();
@@ -186,19 +199,12 @@ fn cursor<K>(
     violations.require(cursor, "page_token", page_token::TOKEN_HINT).map(Some)
 }
 
-fn encode<M, K>(
-    answer: RankAnswer<M, K>,
-    request_digest: [u8; 8],
-    row: impl Fn(Place<M>) -> RankRow,
-    key_text: impl Fn(&K) -> String,
-) -> RankResponse {
-    let token = |cursor: RankCursor<K>| {
-        let value = cursor.value.map_or_else(|| UNDEFINED.to_owned(), |value| value.to_string());
-        page_token::write(request_digest, &format!("{value} {}", key_text(&cursor.key)))
-    };
+/// Writes an answer; a token that is not empty says that more follows, and is put right
+/// by [`finish_page`].
+fn encode<M>(answer: RankAnswer<M>, row: impl Fn(Place<M>) -> RankRow) -> RankResponse {
     RankResponse {
         rows: answer.places.into_iter().map(&row).collect(),
-        next_page_token: answer.next.map(token).unwrap_or_default(),
+        next_page_token: if answer.has_more { UNDEFINED.to_owned() } else { String::new() },
         population_size: count(answer.population_size),
         standing: answer.standing.map(row),
         window: None,
@@ -206,6 +212,31 @@ fn encode<M, K>(
         as_of: Some(decode::timestamp(answer.as_of)),
         database_seconds: answer.took.as_secs_f64(),
     }
+}
+
+/// Ends the page before it is larger than an answer may be, and writes the token by
+/// which the next one goes on behind its last row.
+fn finish_page(response: &mut RankResponse, bytes_max: usize, request_digest: [u8; 8]) {
+    let mut room = bytes_max.saturating_sub(ENVELOPE_BYTES);
+    let fitting = response.rows.iter().take_while(|row| {
+        let bytes = row.encoded_len() + ROW_OVERHEAD_BYTES;
+        let fits = bytes <= room;
+        room = room.saturating_sub(bytes);
+        fits
+    });
+    let fitting = fitting.count();
+    let is_cut = fitting < response.rows.len();
+    response.rows.truncate(fitting);
+    let has_more = is_cut || !response.next_page_token.is_empty();
+    response.next_page_token = match response.rows.last() {
+        Some(last) if has_more => {
+            let value = if last.value.is_empty() { UNDEFINED } else { &last.value };
+            let address = last.account.as_ref().map(|account| &account.address);
+            let key = address.unwrap_or(&last.user_uuid);
+            page_token::write(request_digest, &format!("{value} {key}"))
+        }
+        _ => String::new(),
+    };
 }
 
 fn user_row(place: Place<RankedUser>) -> RankRow {

@@ -16,9 +16,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response};
-use tokio::sync::{Semaphore, watch};
+use http_body::{Frame, SizeHint};
+use tokio::sync::watch;
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::Instrument;
@@ -54,7 +56,6 @@ pub struct RequestLayer {
 
 struct Shared {
     limits: RequestLimits,
-    permits: Semaphore,
     at_work: AtomicUsize,
     is_started: watch::Receiver<bool>,
 }
@@ -63,9 +64,8 @@ impl RequestLayer {
     /// A layer with these limits. Requests are turned away until `is_started`.
     #[must_use]
     pub fn new(limits: RequestLimits, is_started: watch::Receiver<bool>) -> Self {
-        let permits = Semaphore::new(limits.concurrency_max);
         let at_work = AtomicUsize::new(0);
-        Self { shared: Arc::new(Shared { limits, permits, at_work, is_started }) }
+        Self { shared: Arc::new(Shared { limits, at_work, is_started }) }
     }
 
     /// Number of requests at work now.
@@ -151,26 +151,55 @@ impl Drop for AbandonedLine {
     }
 }
 
-/// Counts a request as long as it lives.
-struct AtWork<'a>(&'a AtomicUsize);
+/// A request's place among those at work, until its answer has left.
+struct Place(Arc<Shared>);
 
-impl<'a> AtWork<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+impl Place {
+    /// A place, if one is free.
+    fn take(shared: &Arc<Shared>) -> Option<Self> {
+        let most = shared.limits.concurrency_max;
+        let take = |at_work| (at_work < most).then_some(at_work + 1);
+        let taken = shared.at_work.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        taken.ok().map(|_| Self(Arc::clone(shared)))
     }
 }
 
-impl Drop for AtWork<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.at_work.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An answer on its way, which holds its request's place until it is sent.
+struct Answer {
+    body: Body,
+    _place: Place,
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
 async fn answer<S, E>(
     inner: S,
     request: Request<Body>,
-    shared: &Shared,
+    shared: &Arc<Shared>,
 ) -> Result<Response<Body>, E>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = E> + Send,
@@ -179,7 +208,7 @@ where
     if !*shared.is_started.borrow() {
         return Ok(refuse(ErrorKind::Unavailable("the server is starting")));
     }
-    let Ok(_permit) = shared.permits.try_acquire() else {
+    let Some(place) = Place::take(shared) else {
         return Ok(refuse(ErrorKind::Unavailable("the server is at its limit of requests")));
     };
     let Some(limit) = deadline::time_limit(request.headers(), shared.limits.time_max) else {
@@ -188,9 +217,8 @@ where
             description: "must be 1 to 8 digits and one of H, M, S, m, u, n".to_owned(),
         }])));
     };
-    let _at_work = AtWork::new(&shared.at_work);
     match tokio::time::timeout(limit, catch(inner, request)).await {
-        Ok(response) => response,
+        Ok(response) => Ok(response?.map(|body| Body::new(Answer { body, _place: place }))),
         // The handler is dropped, and with it its statement is cancelled.
         Err(_) => Ok(refuse(ErrorKind::DeadlineExceeded)),
     }

@@ -23,6 +23,7 @@ use crate::{
                 ledger_service_server::LedgerServiceServer,
             },
         },
+        rank::RankLimits,
         request_layer::{RequestLayer, RequestLimits},
         transactions_service::TransactionsApi,
     },
@@ -162,9 +163,13 @@ fn add_services(
     services: Services,
 ) {
     let (decoded, encoded) = (settings.request_bytes_max, settings.response_bytes_max);
+    let rank_limits = RankLimits {
+        population_max: settings.rank_population_max,
+        response_bytes_max: settings.response_bytes_max,
+    };
     routes
         .add_service(
-            AnalyticsServiceServer::new(AnalyticsApi::new(services.analytics.clone()))
+            AnalyticsServiceServer::new(AnalyticsApi::new(services.analytics.clone(), rank_limits))
                 .max_decoding_message_size(decoded)
                 .max_encoding_message_size(encoded),
         )

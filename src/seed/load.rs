@@ -10,7 +10,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use chrono::{NaiveDate, NaiveTime};
@@ -26,7 +26,7 @@ use crate::{
         assets::Assets,
         leaf::Leaf,
         partitions,
-        seed::{self as steps, DayLoad, EncodedRows},
+        seed::{self as steps, DayLoad, EncodedRows, NewUser},
     },
 };
 
@@ -35,6 +35,11 @@ const COPY_ROWS: usize = 20_000;
 
 /// Encoded batches that wait for a loader: bounds the memory.
 const QUEUED_BATCHES: usize = 1;
+
+/// Time between two looks at whether another server still seeds, and between two lines
+/// in the log about it.
+const TURN_INTERVAL: Duration = Duration::from_millis(200);
+const TURN_LINE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How a seeding ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,41 +70,80 @@ pub async fn seed(
 ) -> Result<SeedOutcome, Error> {
     let begun_at = Instant::now();
     let client = database.connect().await?;
-    // Several servers may start at once on an empty database: one seeds, and the others
-    // find its work done.
-    steps::lock(&client).await?;
-    let plan = match (steps::find_run(&client).await?, plan) {
+    take_turn(&client).await?;
+    let (plan, is_new) = match (steps::find_run(&client).await?, plan) {
         (Some((_, true)), _) => return Ok(SeedOutcome::SeededBefore),
         (Some((run, false)), _) => {
             tracing::info!("a seeding was cut off before: going on with it");
-            SeedPlan::of_run(&run).ok_or_else(|| Error::new(ErrorKind::Internal))?
+            (SeedPlan::of_run(&run).ok_or_else(|| Error::new(ErrorKind::Internal))?, false)
         }
         (None, None) => return Ok(SeedOutcome::HasOwnRows),
-        (None, Some(plan)) => {
-            let users = people::users(&plan);
-            if !steps::begin(&client, &plan.to_run(), &users).await? {
-                return Ok(SeedOutcome::HasOwnRows);
-            }
-            plan
-        }
+        (None, Some(plan)) => (plan, true),
     };
+    let drawn = draw(&plan).await?;
+    let limits =
+        (partition_settings.partition_days_back_max, partition_settings.partition_count_max);
+    if is_new {
+        // Before anything is written: days that are refused later would leave a seeding
+        // that cannot be completed.
+        let checked = partitions::check(&client, &drawn.days, limits.0, limits.1).await;
+        checked.map_err(refused_days)?;
+        if !steps::begin(&client, &plan.to_run(), &drawn.users).await? {
+            return Ok(SeedOutcome::HasOwnRows);
+        }
+    }
     steps::strip(&client).await?;
-    let rows_by_day = plan.rows_by_day();
-    let days: Vec<NaiveDate> = (0..plan.day_count)
-        .zip(&rows_by_day)
-        .filter(|&(_, &rows)| rows > 0)
-        .map(|(index, _)| plan.day(index))
-        .collect();
-    let back_max = partition_settings.partition_days_back_max;
-    partitions::ensure(&client, &days, back_max, partition_settings.partition_count_max).await?;
+    let ensured = partitions::ensure(&client, &drawn.days, limits.0, limits.1).await;
+    ensured.map_err(refused_days)?;
     let guard = steps::guard(&client).await?;
-    let loaded = load_days(database, &plan, &rows_by_day, loaders).await?;
-    loaded.progress.step("checking references and building the key of the ids");
+    let loaded = load_days(database, &plan, &drawn, loaders).await?;
+    loaded.progress.step("checking references, building the key of the ids, gathering statistics");
     steps::finish(guard).await?;
-    loaded.progress.step("gathering statistics");
-    steps::analyze(&client).await?;
     loaded.progress.finish();
     Ok(SeedOutcome::Seeded { rows: loaded.rows, seconds: begun_at.elapsed().as_secs_f64() })
+}
+
+/// Waits until no other server seeds this schema: several may start at once on an empty
+/// database, and then one seeds and the others find its work done.
+async fn take_turn(client: &Connection) -> Result<(), Error> {
+    let mut told_at: Option<Instant> = None;
+    while !steps::try_lock(client).await? {
+        if told_at.is_none_or(|at| at.elapsed() > TURN_LINE_INTERVAL) {
+            tracing::info!("another server seeds this schema: waiting for it");
+            told_at = Some(Instant::now());
+        }
+        tokio::time::sleep(TURN_INTERVAL).await;
+    }
+    Ok(())
+}
+
+/// What a plan draws before its first row.
+struct Drawn {
+    users: Vec<NewUser>,
+    rows_by_day: Vec<u64>,
+    /// Days with rows.
+    days: Vec<NaiveDate>,
+}
+
+/// Draws it on a thread of its own: a large plan takes seconds.
+async fn draw(plan: &SeedPlan) -> Result<Drawn, Error> {
+    let plan = plan.clone();
+    let drawing = tokio::task::spawn_blocking(move || {
+        let rows_by_day = plan.rows_by_day();
+        let with_rows = (0..plan.day_count).zip(&rows_by_day).filter(|&(_, &rows)| rows > 0);
+        let days = with_rows.map(|(index, _)| plan.day(index)).collect();
+        Drawn { users: people::users(&plan), days, rows_by_day }
+    });
+    drawing.await.map_err(|source| Error::with_source(ErrorKind::Internal, source))
+}
+
+/// Days that the settings do not allow are the caller's to change: the database's own
+/// words name them and the setting.
+fn refused_days(error: StoreError) -> Error {
+    match error.server_message() {
+        Some(message) => Error::with_source(ErrorKind::OutOfRange, message),
+        None => error.into(),
+    }
 }
 
 struct Loaded {
@@ -118,7 +162,7 @@ struct DayWork {
 async fn load_days(
     database: &Database,
     plan: &SeedPlan,
-    rows_by_day: &[u64],
+    drawn: &Drawn,
     loaders: usize,
 ) -> Result<Loaded, Error> {
     let client = database.connect().await?;
@@ -128,7 +172,7 @@ async fn load_days(
     let leaves = partitions::list(&client).await?;
     let mut leaves: HashMap<_, _> = leaves.into_iter().map(|leaf| (leaf.lower_at, leaf)).collect();
     let mut work = Vec::new();
-    for (index, &rows) in (0..).zip(rows_by_day) {
+    for (index, &rows) in (0..).zip(&drawn.rows_by_day) {
         let day = plan.day(index);
         if rows > 0 && !done.contains(&day) {
             let lower_at = day.and_time(NaiveTime::MIN).and_utc();
@@ -136,7 +180,7 @@ async fn load_days(
             work.push(DayWork { index, day, rows, leaf });
         }
     }
-    let maker = Arc::new(row_maker(database, plan).await?);
+    let maker = Arc::new(row_maker(database, plan, &drawn.users).await?);
     let progress = Arc::new(Progress::new(plan.transaction_count, rows_before));
     // Taken from the end: the earliest day first.
     work.reverse();
@@ -160,9 +204,13 @@ async fn load_days(
     Ok(Loaded { rows: plan.transaction_count.saturating_sub(rows_before), progress })
 }
 
-async fn row_maker(database: &Database, plan: &SeedPlan) -> Result<RowMaker, Error> {
+async fn row_maker(
+    database: &Database,
+    plan: &SeedPlan,
+    users: &[NewUser],
+) -> Result<RowMaker, Error> {
     let client = database.connect().await?;
-    let uuids: Vec<_> = people::users(plan).into_iter().map(|user| user.user_uuid).collect();
+    let uuids: Vec<_> = users.iter().map(|user| user.user_uuid).collect();
     let accounts = steps::accounts_of(&client, &uuids).await?;
     let asset = Assets::new(database.clone()).find(SEEDED_ASSET_CODE).await?;
     match asset {

@@ -8,6 +8,12 @@ use crate::{config::SeedSettings, store::seed::SeedRun};
 /// Most users that can be seeded.
 const USERS_MAX: u32 = 10_000_000;
 
+/// Most transactions that can be seeded.
+const TRANSACTIONS_MAX: u64 = 10_000_000_000;
+
+/// Most transactions that can be seeded for each day: an hour's are in memory at once.
+const DAY_ROWS_MAX: u64 = 10_000_000;
+
 /// Most days that can be seeded.
 const DAYS_MAX: u32 = 36_525;
 
@@ -59,8 +65,8 @@ pub enum PlanError {
     /// No days, or too many.
     #[error("--seed-days must be 1 to {DAYS_MAX}")]
     Days,
-    /// Too many transactions.
-    #[error("--seed-transactions must be at most 10,000,000,000")]
+    /// Too many transactions, in all or for a day.
+    #[error("--seed-transactions must be at most {TRANSACTIONS_MAX}, and {DAY_ROWS_MAX} a day")]
     Transactions,
     /// The first day is out of range.
     #[error("--seed-from must lie between 1970-01-01 and the day before 3000-01-01")]
@@ -82,7 +88,8 @@ impl SeedPlan {
         if !(1..=DAYS_MAX).contains(&settings.seed_days) {
             return Err(PlanError::Days);
         }
-        if settings.seed_transactions > 10_000_000_000 {
+        let day_rows_max = u64::from(settings.seed_days) * DAY_ROWS_MAX;
+        if settings.seed_transactions > day_rows_max.min(TRANSACTIONS_MAX) {
             return Err(PlanError::Transactions);
         }
         if i64::try_from(settings.seed_number).is_err() {

@@ -9,7 +9,6 @@ use crate::error::{BoxError, Error, ErrorKind};
 
 /// What a failure of the database means.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
 pub enum StoreErrorKind {
     /// The connection is gone, or the server does not accept any.
     Disconnected,
@@ -25,10 +24,6 @@ pub enum StoreErrorKind {
     OutOfRange,
     /// Other writers got in the way (serialization, deadlock, lock timeout).
     Conflict,
-    /// No partition takes the row.
-    NoPartition,
-    /// A uniqueness rule was broken.
-    Duplicate,
     /// Anything else: a fault of Daybook's own or of the schema.
     Unexpected,
 }
@@ -83,12 +78,20 @@ impl StoreError {
 
 impl fmt::Display for StoreError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "statement {} failed ({:?})", self.stem, self.kind)
+        write!(formatter, "statement {} failed ({:?})", self.stem, self.kind)?;
+        match self.server_message() {
+            Some(message) => write!(formatter, ": {message}"),
+            None => Ok(()),
+        }
     }
 }
 
 impl std::error::Error for StoreError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // What Postgres said is in the text; its detail holds values of rows.
+        if self.server_message().is_some() {
+            return None;
+        }
         self.source.as_deref().map(|source| source as _)
     }
 }
@@ -106,9 +109,7 @@ impl From<StoreError> for Error {
             }
             StoreErrorKind::OutOfRange => ErrorKind::OutOfRange,
             StoreErrorKind::Conflict => ErrorKind::Aborted,
-            StoreErrorKind::NoPartition
-            | StoreErrorKind::Duplicate
-            | StoreErrorKind::Unexpected => ErrorKind::Internal,
+            StoreErrorKind::Unexpected => ErrorKind::Internal,
         };
         Error::with_source(kind, error)
     }
@@ -133,8 +134,6 @@ fn kind_of_state(state: &SqlState) -> StoreErrorKind {
         "57P01" | "57P02" | "57P03" | "57P05" | "25006" => StoreErrorKind::Disconnected,
         "53300" => StoreErrorKind::TooManyConnections,
         "40001" | "40P01" | "55P03" => StoreErrorKind::Conflict,
-        "23505" => StoreErrorKind::Duplicate,
-        "23514" => StoreErrorKind::NoPartition,
         "22003" => StoreErrorKind::OutOfRange,
         code if code.starts_with("08") => StoreErrorKind::Disconnected,
         code if code.starts_with("53") => StoreErrorKind::OutOfResources,
@@ -160,7 +159,7 @@ mod tests {
             ("40001", StoreErrorKind::Conflict),
             ("40P01", StoreErrorKind::Conflict),
             ("22003", StoreErrorKind::OutOfRange),
-            ("23505", StoreErrorKind::Duplicate),
+            ("23505", StoreErrorKind::Unexpected),
             ("42P01", StoreErrorKind::Unexpected),
             ("XX000", StoreErrorKind::Unexpected),
         ] {

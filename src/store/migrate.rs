@@ -54,13 +54,14 @@ impl Migration {
     }
 }
 
-/// Waits until no other server migrates this schema. The lock lasts as long as the
-/// connection.
+/// Whether no other server migrates this schema. If so the lock is ours, as long as the
+/// connection lasts.
 ///
 /// # Errors
 /// If the database cannot answer.
-pub async fn lock(client: &Client, schema: &str) -> Result<(), StoreError> {
-    statement!("migrate_lock").query(client, &[&schema]).await.map(drop)
+pub async fn try_lock(client: &Client, schema: &str) -> Result<bool, StoreError> {
+    let rows = statement!("migrate_lock").query(client, &[&schema]).await?;
+    Ok(rows.first().is_some_and(|row| row.get("is_ours")))
 }
 
 /// Makes the schema and the record of migrations where they are missing. Call with
@@ -93,6 +94,7 @@ pub async fn applied(client: &Client) -> Result<Vec<AppliedMigration>, StoreErro
 pub async fn apply(client: &Client, migration: &Migration) -> Result<(), StoreError> {
     let tx = Tx::begin(client, migration.name).await?;
     let outcome = async {
+        statement!("migrate_path").query(client, &[]).await?;
         tx.batch(migration.text).await?;
         let checksum = migration.checksum();
         let params = [&migration.version as _, &migration.name as _, &checksum as _];

@@ -31,6 +31,31 @@ pub async fn ensure(
     Ok(rows.first().map_or(0, |row| row.get("made")))
 }
 
+/// Refuses days that may not have partitions, as [`ensure`] would, and makes none.
+///
+/// # Errors
+/// As for [`ensure`].
+pub async fn check(
+    client: &Client,
+    days: &[NaiveDate],
+    days_back_max: u32,
+    count_max: u32,
+) -> Result<(), StoreError> {
+    let days_back_max = i32::try_from(days_back_max).unwrap_or(i32::MAX);
+    let count_max = i32::try_from(count_max).unwrap_or(i32::MAX);
+    let params: [&(dyn ToSql + Sync); 3] = [&days, &days_back_max, &count_max];
+    statement!("partitions_check").query(client, &params).await.map(drop)
+}
+
+/// Days from today on that have a partition, without a gap between them.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn days_ahead(client: &Client) -> Result<i64, StoreError> {
+    let rows = statement!("partitions_ahead").query(client, &[]).await?;
+    Ok(rows.first().map_or(0, |row| row.get("days")))
+}
+
 /// One round of upkeep; `None` if another server is at it.
 ///
 /// # Errors

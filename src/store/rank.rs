@@ -38,6 +38,8 @@ pub struct Measure {
     pub direction: Direction,
     /// Whether sums of squares are wanted; else they are zero.
     pub needs_squares: bool,
+    /// Most members that are measured.
+    pub members_max: i64,
 }
 
 /// Measures every user.
@@ -53,7 +55,13 @@ pub async fn rank_users(
         Direction::Receiver => statement!("rank_users_receiver"),
     };
     let (start, end) = (measure.window.start(), measure.window.end());
-    let params = [&measure.asset_id as _, &start as _, &end as _, &measure.needs_squares as _];
+    let params = [
+        &measure.asset_id as _,
+        &start as _,
+        &end as _,
+        &measure.needs_squares as _,
+        &measure.members_max as _,
+    ];
     let answer = database.read(statement, &params).await?;
     Ok(answer.map(|rows| {
         snapshot(&rows, |row| {
@@ -83,6 +91,7 @@ pub async fn rank_accounts(
         &end as _,
         &measure.needs_squares as _,
         &network as _,
+        &measure.members_max as _,
     ];
     let answer = database.read(statement, &params).await?;
     Ok(answer.map(|rows| snapshot(&rows, |row| row.get::<_, Option<String>>("address"))))

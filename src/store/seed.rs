@@ -52,13 +52,14 @@ pub struct NewUser {
     pub created_at: DateTime<Utc>,
 }
 
-/// Waits until no other server seeds this schema. The lock lasts as long as the
-/// connection.
+/// Whether no other server seeds this schema. If so the lock is ours, as long as the
+/// connection lasts.
 ///
 /// # Errors
 /// If the database cannot answer.
-pub async fn lock(client: &Client) -> Result<(), StoreError> {
-    statement!("seed_lock").query(client, &[]).await.map(drop)
+pub async fn try_lock(client: &Client) -> Result<bool, StoreError> {
+    let rows = statement!("seed_lock").query(client, &[]).await?;
+    Ok(rows.first().is_some_and(|row| row.get("is_ours")))
 }
 
 /// The seeding that this database had, and whether it is finished.
@@ -93,6 +94,7 @@ pub async fn begin(client: &Client, run: &SeedRun, users: &[NewUser]) -> Result<
         tx.roll_back().await?;
         return Ok(false);
     }
+    statement!("seed_restart_ids").batch(client).await?;
     statement!("seed_begin")
         .query(
             client,
@@ -166,14 +168,6 @@ pub async fn guard(client: &Client) -> Result<Tx<'_>, StoreError> {
 pub async fn finish(guard: Tx<'_>) -> Result<(), StoreError> {
     statement!("seed_finish").batch(guard.client()).await?;
     guard.commit().await
-}
-
-/// Gathers statistics of the whole.
-///
-/// # Errors
-/// If the database refuses.
-pub async fn analyze(client: &Client) -> Result<(), StoreError> {
-    statement!("seed_analyze").batch(client).await
 }
 
 /// Rows encoded for loading: for the partition and for the register of ids.

@@ -1,12 +1,18 @@
 //! Brings the schema to what this program needs, once, however many servers start.
 
+use std::time::{Duration, Instant};
+
 use crate::{
     store::{
-        Database,
+        Connection, Database,
         migrate::{self, AppliedMigration, MIGRATIONS, Migration},
     },
     upkeep::UpkeepError,
 };
+
+/// Longest wait for other servers that migrate, and time between two looks.
+const TURN_WAIT_MAX: Duration = Duration::from_secs(120);
+const TURN_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Applies the migrations that are missing; returns how many.
 ///
@@ -16,7 +22,7 @@ use crate::{
 pub async fn migrate(database: &Database) -> Result<usize, UpkeepError> {
     // The lock lasts as long as this connection.
     let client = database.connect().await?;
-    migrate::lock(&client, database.schema()).await?;
+    take_turn(&client, database.schema()).await?;
     migrate::prepare(&client).await?;
     let missing = missing(&migrate::applied(&client).await?)?;
     for migration in &missing {
@@ -24,6 +30,27 @@ pub async fn migrate(database: &Database) -> Result<usize, UpkeepError> {
         tracing::info!(migration = migration.name, "migrated");
     }
     Ok(missing.len())
+}
+
+/// Waits until no other server migrates this schema.
+async fn take_turn(client: &Connection, schema: &str) -> Result<(), UpkeepError> {
+    let begun_at = Instant::now();
+    let mut is_told = false;
+    while !migrate::try_lock(client, schema).await? {
+        if begun_at.elapsed() > TURN_WAIT_MAX {
+            return Err(UpkeepError::Unfit(format!(
+                "another server has been migrating the schema {schema} for {} seconds, or some \
+                 session holds its advisory lock: see pg_locks, then start again",
+                TURN_WAIT_MAX.as_secs()
+            )));
+        }
+        if !is_told {
+            tracing::info!("another server migrates this schema: waiting for it");
+            is_told = true;
+        }
+        tokio::time::sleep(TURN_INTERVAL).await;
+    }
+    Ok(())
 }
 
 /// The migrations that are yet to be applied.

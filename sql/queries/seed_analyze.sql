@@ -1,2 +1,0 @@
--- Statistics of the whole, from a sample of all partitions.
-ANALYZE transactions
