@@ -40,6 +40,14 @@ BEGIN
 END
 $$;
 
+-- Leaves the session with the plain path that it began with: pg_partman sets the path of
+-- the whole session, which outlasts the functions below.
+CREATE FUNCTION leave_path() RETURNS void
+LANGUAGE sql
+AS $$
+    SELECT set_config('search_path', quote_ident(current_schema()), false)
+$$;
+
 -- Puts the parent under pg_partman's care if it is not yet, with partitions from
 -- today to days_ahead days on, and keeps the configuration as Daybook needs it.
 CREATE FUNCTION adopt_partitions(days_ahead integer) RETURNS void
@@ -91,6 +99,7 @@ BEGIN
         'WHERE parent_table = $1 AND (premake, infinite_time_partitions, ignore_default_data, '
         'automatic_maintenance) IS DISTINCT FROM ($2, true, true, ''off'')', partman)
         USING parent, days_ahead;
+    PERFORM leave_path();
 END
 $$;
 
@@ -166,6 +175,7 @@ BEGIN
             USING ERRCODE = 'duplicate_table',
                   HINT = 'Attach that table to transactions again, or rename or drop it.';
     END IF;
+    PERFORM leave_path();
     RETURN cardinality(missing);
 END
 $$;
@@ -181,7 +191,6 @@ AS $$
 DECLARE
     partman  constant text := partman_schema();
     parent   constant text := current_schema() || '.transactions';
-    own_path constant text := current_setting('search_path');
     ahead    integer;
     days     date[];
     day      date;
@@ -209,12 +218,13 @@ BEGIN
     EXECUTE format(
         'SELECT %s.run_maintenance(p_parent_table := $1, p_analyze := false, p_jobmon := false)',
         partman) USING parent;
-    PERFORM set_config('search_path', own_path, true);
+    PERFORM leave_path();
     RETURN made;
 END
 $$;
 
 -- Nobody but the owner makes, moves or drops days.
+REVOKE ALL ON FUNCTION leave_path() FROM PUBLIC;
 REVOKE ALL ON FUNCTION adopt_partitions(integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ensure_partitions(date[], integer, integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION maintain_partitions() FROM PUBLIC;

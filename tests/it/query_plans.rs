@@ -82,7 +82,11 @@ fn rank_statements(side: &str, window: (&str, &str)) -> Vec<(String, Vec<Param>)
     };
     let mut accounts = params();
     accounts.push(Box::new("internal".to_owned()));
-    vec![(format!("rank_users_{side}"), params()), (format!("rank_accounts_{side}"), accounts)]
+    let mut users = params();
+    for params in [&mut users, &mut accounts] {
+        params.push(Box::new(100_000i64));
+    }
+    vec![(format!("rank_users_{side}"), users), (format!("rank_accounts_{side}"), accounts)]
 }
 
 fn borrowed(params: &[Param]) -> Vec<&(dyn ToSql + Sync)> {
