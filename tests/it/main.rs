@@ -17,6 +17,7 @@ mod partman_versions;
 mod process;
 mod query_plans;
 mod rank;
+mod rights;
 mod scheduler;
 mod seed;
 mod seed_kills;

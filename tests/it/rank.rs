@@ -10,8 +10,8 @@ use uuid::Uuid;
 use crate::{
     sum_amount::window,
     support::{
-        ledger::{TestUser, add, add_account, add_known_user, ensure_days, track},
-        service::TestService,
+        ledger::{TestUser, add, add_account, add_known_user, add_user, ensure_days, track},
+        service::{TestService, new_target, settings},
     },
 };
 
@@ -405,6 +405,50 @@ async fn a_page_holds_up_to_ten_thousand_rows() {
     uuids.dedup();
     assert_eq!(uuids.len(), 10_004);
     assert_eq!(ask(&case.service, all).await.unwrap().rows.len(), 100);
+}
+
+#[tokio::test]
+async fn a_page_ends_before_its_answer_is_too_large_and_the_next_one_goes_on() {
+    let mut settings = settings();
+    settings.server.response_bytes_max = 65_536;
+    let service = TestService::start_with(new_target(), settings).await;
+    let insert = "INSERT INTO accounts (network, address) \
+                  SELECT 'bank', repeat('x', 240) || n FROM generate_series(1001, 1900) n";
+    service.sql.batch_execute(insert).await.unwrap();
+    let bank = Population::Accounts(AccountPopulation { network: "bank".into() });
+    let mut page = RankRequest {
+        population: Some(bank),
+        page_size: 10_000,
+        ..request(RankMetric::Sum, RankOrder::Top, true)
+    };
+    let (mut addresses, mut pages) = (Vec::new(), 0);
+    loop {
+        let answer = ask(&service, page.clone()).await.unwrap();
+        assert_eq!(answer.population_size, 900);
+        addresses.extend(answer.rows.into_iter().map(|row| row.account.unwrap().address));
+        pages += 1;
+        page.page_token = answer.next_page_token;
+        if page.page_token.is_empty() {
+            break;
+        }
+    }
+    assert!(pages > 3, "{pages} pages");
+    assert!(addresses.is_sorted());
+    addresses.dedup();
+    assert_eq!(addresses.len(), 900);
+}
+
+#[tokio::test]
+async fn a_population_beyond_the_limit_is_refused() {
+    let mut settings = settings();
+    settings.server.rank_population_max = 2;
+    let service = TestService::start_with(new_target(), settings).await;
+    for (name, is_too_many) in [("ann", false), ("bob", false), ("cid", true)] {
+        add_user(&service.sql, name).await;
+        let answer = ask(&service, request(RankMetric::Sum, RankOrder::Top, false)).await;
+        let code = answer.map_or_else(|status| status.code(), |_| Code::Ok);
+        assert_eq!(code, if is_too_many { Code::ResourceExhausted } else { Code::Ok }, "{name}");
+    }
 }
 
 #[tokio::test]
