@@ -12,7 +12,7 @@ use deadpool_postgres::{ClientWrapper, Object};
 use tokio_postgres::{NoTls, Row, types::ToSql};
 use tokio_util::task::TaskTracker;
 
-use crate::store::{StoreError, statement::Statement};
+use crate::store::{StoreError, StoreErrorKind, statement::Statement};
 
 /// Longest time that cancelling may take.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -54,13 +54,13 @@ impl Session {
         Self { object: Some(object), is_busy: false, tasks }
     }
 
-    /// Runs a statement and reads all its rows.
+    /// Runs a statement and reads all its rows; the session ends with it.
     pub(crate) async fn rows(
-        &mut self,
+        mut self,
         statement: Statement,
         params: &Params<'_>,
     ) -> Result<Answer<Vec<Row>>, StoreError> {
-        let object = self.object.as_ref().expect("a session holds its connection until dropped");
+        let object = self.object.as_ref().expect("a session holds a connection until it was used");
         let begun_at = Instant::now();
         self.is_busy = true;
         let outcome = async {
@@ -69,8 +69,25 @@ impl Session {
         }
         .await;
         self.is_busy = false;
-        let value = outcome.map_err(|source| StoreError::from_postgres(statement.stem, source))?;
+        let value = match outcome {
+            Ok(rows) => rows,
+            Err(source) => {
+                let error = StoreError::from_postgres(statement.stem, source);
+                if error.kind() == StoreErrorKind::Disconnected {
+                    self.give_up();
+                }
+                return Err(error);
+            }
+        };
         Ok(Answer { value, took: begun_at.elapsed() })
+    }
+
+    /// Takes a broken connection out of the pool, which does not see at once that it is
+    /// broken and would hand it to the next request.
+    fn give_up(&mut self) {
+        if let Some(object) = self.object.take() {
+            drop(Object::take(object));
+        }
     }
 }
 
