@@ -23,6 +23,7 @@ use crate::support::{
     ledger::add_user,
     raw::{LIST_USERS, RawClient},
     service::{TestService, settings},
+    slow::at_work,
 };
 
 /// Longest time from an event to its being told by health.
@@ -264,4 +265,39 @@ async fn a_frozen_database_is_answered_for_by_the_deadline_and_heals() {
     })
     .await;
     case.end().await;
+}
+
+#[tokio::test]
+async fn a_read_whose_connection_is_cut_is_asked_once_more_and_not_for_ever() {
+    let service = TestService::start().await;
+    let sql = &service.sql;
+    for (cuts, expected) in [(1, Code::Ok), (2, Code::Unavailable)] {
+        let target = service.target.clone();
+        let holder = crate::support::service::sql(target.config, &target.schema).await;
+        holder.batch_execute("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE").await.unwrap();
+        let client = RawClient::open(service.address).await;
+        let call = tokio::spawn(async move {
+            client.call(LIST_USERS, &ListUsersRequest::default(), None).await.unwrap()
+        });
+        let mut cut = Vec::new();
+        for _ in 0..cuts {
+            let mut waiting = Vec::new();
+            eventually("it waits on a connection that was not cut yet", async || {
+                waiting = at_work(sql).await;
+                waiting.len() == 1 && !cut.contains(&waiting[0])
+            })
+            .await;
+            sql.query("SELECT pg_terminate_backend($1)", &[&waiting[0]]).await.unwrap();
+            cut.push(waiting[0]);
+        }
+        if expected == Code::Ok {
+            eventually("it waits again", async || {
+                at_work(sql).await.iter().any(|pid| !cut.contains(pid))
+            })
+            .await;
+            holder.batch_execute("COMMIT").await.unwrap();
+        }
+        let answer = call.await.unwrap();
+        assert_eq!(answer.status.code(), expected, "{:?}", answer.status);
+    }
 }
