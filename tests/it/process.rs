@@ -307,3 +307,16 @@ async fn the_first_words_of_a_start_are_a_question_to_paste() {
     assert_eq!(daybook.end().await.code(), Some(0));
     nothing_is_left(&folder).await;
 }
+
+#[tokio::test]
+async fn values_of_statements_never_reach_the_log() {
+    let folder = TestFolder::initialised();
+    let filter = "info,tokio_postgres=trace,tokio_postgres::query=debug,deadpool_postgres=trace";
+    let mut daybook = Daybook::start(&folder, &["--log", filter]).await;
+    answers(&daybook).await;
+    daybook.signal(Signal::TERM);
+    assert_eq!(daybook.end().await.code(), Some(0));
+    let log = daybook.log(&folder);
+    assert!(log.contains("stopped"), "{log}");
+    assert!(!log.contains("parameters"), "{log}");
+}
