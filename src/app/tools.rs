@@ -32,7 +32,8 @@ pub async fn migrate(arguments: &MigrateArgs) -> anyhow::Result<()> {
         Ok(())
     }
     .await;
-    opened.close().await.and(outcome)
+    let closed = opened.close().await;
+    outcome.and(closed)
 }
 
 /// Fills an empty database.
@@ -64,7 +65,8 @@ pub async fn fill(arguments: &SeederCli) -> anyhow::Result<()> {
             Err(anyhow::anyhow!("stopped before the seeding was complete: start again to go on"))
         }
     };
-    opened.close().await.and(outcome)
+    let closed = opened.close().await;
+    outcome.and(closed)
 }
 
 /// Opens psql on the private Postgres; returns psql's exit code.
