@@ -27,6 +27,7 @@ use crate::{
     sum_amount::window,
     support::{
         cluster::{TestFolder, connect, eventually},
+        not_run::not_run,
         raw::{LIST_USERS, RawClient},
         slow::at_work,
     },
@@ -49,14 +50,32 @@ fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// The command to serve a folder with a small seed, whatever this process' environment.
-fn command(folder: &TestFolder, address: SocketAddr) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_daybook"));
+/// One of the built programs, whatever this process' environment.
+pub(crate) fn program(path: &str) -> Command {
+    let mut command = Command::new(path);
     for (name, _) in env::vars().filter(|(name, _)| name.starts_with("DAYBOOK_")) {
         if name != "DAYBOOK_POSTGRES_BIN_DIR" {
             command.env_remove(name);
         }
     }
+    command
+}
+
+/// Signals that stop a Daybook started by this process.
+pub(crate) fn stop_signals() -> Vec<Signal> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // Under nohup the programs inherit that SIGHUP is ignored, and keep to it.
+    if ignored.is_some_and(|mask| mask.trim().ends_with(['1', '3', '5', '7', '9', 'b', 'd', 'f'])) {
+        not_run("a stop by SIGHUP", "this process ignores it");
+        return vec![Signal::TERM, Signal::INT];
+    }
+    vec![Signal::TERM, Signal::INT, Signal::HUP]
+}
+
+/// The command to serve a folder with a small seed.
+fn command(folder: &TestFolder, address: SocketAddr) -> Command {
+    let mut command = program(env!("CARGO_BIN_EXE_daybook"));
     command
         .args(["--seed-users", "5", "--seed-transactions", "300", "--seed-days", "3"])
         .args(["--seed-from", "2024-02-28", "--partition-days-ahead", "2"])
@@ -146,7 +165,7 @@ async fn nothing_is_left(folder: &TestFolder) {
 #[tokio::test]
 async fn a_stop_signal_lets_a_request_finish_and_leaves_nothing_running() {
     let folder = TestFolder::initialised();
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in stop_signals() {
         let mut daybook = Daybook::start(&folder, &[]).await;
         let (holder, call) = begin_slow_call(&daybook, &folder).await;
         // Neither of these two may hold up the stop.
