@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use anyhow::{anyhow, bail};
+
 use crate::{
     app::{
         checks,
@@ -11,7 +13,7 @@ use crate::{
     },
     cli::{MigrateArgs, PsqlArgs, SeederCli},
     cluster,
-    config::{PartitionSettings, PoolSettings},
+    config::{DatabaseSettings, PartitionSettings, PoolSettings},
     seed::{self, SeedOutcome},
     store::Database,
     upkeep::{migrate as migrations, partitions, server_check},
@@ -20,31 +22,29 @@ use crate::{
 /// Brings the schema up to date.
 ///
 /// # Errors
-/// If the database cannot be opened or is not fit.
+/// If the database cannot be opened or is not fit, or a signal came before the end.
 pub async fn migrate(arguments: &MigrateArgs) -> anyhow::Result<()> {
     checks::migrate(arguments)?;
-    let opened = OpenDatabase::open(&arguments.database, Ownership::Share).await?;
-    let outcome = async {
+    let unfinished = "stopped before the schema was up to date: start again to go on";
+    until_stopped(&arguments.database, unfinished, async |opened| {
         let database = Database::new(&opened.target, &arguments.pool)?;
         server_check::wait(&database, database::patience(&arguments.database)).await?;
         let count = bring_up(&database, &arguments.pool, &arguments.partitions).await?;
         tracing::info!(count, "the schema is up to date");
         Ok(())
-    }
-    .await;
-    let closed = opened.close().await;
-    outcome.and(closed)
+    })
+    .await
 }
 
 /// Fills an empty database.
 ///
 /// # Errors
-/// If the settings are wrong, or the database cannot be opened or is not fit.
+/// If the settings are wrong, the database cannot be opened or is not fit, or a signal came
+/// before the end.
 pub async fn fill(arguments: &SeederCli) -> anyhow::Result<()> {
     let plan = checks::seeder(arguments)?;
-    let stop = signals::listen()?;
-    let opened = OpenDatabase::open(&arguments.database, Ownership::Share).await?;
-    let work = async {
+    let unfinished = "stopped before the seeding was complete: start again to go on";
+    until_stopped(&arguments.database, unfinished, async |opened| {
         let database = Database::new(&opened.target, &arguments.pool)?;
         server_check::wait(&database, database::patience(&arguments.database)).await?;
         bring_up(&database, &arguments.pool, &arguments.partitions).await?;
@@ -58,15 +58,8 @@ pub async fn fill(arguments: &SeederCli) -> anyhow::Result<()> {
             }
         }
         Ok(())
-    };
-    let outcome = tokio::select! {
-        outcome = work => outcome,
-        () = stop.drain.cancelled() => {
-            Err(anyhow::anyhow!("stopped before the seeding was complete: start again to go on"))
-        }
-    };
-    let closed = opened.close().await;
-    outcome.and(closed)
+    })
+    .await
 }
 
 /// Opens psql on the private Postgres; returns psql's exit code.
@@ -75,6 +68,27 @@ pub async fn fill(arguments: &SeederCli) -> anyhow::Result<()> {
 /// If there is no psql, or the private Postgres cannot be started.
 pub async fn psql(arguments: &PsqlArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(cluster::psql(&arguments.cluster, &arguments.arguments).await?))
+}
+
+/// Opens the database, does the work and closes it; a stop signal ends all but the closing,
+/// and is an error in the words given.
+async fn until_stopped(
+    settings: &DatabaseSettings,
+    unfinished: &'static str,
+    work: impl AsyncFnOnce(&OpenDatabase) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    // Before anything is started: a signal that nobody hears would leave it running.
+    let stop = signals::listen()?;
+    let opened = tokio::select! {
+        opened = OpenDatabase::open(settings, Ownership::Share) => opened?,
+        () = stop.drain.cancelled() => bail!(unfinished),
+    };
+    let outcome = tokio::select! {
+        outcome = work(&opened) => outcome,
+        () = stop.drain.cancelled() => Err(anyhow!(unfinished)),
+    };
+    let closed = opened.close().await;
+    outcome.and(closed)
 }
 
 async fn bring_up(

@@ -84,6 +84,14 @@ pub enum ClusterError {
         pid: Option<u32>,
     },
 
+    /// A signal came while the server was being started.
+    #[error("stopped before the private Postgres accepted connections")]
+    Stopped,
+
+    /// The system does not let signals be heard.
+    #[error("cannot listen for stop signals: {0}")]
+    Signals(#[source] io::Error),
+
     /// Another Daybook has the data folder, and its Postgres did not become ready in time.
     #[error(
         "another Daybook{} is running on {}, but its Postgres does not accept connections; \

@@ -5,7 +5,7 @@ use std::{ffi::OsString, os::unix::process::ExitStatusExt, path::Path, process::
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     process::Command,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal as Signals, SignalKind, signal},
 };
 
 use super::{Cluster, ClusterDescription, attach, error::ClusterError};
@@ -35,32 +35,69 @@ const UNSET: [&str; 14] = [
 /// Uses the server that another Daybook runs; else starts one and stops it afterwards.
 ///
 /// # Errors
-/// If the server cannot be reached or started, or psql cannot be run.
+/// If the server cannot be reached or started, psql cannot be run, or a signal came before that.
 pub async fn psql(settings: &ClusterSettings, arguments: &[OsString]) -> Result<u8, ClusterError> {
+    // Before a server is started: a signal that nobody hears would leave it running.
+    let mut stops = Stops::listen()?;
     if let Some(attached) = attach(settings).await? {
-        return run(&attached.describe(), arguments).await;
+        return run(&attached.describe(), arguments, &mut stops).await;
     }
-    let cluster = Cluster::start(settings).await?;
-    let code = run(&cluster.describe(), arguments).await;
+    let cluster = tokio::select! {
+        started = Cluster::start(settings) => started?,
+        () = stops.any() => return Err(ClusterError::Stopped),
+    };
+    let code = run(&cluster.describe(), arguments, &mut stops).await;
     let stopped = cluster.stop().await;
     let code = code?;
     stopped.map(|()| code)
 }
 
-async fn run(server: &ClusterDescription, arguments: &[OsString]) -> Result<u8, ClusterError> {
+/// Signals that ask for the end. From the first listening on they do not end this process.
+struct Stops {
+    interrupts: Signals,
+    terminations: Signals,
+    hang_ups: Signals,
+}
+
+impl Stops {
+    fn listen() -> Result<Self, ClusterError> {
+        let listen = |kind| signal(kind).map_err(ClusterError::Signals);
+        Ok(Self {
+            interrupts: listen(SignalKind::interrupt())?,
+            terminations: listen(SignalKind::terminate())?,
+            hang_ups: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.interrupts.recv() => {}
+            _ = self.terminations.recv() => {}
+            _ = self.hang_ups.recv() => {}
+        }
+    }
+
+    /// All but Ctrl-C, which belongs to psql: the terminal tells psql too.
+    async fn not_by_key(&mut self) {
+        tokio::select! {
+            _ = self.terminations.recv() => {}
+            _ = self.hang_ups.recv() => {}
+        }
+    }
+}
+
+async fn run(
+    server: &ClusterDescription,
+    arguments: &[OsString],
+    stops: &mut Stops,
+) -> Result<u8, ClusterError> {
     let program = server.bin_dir.join("psql");
     let failed = |source| ClusterError::Program { program: program.clone(), source };
-    // While these exist, the signals do not end this process. Ctrl-C belongs to psql, which the
-    // terminal tells too; the others are handed on.
-    let _interrupts = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut terminations = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut hang_ups = signal(SignalKind::hangup()).map_err(failed)?;
     let mut child = command(&program, server, arguments).spawn().map_err(failed)?;
     let status = loop {
         tokio::select! {
             ended = child.wait() => break ended.map_err(failed)?,
-            _ = terminations.recv() => {}
-            _ = hang_ups.recv() => {}
+            () = stops.not_by_key() => {}
         }
         if let Some(pid) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
             // It may have ended meanwhile.

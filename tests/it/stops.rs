@@ -1,0 +1,68 @@
+//! The commands that come and go, and a stop signal that comes while they start.
+
+use std::{
+    os::unix::process::ExitStatusExt,
+    process::{Child, Output, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{
+    process::{program, stop_signals},
+    support::cluster::{TestFolder, eventually},
+};
+
+/// A running program. Killed when dropped, if it still runs.
+struct Running(Option<Child>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Starts a command on a folder, stops it as soon as something else works there, and returns
+/// its end.
+async fn stopped(folder: &TestFolder, path: &str, arguments: &[&str], signal: Signal) -> Output {
+    let mut command = program(path);
+    command.args(arguments).arg("--data-dir").arg(folder.data());
+    // From elsewhere: what is found in the folder is not the program itself by its place.
+    command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
+    let mut running = Running(Some(child));
+    eventually("Postgres is being started", async || folder.processes().len() > 1).await;
+    kill_process(pid, signal).unwrap();
+    eventually("it has ended", async || running.0.as_mut().unwrap().try_wait().unwrap().is_some())
+        .await;
+    running.0.take().unwrap().wait_with_output().unwrap()
+}
+
+#[tokio::test]
+async fn a_stop_signal_while_a_command_starts_leaves_nothing_running() {
+    let (daybook, seeder) = (env!("CARGO_BIN_EXE_daybook"), env!("CARGO_BIN_EXE_seeder"));
+    let small: &[&str] = &["--seed-users", "5", "--seed-transactions", "300", "--seed-days", "3"];
+    let cases: [(&str, &[&str], &str); 3] = [
+        (daybook, &["migrate"], "daybook: stopped before the schema was up to date"),
+        (daybook, &["psql"], "daybook: stopped before the private Postgres accepted connections"),
+        (seeder, small, "seeder: stopped before the seeding was complete"),
+    ];
+    for (path, arguments, expected) in cases {
+        for signal in stop_signals() {
+            // Once in the midst of initdb, once while the server of whole data starts.
+            for folder in [TestFolder::empty(), TestFolder::initialised()] {
+                let output = stopped(&folder, path, arguments, signal).await;
+                let words = String::from_utf8_lossy(&output.stderr);
+                let what = format!("{path} {arguments:?} {signal:?}: {:?}: {words}", output.status);
+                assert_eq!(output.status.code(), Some(1), "{what}");
+                assert_eq!(output.status.signal(), None, "{what}");
+                let last = words.lines().last().unwrap_or_default();
+                assert!(last.starts_with(expected), "{what}");
+                eventually("nothing is left", async || folder.processes().is_empty()).await;
+            }
+        }
+    }
+}
