@@ -51,12 +51,7 @@ pub async fn serve(settings: ServeSettings, logs: LogSettings) -> anyhow::Result
         () = stop.drain.cancelled() => return Ok(()),
     };
     let database = Database::new(&opened.target, &settings.pool)?;
-    let outcome = tokio::select! {
-        outcome = run(&settings, &logs, plan, listener, &database, &opened, stop) => outcome,
-        reason = opened.failed() => {
-            Err(anyhow::anyhow!("the private Postgres cannot be kept running: {reason}"))
-        }
-    };
+    let outcome = run(&settings, &logs, plan, listener, &database, &opened, stop).await;
     if !database.close(CLOSE_TIMEOUT).await {
         tracing::warn!("connections to the database did not end in time");
     }
@@ -87,27 +82,42 @@ async fn run(
     };
     let address = listener.local_addr()?;
     let slow = Duration::from_millis(logs.slow_request_ms);
-    // Its own token: when the preparation fails the server stops without a signal.
-    let server_stop = Stop { drain: stop.drain.child_token(), hurry: stop.hurry.clone() };
-    let _stop_server = server_stop.drain.clone().drop_guard();
+    // Its own token: what fails here stops the server without a signal.
+    let drain = stop.drain.child_token();
+    let server_stop = Stop { drain: drain.clone(), hurry: stop.hurry };
     let signals = Signals { is_started, is_serving };
-    let server_settings = settings.server.clone();
+    let (server_settings, ended) = (settings.server.clone(), drain.clone().drop_guard());
     let server = tokio::spawn(async move {
+        // A server that ends by itself ends the rest too.
+        let _ended = ended;
         grpc::serve::serve(listener, &server_settings, slow, services, signals, server_stop).await
     });
-    let keeper = tokio::select! {
-        prepared = prepare(settings, plan, database) => prepared?,
-        () = stop.drain.cancelled() => return finish(server.await?),
+    let mut workers = Workers::default();
+    let work = async {
+        let keeper = prepare(settings, plan, database).await?;
+        workers.start(database, keeper, serving, &drain);
+        started.send_replace(true);
+        let where_it_is = opened.describe(&settings.database);
+        if let Err(error) = introduction::print(database, &where_it_is, address).await {
+            tracing::warn!(%error, "could not introduce Daybook");
+        }
+        std::future::pending().await
     };
-    let mut running = Workers::start(database, keeper, serving, &stop.drain);
-    started.send_replace(true);
-    let where_it_is = opened.describe(&settings.database);
-    if let Err(error) = introduction::print(database, &where_it_is, address).await {
-        tracing::warn!(%error, "could not introduce Daybook");
-    }
-    let outcome = server.await?;
-    running.finish().await;
-    finish(outcome)
+    let outcome = tokio::select! {
+        failed = work => failed,
+        reason = opened.failed() => {
+            Err(anyhow::anyhow!("the private Postgres cannot be kept running: {reason}"))
+        }
+        () = drain.cancelled() => Ok(()),
+    };
+    // However it came to this, the clients are drained and everything started is waited for.
+    drain.cancel();
+    let served = match server.await {
+        Ok(served) => finish(served),
+        Err(error) => Err(error.into()),
+    };
+    workers.finish().await;
+    outcome.and(served)
 }
 
 fn finish(served: anyhow::Result<usize>) -> anyhow::Result<()> {
@@ -144,31 +154,31 @@ async fn prepare(
 }
 
 /// The tasks beside the server.
+#[derive(Default)]
 struct Workers {
     tasks: JoinSet<&'static str>,
 }
 
 impl Workers {
     fn start(
+        &mut self,
         database: &Database,
         keeper: Keeper,
         serving: watch::Sender<bool>,
         stop: &CancellationToken,
-    ) -> Self {
-        let mut tasks = JoinSet::new();
+    ) {
         let (pulse, health_stop) = (Pulse::new(database.clone()), stop.clone());
-        tasks.spawn(async move {
+        self.tasks.spawn(async move {
             workers::database_health::run(pulse, serving, health_stop).await;
             "database health"
         });
         if let Keeper::Ticker(interval) = keeper {
             let (upkeep, upkeep_stop) = (PartitionUpkeep::new(database.clone()), stop.clone());
-            tasks.spawn(async move {
+            self.tasks.spawn(async move {
                 workers::partition_upkeep::run(upkeep, interval, upkeep_stop).await;
                 "partition upkeep"
             });
         }
-        Self { tasks }
     }
 
     async fn finish(&mut self) {

@@ -20,7 +20,9 @@ use prost::Message;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio_postgres::Client;
 use tonic::{Code, transport::Endpoint};
-use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 
 use crate::{
     health::status,
@@ -338,4 +340,23 @@ async fn values_of_statements_never_reach_the_log() {
     let log = daybook.log(&folder);
     assert!(log.contains("stopped"), "{log}");
     assert!(!log.contains("parameters"), "{log}");
+}
+
+#[tokio::test]
+async fn a_preparation_that_fails_lets_those_who_watch_go_in_order() {
+    let (folder, address, nowhere) = (TestFolder::empty(), free_address(), free_address());
+    let mut command = command(&folder, address);
+    command.arg("--database-url").arg(format!("postgres://u:p@{nowhere}/d"));
+    let child = command.args(["--database-wait-seconds", "2"]).spawn().unwrap();
+    let mut daybook = Daybook { child, address };
+    eventually("it listens", async || tokio::net::TcpStream::connect(address).await.is_ok()).await;
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    let mut health = HealthClient::new(endpoint.connect().await.unwrap());
+    let request = HealthCheckRequest::default();
+    let mut watched = health.watch(request).await.unwrap().into_inner();
+    // Its end is told, rather than the connection cut.
+    while let Some(told) = watched.message().await.unwrap() {
+        assert_ne!(told.status(), ServingStatus::Serving);
+    }
+    assert_eq!(daybook.end().await.code(), Some(1));
 }
