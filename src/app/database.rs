@@ -1,7 +1,7 @@
 //! Opens the database that the settings name: a private Postgres of our own, one that
 //! another Daybook runs, or a server given by URL.
 
-use std::{str::FromStr, time::Duration};
+use std::{ffi::OsStr, str::FromStr, time::Duration};
 
 use anyhow::{Context, bail};
 use tokio_postgres::{Config, config::SslMode};
@@ -75,9 +75,9 @@ impl OpenDatabase {
         let Some(cluster) = &self.cluster else { return "Postgres at --database-url".to_owned() };
         let description = cluster.describe();
         let program = std::env::args_os().next().unwrap_or_else(|| "daybook".into());
-        let mut text = format!("{description}: {} psql", program.display());
+        let mut text = format!("{description}: {} psql", shell_word(&program));
         if let Some(folder) = &settings.cluster.data_dir {
-            text.push_str(&format!(" --data-dir {}", folder.display()));
+            text.push_str(&format!(" --data-dir {}", shell_word(folder.as_os_str())));
         }
         if let Some(line) = description.psql_line {
             text.push_str(&format!("\n  or {line}"));
@@ -118,6 +118,16 @@ pub(super) fn check(settings: &DatabaseSettings) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A text as one word of a shell's line: in quotes where the shell would read more into it.
+fn shell_word(text: &OsStr) -> String {
+    let text = text.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:,@%=".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 fn guest(url: &str) -> anyhow::Result<Config> {
     // The text of the error would repeat parts of the URL, the password among them.
     let Ok(config) = Config::from_str(url) else {
@@ -133,4 +143,22 @@ fn guest(url: &str) -> anyhow::Result<Config> {
         );
     }
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_one_word() {
+        for (text, expected) in [
+            ("/var/lib/daybook-data_1.0", "/var/lib/daybook-data_1.0"),
+            ("", "''"),
+            ("/my data", "'/my data'"),
+            ("~/$HOME", "'~/$HOME'"),
+            ("it's", r"'it'\''s'"),
+        ] {
+            assert_eq!(shell_word(OsStr::new(text)), expected);
+        }
+    }
 }

@@ -18,11 +18,13 @@ const USERS_SHOWN: usize = 3;
 /// Days of the window in the question where nothing was seeded.
 const DAYS_SHOWN: u64 = 365;
 
-/// Prints it to standard output, and logs users.
+/// Prints it to standard output, and logs users. A question that can be pasted needs
+/// reflection; where that is closed, the way to it is printed in its place.
 pub(super) async fn print(
     database: &Database,
     where_it_is: &str,
     address: SocketAddr,
+    is_reflection_open: bool,
 ) -> anyhow::Result<()> {
     let users = Ledger::new(database.clone()).list_users("", USERS_SHOWN).await?.users;
     for user in &users {
@@ -33,7 +35,13 @@ pub(super) async fn print(
     for user in users.iter().take(2) {
         text.push_str(&format!("  user {} {}\n", user.user_uuid, user.name));
     }
-    if let Some(user) = users.first() {
+    if users.is_empty() {
+        text.push_str("There are no users yet.\n");
+    } else if !is_reflection_open {
+        text.push_str(
+            "With --reflection on, grpcurl can ask questions without the .proto files.\n",
+        );
+    } else if let Some(user) = users.first() {
         let (start, end) = window(database).await?;
         text.push_str(&format!(
             "Ask a question:\n  grpcurl -plaintext -d '{{\"user_uuid\": \"{}\", \"window\": \
@@ -41,8 +49,6 @@ pub(super) async fn print(
              \"DIRECTION_SENDER\"}}' {reachable} daybook.v1.AnalyticsService/SumAmount\n",
             user.user_uuid
         ));
-    } else {
-        text.push_str("There are no users yet.\n");
     }
     text.push_str("Ctrl-C stops everything.\n");
     let mut output = io::stdout().lock();

@@ -98,7 +98,9 @@ async fn run(
         workers.start(database, keeper, serving, &drain);
         started.send_replace(true);
         let where_it_is = opened.describe(&settings.database);
-        if let Err(error) = introduction::print(database, &where_it_is, address).await {
+        let is_open = grpc::serve::is_reflection_open(&settings.server);
+        let printed = introduction::print(database, &where_it_is, address, is_open).await;
+        if let Err(error) = printed {
             tracing::warn!(%error, "could not introduce Daybook");
         }
         std::future::pending().await

@@ -185,7 +185,9 @@ fn add_services(
         );
 }
 
-fn is_reflection_open(settings: &ServerSettings) -> bool {
+/// Whether anybody may ask for the contract by reflection: unless said otherwise, only where
+/// nobody from elsewhere can.
+pub(crate) fn is_reflection_open(settings: &ServerSettings) -> bool {
     match settings.reflection {
         Reflection::On => true,
         Reflection::Off => false,

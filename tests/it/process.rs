@@ -299,11 +299,13 @@ async fn a_daybook_that_is_killed_leaves_its_data_to_the_next_one() {
     nothing_is_left(&folder).await;
 }
 
-#[tokio::test]
-async fn the_first_words_of_a_start_are_a_question_to_paste() {
+/// Starts one with these arguments too, and stops it when it has introduced itself; returns its
+/// address, the first user and the words.
+async fn introduction(arguments: &[&str]) -> (SocketAddr, String, String) {
     let folder = TestFolder::initialised();
     let address = free_address();
-    let mut child = command(&folder, address).stderr(Stdio::null()).spawn().unwrap();
+    let mut command = command(&folder, address);
+    let mut child = command.args(arguments).stderr(Stdio::null()).spawn().unwrap();
     let mut output = child.stdout.take().unwrap();
     let mut daybook = Daybook { child, address };
     let reading = std::thread::spawn(move || {
@@ -319,14 +321,28 @@ async fn the_first_words_of_a_start_are_a_question_to_paste() {
     });
     eventually("it has spoken", async || reading.is_finished()).await;
     let (text, _output) = reading.join().unwrap();
-    assert!(text.contains(&format!("Daybook serves gRPC on {address}")), "{text}");
     let (users, _) = answers(&daybook).await;
-    assert!(text.contains(&users.users[0].user_uuid), "{text}");
-    let window = "{\"start\": \"2024-02-28T00:00:00Z\", \"end\": \"2024-03-02T00:00:00Z\"}";
-    assert!(text.contains(window), "{text}");
     daybook.signal(Signal::TERM);
     assert_eq!(daybook.end().await.code(), Some(0));
     nothing_is_left(&folder).await;
+    (address, users.users[0].user_uuid.clone(), text)
+}
+
+#[tokio::test]
+async fn the_first_words_of_a_start_are_a_question_to_paste() {
+    let (address, user, text) = introduction(&[]).await;
+    assert!(text.contains(&format!("Daybook serves gRPC on {address}")), "{text}");
+    assert!(text.contains(&user), "{text}");
+    let window = "{\"start\": \"2024-02-28T00:00:00Z\", \"end\": \"2024-03-02T00:00:00Z\"}";
+    assert!(text.contains(window), "{text}");
+}
+
+#[tokio::test]
+async fn a_question_that_reflection_would_have_to_answer_is_not_printed_without_it() {
+    let (_, user, text) = introduction(&["--reflection", "off"]).await;
+    assert!(text.contains(&user), "{text}");
+    assert!(!text.contains("grpcurl -plaintext"), "{text}");
+    assert!(text.contains("--reflection on"), "{text}");
 }
 
 #[tokio::test]
