@@ -73,6 +73,9 @@ pub struct PsqlArgs {
     /// Where the private Postgres is.
     #[command(flatten)]
     pub cluster: ClusterSettings,
+    /// Schema that psql looks in for names without one
+    #[arg(long, env = "DAYBOOK_SCHEMA", default_value = "daybook", value_name = "NAME")]
+    pub schema: String,
     /// Handed to psql as they are
     #[arg(last = true, value_name = "ARGS")]
     pub arguments: Vec<OsString>,

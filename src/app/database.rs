@@ -12,6 +12,9 @@ use crate::{
     store::DatabaseTarget,
 };
 
+/// Schema that the client role of the private Postgres looks in unless told otherwise.
+const DEFAULT_SCHEMA: &str = "daybook";
+
 /// Whether a private Postgres that another Daybook runs may be used.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Ownership {
@@ -79,8 +82,16 @@ impl OpenDatabase {
         if let Some(folder) = &settings.cluster.data_dir {
             text.push_str(&format!(" --data-dir {}", shell_word(folder.as_os_str())));
         }
+        let is_usual = settings.schema == DEFAULT_SCHEMA;
+        if !is_usual {
+            text.push_str(&format!(" --schema {}", settings.schema));
+        }
         if let Some(line) = description.psql_line {
-            text.push_str(&format!("\n  or {line}"));
+            text.push_str("\n  or ");
+            if !is_usual {
+                text.push_str(&format!("PGOPTIONS='-c search_path={}' ", settings.schema));
+            }
+            text.push_str(&line);
         }
         text
     }
@@ -102,7 +113,15 @@ pub(super) fn patience(settings: &DatabaseSettings) -> Duration {
 
 /// Checks the settings of the database before anything is started.
 pub(super) fn check(settings: &DatabaseSettings) -> anyhow::Result<()> {
-    let schema = &settings.schema;
+    check_schema(&settings.schema)?;
+    if let Some(url) = &settings.database_url {
+        guest(url)?;
+    }
+    Ok(())
+}
+
+/// Checks the name of a schema.
+pub(super) fn check_schema(schema: &str) -> anyhow::Result<()> {
     let is_plain = schema.len() <= 48
         && schema.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && schema.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
@@ -111,9 +130,6 @@ pub(super) fn check(settings: &DatabaseSettings) -> anyhow::Result<()> {
             "--schema must be 1 to 48 lower-case letters, digits and underscores, not beginning \
              with a digit or pg_"
         );
-    }
-    if let Some(url) = &settings.database_url {
-        guest(url)?;
     }
     Ok(())
 }

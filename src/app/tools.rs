@@ -65,9 +65,12 @@ pub async fn fill(arguments: &SeederCli) -> anyhow::Result<()> {
 /// Opens psql on the private Postgres; returns psql's exit code.
 ///
 /// # Errors
-/// If there is no psql, or the private Postgres cannot be started.
+/// If there is no psql, the schema's name is wrong, the private Postgres cannot be started, or
+/// a signal came before that.
 pub async fn psql(arguments: &PsqlArgs) -> anyhow::Result<ExitCode> {
-    Ok(ExitCode::from(cluster::psql(&arguments.cluster, &arguments.arguments).await?))
+    let PsqlArgs { cluster, schema, arguments } = arguments;
+    database::check_schema(schema)?;
+    Ok(ExitCode::from(cluster::psql(cluster, schema, arguments).await?))
 }
 
 /// Opens the database, does the work and closes it; a stop signal ends all but the closing,

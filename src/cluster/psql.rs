@@ -12,7 +12,7 @@ use super::{Cluster, ClusterDescription, attach, error::ClusterError};
 use crate::config::ClusterSettings;
 
 /// Variables that would lead psql elsewhere, or let it show other times than the role's.
-const UNSET: [&str; 14] = [
+const UNSET: [&str; 13] = [
     "PGHOST",
     "PGHOSTADDR",
     "PGPORT",
@@ -21,7 +21,6 @@ const UNSET: [&str; 14] = [
     "PGPASSWORD",
     "PGPASSFILE",
     "PGSERVICE",
-    "PGOPTIONS",
     "PGSSLMODE",
     "PGREQUIREAUTH",
     "PGTARGETSESSIONATTRS",
@@ -30,23 +29,28 @@ const UNSET: [&str; 14] = [
 ];
 
 /// Runs psql as the client role with the arguments given, on this process' own terminal, and
-/// returns its exit code, or 128 and the signal's number.
+/// returns its exit code, or 128 and the signal's number. The schema, a plain name, is the one
+/// that unqualified names are looked for in.
 ///
 /// Uses the server that another Daybook runs; else starts one and stops it afterwards.
 ///
 /// # Errors
 /// If the server cannot be reached or started, psql cannot be run, or a signal came before that.
-pub async fn psql(settings: &ClusterSettings, arguments: &[OsString]) -> Result<u8, ClusterError> {
+pub async fn psql(
+    settings: &ClusterSettings,
+    schema: &str,
+    arguments: &[OsString],
+) -> Result<u8, ClusterError> {
     // Before a server is started: a signal that nobody hears would leave it running.
     let mut stops = Stops::listen()?;
     if let Some(attached) = attach(settings).await? {
-        return run(&attached.describe(), arguments, &mut stops).await;
+        return run(&attached.describe(), schema, arguments, &mut stops).await;
     }
     let cluster = tokio::select! {
         started = Cluster::start(settings) => started?,
         () = stops.any() => return Err(ClusterError::Stopped),
     };
-    let code = run(&cluster.describe(), arguments, &mut stops).await;
+    let code = run(&cluster.describe(), schema, arguments, &mut stops).await;
     let stopped = cluster.stop().await;
     let code = code?;
     stopped.map(|()| code)
@@ -88,12 +92,13 @@ impl Stops {
 
 async fn run(
     server: &ClusterDescription,
+    schema: &str,
     arguments: &[OsString],
     stops: &mut Stops,
 ) -> Result<u8, ClusterError> {
     let program = server.bin_dir.join("psql");
     let failed = |source| ClusterError::Program { program: program.clone(), source };
-    let mut child = command(&program, server, arguments).spawn().map_err(failed)?;
+    let mut child = command(&program, server, schema, arguments).spawn().map_err(failed)?;
     let status = loop {
         tokio::select! {
             ended = child.wait() => break ended.map_err(failed)?,
@@ -107,12 +112,21 @@ async fn run(
     Ok(exit_code(status))
 }
 
-fn command(program: &Path, server: &ClusterDescription, arguments: &[OsString]) -> Command {
+fn command(
+    program: &Path,
+    server: &ClusterDescription,
+    schema: &str,
+    arguments: &[OsString],
+) -> Command {
     let mut command = Command::new(program);
     for name in UNSET {
         command.env_remove(name);
     }
+    // After the user's own: of two that set the same, the server takes the last.
+    let mut options = std::env::var_os("PGOPTIONS").unwrap_or_default();
+    options.push(format!(" -c search_path={schema}"));
     command
+        .env("PGOPTIONS", options)
         .arg("--host")
         .arg(&server.socket_dir)
         .args(["--port", &server.port.to_string()])

@@ -1,4 +1,4 @@
-//! The commands that come and go, and a stop signal that comes while they start.
+//! The commands that come and go: what they do, and a stop signal while they start.
 
 use std::{
     os::unix::process::ExitStatusExt,
@@ -65,4 +65,28 @@ async fn a_stop_signal_while_a_command_starts_leaves_nothing_running() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn psql_looks_in_the_schema_it_is_told() {
+    let folder = TestFolder::initialised();
+    let daybook = |arguments: &[&str]| {
+        let mut command = program(env!("CARGO_BIN_EXE_daybook"));
+        command.args([arguments[0], "--data-dir"]).arg(folder.data()).args(&arguments[1..]);
+        // What the user asks of psql is kept, but for the schema.
+        command.env("PGOPTIONS", "-c search_path=pg_catalog -c statement_timeout=4321");
+        command.current_dir("/").stdin(Stdio::null()).output().unwrap()
+    };
+    let migrated = daybook(&["migrate", "--schema", "other", "--partition-days-ahead", "2"]);
+    assert!(migrated.status.success(), "{migrated:?}");
+    let query = "SELECT current_setting('search_path'), current_setting('statement_timeout'),
+        to_regclass('users')";
+    for (schema, expected) in [("other", "other|4321ms|users\n"), ("daybook", "daybook|4321ms|\n")]
+    {
+        let asked = daybook(&["psql", "--schema", schema, "--", "-XAtc", query]);
+        assert_eq!(String::from_utf8_lossy(&asked.stdout), expected, "{asked:?}");
+    }
+    let refused = daybook(&["psql", "--schema", "a b"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--schema must be"), "{refused:?}");
 }

@@ -49,7 +49,7 @@ async fn holds_a_server_for_another_test() {
 async fn runs_psql_for_another_test() {
     let Some(dir) = env::var_os(CHILD_DIR).map(PathBuf::from) else { return };
     let arguments = ["-Xqc", "SELECT pg_sleep(600)"].map(OsString::from);
-    let code = psql(&settings(dir.clone()), &arguments).await.unwrap();
+    let code = psql(&settings(dir.clone()), "daybook", &arguments).await.unwrap();
     fs::write(dir.with_extension("code"), code.to_string()).unwrap();
 }
 

@@ -141,16 +141,16 @@ async fn psql_uses_the_running_server_or_starts_one_for_the_session() {
         fs::remove_file(&out).unwrap();
     };
     assert!(attach(&settings).await.unwrap().is_none());
-    assert_eq!(psql(&settings, &arguments).await.unwrap(), 0);
+    assert_eq!(psql(&settings, "daybook", &arguments).await.unwrap(), 0);
     check();
     assert_eq!(folder.processes(), Vec::<String>::new(), "it was stopped after the session");
 
     let cluster = folder.start().await;
     let pid = folder.postmaster();
-    assert_eq!(psql(&settings, &arguments).await.unwrap(), 0);
+    assert_eq!(psql(&settings, "daybook", &arguments).await.unwrap(), 0);
     check();
     let failing = words(&["-Xqc", "SELECT 1/0"]);
-    assert_eq!(psql(&settings, &failing).await.unwrap(), 1);
+    assert_eq!(psql(&settings, "daybook", &failing).await.unwrap(), 1);
     assert_eq!(folder.postmaster(), pid, "the running server was left alone");
     cluster.stop().await.unwrap();
 }
