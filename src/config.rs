@@ -49,7 +49,12 @@ pub struct ClusterSettings {
 
     /// Let the private Postgres listen on this TCP port of 127.0.0.1 too [default: Unix socket
     /// only]
-    #[arg(long, env = "DAYBOOK_POSTGRES_PORT", value_name = "PORT")]
+    #[arg(
+        long,
+        env = "DAYBOOK_POSTGRES_PORT",
+        value_name = "PORT",
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
     pub postgres_port: Option<u16>,
 }
 
@@ -268,7 +273,7 @@ pub struct ServeSettings {
     #[command(flatten)]
     pub server: ServerSettings,
 
-    /// Leave an empty database empty
+    /// Leave an empty database empty; a seeding that was cut off is still completed
     #[arg(long, env = "DAYBOOK_NO_SEED")]
     pub no_seed: bool,
 }

@@ -6,7 +6,8 @@ CREATE TABLE users (
     user_id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     user_uuid  uuid NOT NULL UNIQUE,
     username   text COLLATE "C" NOT NULL UNIQUE
-               CHECK (username <> '' AND length(username) <= 128),
+               CHECK (
+                   username <> '' AND length(username) <= 128 AND username !~ '[[:cntrl:]]'),
     name       text NOT NULL CHECK (length(name) <= 256),
     created_at timestamptz NOT NULL DEFAULT now()
 );
@@ -15,7 +16,8 @@ COMMENT ON TABLE users IS 'A person or system that owns wallets.';
 CREATE TABLE accounts (
     account_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     network    text COLLATE "C" NOT NULL CHECK (network ~ '^[a-z0-9-]{1,64}$'),
-    address    text COLLATE "C" NOT NULL CHECK (address <> '' AND length(address) <= 256),
+    address    text COLLATE "C" NOT NULL CHECK (
+                   address <> '' AND length(address) <= 256 AND address !~ '[[:cntrl:]]'),
     created_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (network, address)
 );

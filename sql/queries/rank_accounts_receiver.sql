@@ -4,7 +4,8 @@
 -- $6 rows at most.
 -- At least one row: as_of is the instant of the snapshot, address is null where
 -- the network has no accounts. Idle accounts are there with count 0.
--- Counts on: partitions pruned by the window when the statement is planned.
+-- Counts on: partitions pruned by the window when the statement is planned, and members
+-- that meet what they moved in one GROUP BY (see rank_users_receiver).
 WITH moved AS (
     SELECT
         t.receiver_id AS account_id,
@@ -14,14 +15,29 @@ WITH moved AS (
     FROM transactions t
     WHERE t.asset_id = $1 AND t.occurred_at >= $2 AND t.occurred_at < $3
     GROUP BY t.receiver_id
+), entry AS (
+    SELECT account_id, address, 0 AS transaction_count, 0 AS sum_amount, 0 AS sum_of_squares
+    FROM accounts
+    WHERE network = $5
+    UNION ALL
+    SELECT account_id, NULL, transaction_count, sum_amount, sum_of_squares
+    FROM moved
+), member AS (
+    SELECT
+        max(address) AS address,
+        sum(transaction_count)::bigint AS transaction_count,
+        sum(sum_amount) AS sum_amount,
+        sum(sum_of_squares) AS sum_of_squares
+    FROM entry
+    GROUP BY account_id
+    HAVING max(address) IS NOT NULL
 )
 SELECT
     s.as_of,
-    a.address,
+    m.address,
     coalesce(m.transaction_count, 0) AS transaction_count,
     coalesce(m.sum_amount, 0) AS sum_amount,
     coalesce(m.sum_of_squares, 0) AS sum_of_squares
 FROM (SELECT now() AS as_of) s
-LEFT JOIN accounts a ON a.network = $5
-LEFT JOIN moved m USING (account_id)
+LEFT JOIN member m ON true
 LIMIT $6

@@ -13,7 +13,7 @@ use crate::{
         database::{self, OpenDatabase, Ownership},
         introduction, signals,
     },
-    config::{LogSettings, SeedSettings, ServeSettings},
+    config::{LogSettings, PartitionSettings, SeedSettings, ServeSettings},
     grpc::{
         self,
         serve::{Services, Signals, Stop},
@@ -27,7 +27,7 @@ use crate::{
         pulse::Pulse,
         server_check,
     },
-    workers,
+    workers::{self, partition_upkeep::Round},
 };
 
 /// Longest time that connections to the database get to end.
@@ -95,7 +95,7 @@ async fn run(
     let mut workers = Workers::default();
     let work = async {
         let keeper = prepare(settings, plan, database).await?;
-        workers.start(database, keeper, serving, &drain);
+        workers.start(database, (keeper, &settings.partitions), serving, &drain);
         started.send_replace(true);
         let where_it_is = opened.describe(&settings.database);
         let is_open = grpc::serve::is_reflection_open(&settings.server);
@@ -165,7 +165,7 @@ impl Workers {
     fn start(
         &mut self,
         database: &Database,
-        keeper: Keeper,
+        (keeper, settings): (Keeper, &PartitionSettings),
         serving: watch::Sender<bool>,
         stop: &CancellationToken,
     ) {
@@ -174,13 +174,16 @@ impl Workers {
             workers::database_health::run(pulse, serving, health_stop).await;
             "database health"
         });
-        if let Keeper::Ticker(interval) = keeper {
-            let (upkeep, upkeep_stop) = (PartitionUpkeep::new(database.clone()), stop.clone());
-            self.tasks.spawn(async move {
-                workers::partition_upkeep::run(upkeep, interval, upkeep_stop).await;
-                "partition upkeep"
-            });
-        }
+        let round = match keeper {
+            Keeper::Ticker => Round::Maintain,
+            Keeper::Cron => Round::Look(settings.partition_days_ahead),
+        };
+        let interval = Duration::from_secs(settings.ticker_seconds);
+        let (upkeep, upkeep_stop) = (PartitionUpkeep::new(database.clone()), stop.clone());
+        self.tasks.spawn(async move {
+            workers::partition_upkeep::run(upkeep, round, interval, upkeep_stop).await;
+            "partition upkeep"
+        });
     }
 
     async fn finish(&mut self) {

@@ -58,7 +58,7 @@ impl Launch {
         // On the command line, because a later start has to find the server by them.
         let addresses = if self.is_listening { "127.0.0.1" } else { "" };
         let options = [
-            format!("unix_socket_directories=\"{}\"", self.socket_dir.display()),
+            format!("unix_socket_directories={}", quoted(&self.socket_dir)),
             format!("port={}", self.port),
             format!("listen_addresses={addresses}"),
         ];
@@ -270,4 +270,9 @@ mod tests {
         assert_eq!(last_meaningful("postgres: no such option\n"), Some("postgres: no such option"));
         assert_eq!(last_meaningful(""), None);
     }
+}
+
+/// A folder as an entry of a list that Postgres reads: quoted, quotes doubled.
+fn quoted(folder: &Path) -> String {
+    format!("\"{}\"", folder.display().to_string().replace('"', "\"\""))
 }

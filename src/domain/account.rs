@@ -30,7 +30,7 @@ impl Network {
     }
 }
 
-/// An address on some network, 1 to 256 characters without control characters.
+/// An address on some network, 1 to 256 characters without ASCII control characters.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Address(String);
 
@@ -41,7 +41,7 @@ impl Address {
     pub fn parse(text: &str) -> Option<Self> {
         let length = text.chars().count();
         let fits = (1..=ADDRESS_LENGTH_MAX).contains(&length);
-        (fits && !text.chars().any(char::is_control)).then(|| Self(text.to_owned()))
+        (fits && !text.bytes().any(|byte| byte.is_ascii_control())).then(|| Self(text.to_owned()))
     }
 
     /// The address.

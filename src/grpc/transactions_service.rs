@@ -88,8 +88,8 @@ fn instant(text: &str, field: &'static str, violations: &mut Violations) -> Opti
         .ok()
 }
 
-/// Reads a date, or a date and time with or without a zone, in the forms that
-/// Python's `datetime.fromisoformat` takes.
+/// Reads a date, or a date and time (to the minute, the second, or a fraction of it) with
+/// or without a zone: the usual ones of the forms that ISO 8601 has.
 fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
     if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
         return Some(day.and_time(NaiveTime::MIN).and_utc());
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instants_are_read_as_python_reads_them() {
+    fn instants_are_read_in_the_usual_forms() {
         for (text, expected) in [
             ("2023-06-01T00:00:00", Some("2023-06-01T00:00:00Z")),
             ("2023-06-01", Some("2023-06-01T00:00:00Z")),

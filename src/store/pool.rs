@@ -121,8 +121,8 @@ impl Database {
         }
     }
 
-    /// Closes all connections; sessions at work finish first or are cut at the
-    /// deadline. Says whether everything ended in time.
+    /// Closes the pool and waits for what runs beside it: connections of one's own, and
+    /// statements that are being cancelled. Says whether all of it ended in time.
     pub async fn close(&self, deadline: Duration) -> bool {
         self.pool.close();
         self.tasks.close();

@@ -1,8 +1,6 @@
 //! Daily partitions: ready ahead of today, on midnight UTC, kept so by pg_cron where
 //! it is usable and by the server's own ticker where it is not.
 
-use std::time::Duration;
-
 use crate::{
     config::{PartitionSettings, Scheduler},
     store::{Connection, Database, StoreErrorKind, partitions, server_facts::ServerFacts},
@@ -14,8 +12,8 @@ use crate::{
 pub enum Keeper {
     /// A job of pg_cron, every hour.
     Cron,
-    /// The server's own ticker, this often.
-    Ticker(Duration),
+    /// The server's own ticker.
+    Ticker,
 }
 
 /// Adopts the tables, checks all bounds, makes partitions ahead and decides who
@@ -47,7 +45,6 @@ pub async fn prepare(
         tracing::warn!("somebody holds the partitions: upkeep waits for its next round");
     }
     partitions::grant_client(&client).await?;
-    let ticker = Keeper::Ticker(Duration::from_secs(settings.ticker_seconds.max(1)));
     match settings.scheduler {
         Scheduler::Ticker => {
             // A job that stays does no harm: rounds wait for each other.
@@ -57,13 +54,13 @@ pub async fn prepare(
                 let reason = error.server_message().unwrap_or_else(|| error.to_string());
                 tracing::warn!(reason, "a job of pg_cron cannot be taken away");
             }
-            Ok(ticker)
+            Ok(Keeper::Ticker)
         }
         Scheduler::Auto | Scheduler::Cron => match schedule(&client, facts).await {
             Ok(()) => Ok(Keeper::Cron),
             Err(reason) if settings.scheduler == Scheduler::Auto => {
                 tracing::info!(reason, "pg_cron is not usable: the server keeps partitions itself");
-                Ok(ticker)
+                Ok(Keeper::Ticker)
             }
             Err(reason) => Err(UpkeepError::Unfit(format!(
                 "--scheduler cron: {reason}. pg_cron must be in shared_preload_libraries, \
@@ -88,11 +85,31 @@ pub struct PartitionUpkeep {
     database: Database,
 }
 
+/// Days that may be missing ahead before pg_cron is taken to have stopped: it runs every
+/// hour, so one is missing for an hour after midnight at most.
+const DAYS_MISSING_MAX: i64 = 1;
+
 impl PartitionUpkeep {
     /// Upkeep of this database.
     #[must_use]
     pub fn new(database: Database) -> Self {
         Self { database }
+    }
+
+    /// Looks whether somebody else keeps the partitions ahead; if not, says so and runs a
+    /// round itself.
+    ///
+    /// # Errors
+    /// If the database cannot answer or the upkeep failed.
+    pub async fn look(&self, days_wanted: u16) -> Result<(), UpkeepError> {
+        let client = self.database.connect().await?;
+        // Today's partition and those of the days ahead.
+        let missing = i64::from(days_wanted) + 1 - partitions::days_ahead(&client).await?;
+        if missing > DAYS_MISSING_MAX {
+            tracing::warn!(missing, "pg_cron does not keep partitions ahead: doing it here");
+            self.maintain().await?;
+        }
+        Ok(())
     }
 
     /// One round of upkeep. Says whether it was this server's turn.

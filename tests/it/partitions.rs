@@ -6,7 +6,7 @@ use chrono::{Days, NaiveDate};
 use daybook::{
     store::{StoreErrorKind, partitions},
     upkeep::{UpkeepError, partitions::PartitionUpkeep, server_check},
-    workers,
+    workers::{self, partition_upkeep::Round},
 };
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
@@ -313,15 +313,34 @@ async fn only_one_of_two_servers_runs_a_round() {
 #[tokio::test]
 async fn the_ticker_runs_rounds_until_it_is_stopped() {
     let schema = TestSchema::prepared().await;
-    let last = *schema.ahead().await.last().unwrap();
-    let stop = CancellationToken::new();
-    let upkeep = PartitionUpkeep::new(schema.database.clone());
-    let interval = Duration::from_millis(50);
-    let ticker = tokio::spawn(workers::partition_upkeep::run(upkeep, interval, stop.clone()));
-    for _ in 0..2 {
-        schema.drop_day(last).await;
-        eventually("the day is back", async || schema.days().await.contains(&last)).await;
+    let ahead = schema.ahead().await;
+    let wanted = schema.settings.partitions.partition_days_ahead;
+    assert_eq!(ahead.len(), usize::from(wanted) + 1);
+    // One that only watches pg_cron steps in when more than a day is missing.
+    for (round, dropped) in [(Round::Maintain, &ahead[2..]), (Round::Look(wanted), &ahead[1..])] {
+        let stop = CancellationToken::new();
+        let upkeep = PartitionUpkeep::new(schema.database.clone());
+        let interval = Duration::from_millis(50);
+        let running = workers::partition_upkeep::run(upkeep, round, interval, stop.clone());
+        let ticker = tokio::spawn(running);
+        for _ in 0..2 {
+            for &day in dropped {
+                schema.drop_day(day).await;
+            }
+            eventually("the days are back", async || schema.days().await == ahead).await;
+        }
+        stop.cancel();
+        tokio::time::timeout(Duration::from_secs(5), ticker).await.unwrap().unwrap();
     }
-    stop.cancel();
-    tokio::time::timeout(Duration::from_secs(5), ticker).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_day_that_is_missing_for_an_hour_is_left_to_pg_cron() {
+    let schema = TestSchema::prepared().await;
+    let ahead = schema.ahead().await;
+    let wanted = schema.settings.partitions.partition_days_ahead;
+    schema.drop_day(*ahead.last().unwrap()).await;
+    let upkeep = PartitionUpkeep::new(schema.database.clone());
+    upkeep.look(wanted).await.unwrap();
+    assert_eq!(schema.days().await, ahead[..ahead.len() - 1]);
 }

@@ -1,4 +1,4 @@
-//! The tree holds what style.md and the documents promise of it.
+//! The tree holds what the documents promise of it: levels, sizes, and names that exist.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
