@@ -60,6 +60,12 @@ impl OpenDatabase {
                 description.user
             );
         }
+        if let Some(command) = &description.install_cron {
+            tracing::info!(
+                "pg_cron is missing from Postgres {}; install it with: {command}; then start again",
+                description.postgres_version
+            );
+        }
         let config = cluster.connection(ClusterRole::Owner);
         Ok(Self { target: DatabaseTarget { config, schema }, cluster: Some(cluster) })
     }
