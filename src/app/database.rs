@@ -164,12 +164,31 @@ fn guest(url: &str) -> anyhow::Result<Config> {
              Postgres yet: use a Unix socket, a private network or a local tunnel"
         );
     }
+    if config.get_options().is_some() {
+        bail!(
+            "--database-url has options=, which Daybook would overwrite with its own: set them \
+             for the role instead, with ALTER ROLE ... SET"
+        );
+    }
     Ok(config)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_in_the_url_are_refused_and_not_repeated() {
+        for url in [
+            "postgres://u:hunter2@h/d?options=-c%20statement_timeout%3D4321",
+            "host=h user=u password=hunter2 options='-c statement_timeout=4321'",
+        ] {
+            let text = guest(url).expect_err("it has options").to_string();
+            assert!(text.starts_with("--database-url has options="), "{text}");
+            assert!(!text.contains("hunter2") && !text.contains("4321"), "{text}");
+        }
+        assert!(guest("postgres://u:hunter2@h/d?application_name=a").is_ok());
+    }
 
     #[test]
     fn a_shell_reads_one_word() {
