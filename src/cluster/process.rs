@@ -273,6 +273,6 @@ mod tests {
 }
 
 /// A folder as an entry of a list that Postgres reads: quoted, quotes doubled.
-fn quoted(folder: &Path) -> String {
+fn quoted(folder: &std::path::Path) -> String {
     format!("\"{}\"", folder.display().to_string().replace('"', "\"\""))
 }
