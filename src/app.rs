@@ -10,4 +10,4 @@ mod tools;
 
 pub use health::ask_health;
 pub use serve::serve;
-pub use tools::{fill, migrate, psql};
+pub use tools::{days, fill, migrate, psql};

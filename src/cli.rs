@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{
@@ -33,6 +34,8 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Bring the schema up to date and exit
     Migrate(MigrateArgs),
+    /// Make the daily partitions of past days, for rows that SQL clients will write there
+    Days(DaysArgs),
     /// Open psql on the private Postgres, as a role that cannot bypass the triggers
     Psql(PsqlArgs),
     /// Ask a running Daybook whether it serves; exit code 0 if so
@@ -65,6 +68,20 @@ pub struct MigrateArgs {
     /// Logs.
     #[command(flatten)]
     pub logs: LogSettings,
+}
+
+/// `daybook days`.
+#[derive(Args, Clone, Debug)]
+pub struct DaysArgs {
+    /// First day (UTC)
+    #[arg(value_name = "FROM")]
+    pub first_day: NaiveDate,
+    /// Last day (UTC)
+    #[arg(value_name = "TO")]
+    pub last_day: NaiveDate,
+    /// Where the database is, and what its schema is brought to.
+    #[command(flatten)]
+    pub migrate: MigrateArgs,
 }
 
 /// `daybook psql`.

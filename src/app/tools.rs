@@ -11,7 +11,7 @@ use crate::{
         serve::loaders,
         signals,
     },
-    cli::{MigrateArgs, PsqlArgs, SeederCli},
+    cli::{DaysArgs, MigrateArgs, PsqlArgs, SeederCli},
     cluster,
     config::{DatabaseSettings, PartitionSettings, PoolSettings},
     seed::{self, SeedOutcome},
@@ -31,6 +31,29 @@ pub async fn migrate(arguments: &MigrateArgs) -> anyhow::Result<()> {
         server_check::wait(&database, database::patience(&arguments.database)).await?;
         let count = bring_up(&database, &arguments.pool, &arguments.partitions).await?;
         tracing::info!(count, "the schema is up to date");
+        Ok(())
+    })
+    .await
+}
+
+/// Makes the partitions of past days.
+///
+/// # Errors
+/// If the days are in the wrong order or may not have partitions, the database cannot be
+/// opened or is not fit, or a signal came before the end.
+pub async fn days(arguments: &DaysArgs) -> anyhow::Result<()> {
+    let (first, last, common) = (arguments.first_day, arguments.last_day, &arguments.migrate);
+    checks::migrate(common)?;
+    if last < first {
+        bail!("{last} lies before {first}: FROM is the first day, TO the last one");
+    }
+    let unfinished = "stopped before the days were made: start again to go on";
+    until_stopped(&common.database, unfinished, async |opened| {
+        let database = Database::new(&opened.target, &common.pool)?;
+        server_check::wait(&database, database::patience(&common.database)).await?;
+        bring_up(&database, &common.pool, &common.partitions).await?;
+        let made = partitions::make_days(&database, &common.partitions, first, last).await?;
+        tracing::info!(made, %first, %last, "the days have partitions");
         Ok(())
     })
     .await

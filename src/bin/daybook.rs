@@ -20,6 +20,10 @@ async fn main() -> ExitCode {
             Ok(()) => app::migrate(&arguments).await.map(|()| ExitCode::SUCCESS),
             Err(error) => Err(error),
         },
+        Some(Command::Days(arguments)) => match telemetry::start(&arguments.migrate.logs) {
+            Ok(()) => app::days(&arguments).await.map(|()| ExitCode::SUCCESS),
+            Err(error) => Err(error),
+        },
         Some(Command::Psql(arguments)) => app::psql(&arguments).await,
         Some(Command::Health(arguments)) => {
             app::ask_health(&arguments.address).await.map(|()| ExitCode::SUCCESS)

@@ -258,6 +258,11 @@ fn last_meaningful(words: &str) -> Option<&str> {
         .or_else(|| words.lines().rev().map(str::trim).find(|line| !line.is_empty()))
 }
 
+/// A folder as an entry of a list that Postgres reads: quoted, quotes doubled.
+fn quoted(folder: &std::path::Path) -> String {
+    format!("\"{}\"", folder.display().to_string().replace('"', "\"\""))
+}
+
 #[cfg(test)]
 mod tests {
     use super::last_meaningful;
@@ -270,9 +275,4 @@ mod tests {
         assert_eq!(last_meaningful("postgres: no such option\n"), Some("postgres: no such option"));
         assert_eq!(last_meaningful(""), None);
     }
-}
-
-/// A folder as an entry of a list that Postgres reads: quoted, quotes doubled.
-fn quoted(folder: &std::path::Path) -> String {
-    format!("\"{}\"", folder.display().to_string().replace('"', "\"\""))
 }

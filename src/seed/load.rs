@@ -41,6 +41,10 @@ const QUEUED_BATCHES: usize = 1;
 const TURN_INTERVAL: Duration = Duration::from_millis(200);
 const TURN_LINE_INTERVAL: Duration = Duration::from_secs(30);
 
+/// Outages of the database that one seeding lives through, and the longest one.
+const OUTAGES_MAX: u32 = 10;
+const OUTAGE_MAX: Duration = Duration::from_secs(60);
+
 /// How a seeding ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SeedOutcome {
@@ -58,11 +62,47 @@ pub enum SeedOutcome {
 }
 
 /// Fills the database by the plan if it is empty, or goes on with a seeding that was
-/// cut off (by its own plan). With no plan, only the latter.
+/// cut off (by its own plan). With no plan, only the latter. A database that goes away
+/// meanwhile is waited for.
 ///
 /// # Errors
-/// If the database refuses; the next call goes on from there.
+/// If the database refuses, or stays away; the next call goes on from there.
 pub async fn seed(
+    database: &Database,
+    plan: Option<SeedPlan>,
+    loaders: usize,
+    partition_settings: &PartitionSettings,
+) -> Result<SeedOutcome, Error> {
+    let mut outages = 0;
+    loop {
+        let outcome = attempt(database, plan.clone(), loaders, partition_settings).await;
+        match outcome {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Unavailable(_)) && outages < OUTAGES_MAX =>
+            {
+                outages += 1;
+                tracing::warn!(%error, "the database went away while seeding: waiting for it");
+                wait(database).await?;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Waits until the database accepts a connection again.
+async fn wait(database: &Database) -> Result<(), Error> {
+    let begun_at = Instant::now();
+    loop {
+        match database.connect().await {
+            Ok(_) => return Ok(()),
+            Err(error) if begun_at.elapsed() > OUTAGE_MAX => return Err(error.into()),
+            Err(_) => tokio::time::sleep(TURN_INTERVAL).await,
+        }
+    }
+}
+
+/// Seeds, or goes on with it, until it is done or the database goes away.
+async fn attempt(
     database: &Database,
     plan: Option<SeedPlan>,
     loaders: usize,

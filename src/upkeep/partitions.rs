@@ -1,6 +1,8 @@
 //! Daily partitions: ready ahead of today, on midnight UTC, kept so by pg_cron where
 //! it is usable and by the server's own ticker where it is not.
 
+use chrono::NaiveDate;
+
 use crate::{
     config::{PartitionSettings, Scheduler},
     store::{Connection, Database, StoreErrorKind, partitions, server_facts::ServerFacts},
@@ -78,6 +80,24 @@ async fn schedule(client: &Connection, facts: &ServerFacts) -> Result<(), String
     }
     let outcome = partitions::schedule(client).await;
     outcome.map_err(|error| error.server_message().unwrap_or_else(|| error.to_string()))
+}
+
+/// Makes the partitions from one day to another that are missing; returns how many.
+///
+/// # Errors
+/// If a day is further back, or there would be more partitions, than the settings allow.
+pub async fn make_days(
+    database: &Database,
+    settings: &PartitionSettings,
+    first: NaiveDate,
+    last: NaiveDate,
+) -> Result<i32, UpkeepError> {
+    let client = database.connect().await?;
+    let most = settings.partition_count_max as usize;
+    // One more than allowed is enough to be refused with the number.
+    let days: Vec<_> = first.iter_days().take_while(|&day| day <= last).take(most + 1).collect();
+    let (back_max, count_max) = (settings.partition_days_back_max, settings.partition_count_max);
+    Ok(partitions::ensure(&client, &days, back_max, count_max).await?)
 }
 
 /// Runs rounds of upkeep on one database.

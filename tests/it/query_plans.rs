@@ -167,6 +167,25 @@ async fn ranks_read_the_windows_days_only() {
     }
 }
 
+/// Right after a load nothing is known of new members, and a join of them with what they
+/// moved would be planned as a nested loop. The one join is that with the row of the instant.
+#[tokio::test]
+async fn ranks_join_nothing_that_grows() {
+    let schema = busy_schema().await;
+    let client = schema.connect().await;
+    for side in ["sender", "receiver"] {
+        for (stem, params) in rank_statements(side, DAY) {
+            let lines = plan(&client, "COSTS off", &statement_text(&stem), &params).await;
+            let is_join = |line: &&String| {
+                ["Nested Loop", "Hash Join", "Hash Right Join", "Hash Left Join", "Merge"]
+                    .iter()
+                    .any(|join| line.contains(join))
+            };
+            assert_eq!(lines.iter().filter(is_join).count(), 1, "{stem}: {lines:#?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_hour_of_all_accounts_reads_few_pages_by_brin() {
     let schema = busy_schema().await;

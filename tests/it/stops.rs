@@ -90,3 +90,30 @@ async fn psql_looks_in_the_schema_it_is_told() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--schema must be"), "{refused:?}");
 }
+
+#[tokio::test]
+async fn days_of_the_past_are_made_on_request_and_refused_by_name() {
+    let folder = TestFolder::initialised();
+    let daybook = |arguments: &[&str]| {
+        let mut command = program(env!("CARGO_BIN_EXE_daybook"));
+        command.args([arguments[0], "--data-dir"]).arg(folder.data()).args(&arguments[1..]);
+        let output = command.current_dir("/").stdin(Stdio::null()).output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).trim().to_owned(), words)
+    };
+    for (first, last, expected, word) in [
+        ("2001-02-27", "2001-03-02", Some(0), "made=4"),
+        ("2001-03-01", "2001-03-03", Some(0), "made=1"),
+        ("2001-03-02", "2001-03-01", Some(1), "FROM is the first day"),
+        ("1900-01-01", "1900-01-02", Some(1), "--partition-days-back-max"),
+        ("1990-01-01", "2026-01-01", Some(1), "--partition-count-max"),
+        ("yesterday", "2026-01-01", Some(2), "FROM"),
+    ] {
+        let (code, _, words) = daybook(&["days", first, last]);
+        assert_eq!(code, expected, "{first} {last}: {words}");
+        assert!(words.contains(word), "{first} {last}: {words}");
+    }
+    let count =
+        "SELECT count(*) FROM partition_bounds('transactions') WHERE lower_at < '2002-01-01'";
+    assert_eq!(daybook(&["psql", "--", "-Atc", count]).1, "5");
+}
