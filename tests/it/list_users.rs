@@ -17,7 +17,7 @@ fn names(page: &ListUsersResponse) -> Vec<&str> {
 async fn pages_of_any_size_are_the_whole_in_the_order_of_bytes() {
     let service = TestService::start().await;
     let mut expected = [
-        "zoë", "Ann", "ann", "ann ", "ann\t2", "b-2", "b2", "B2", "Ωmega", "日本", "~", "0", "' --",
+        "zoë", "Ann", "ann", "ann ", "ann!2", "b-2", "b2", "B2", "Ωmega", "日本", "~", "0", "' --",
     ];
     for name in expected {
         add_user(&service.sql, name).await;
@@ -95,4 +95,16 @@ async fn a_user_comes_back_as_recorded() {
     assert_eq!((user.username.as_str(), user.name.as_str()), ("ann", "Ann Ä. 'O"));
     let expected = crate::sum_amount::timestamp("2024-02-29T23:59:59.999999Z");
     assert_eq!(user.created_at, Some(expected));
+}
+
+#[tokio::test]
+async fn names_and_addresses_hold_no_control_characters() {
+    let service = TestService::start().await;
+    for text in [
+        "INSERT INTO users (user_uuid, username, name) VALUES (gen_random_uuid(), E'a\\tb', 'a')",
+        "INSERT INTO accounts (network, address) VALUES ('bank', E'a\\nb')",
+    ] {
+        let error = service.sql.batch_execute(text).await.unwrap_err();
+        assert_eq!(error.code().map(|code| code.code()), Some("23514"), "{text}");
+    }
 }
