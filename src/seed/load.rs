@@ -1,11 +1,12 @@
 //! Brings a plan into the database.
 //!
-//! In this order: users and a mark that seeding began, in one tx that first makes
-//! sure that the database is empty; partitions; then day by day, by several loaders
-//! side by side, each day in a tx of its own that also marks it as loaded; at last
-//! what was taken off for the load (indexes of the parent, references, the key of
-//! the ids) and the mark that seeding is complete, in one tx. A kill at any moment
-//! leaves a state from which the same steps go on.
+//! In this order: a look whether the days may have partitions; users and a mark that
+//! seeding began, in one tx that first makes sure that the database is empty; indexes of
+//! the parent, references and the key of the ids are taken off; partitions; then day by
+//! day, by several loaders side by side, each day in a tx of its own that also marks it as
+//! loaded; at last what was taken off, statistics, and the mark that seeding is complete,
+//! in one tx. A kill at any moment leaves a state from which the same steps go on, and a
+//! database that goes away meanwhile is waited for.
 
 use std::{
     collections::{HashMap, HashSet},
