@@ -86,6 +86,7 @@ fn question(
         asset: String::new(),
         window: Some(Window { start: Some(timestamp(start)), end: Some(timestamp(end)) }),
         direction: Direction::Sender.into(),
+        ..Default::default()
     }
 }
 

@@ -6,8 +6,9 @@ use crate::{
     analytics::Analytics,
     grpc::{
         pb::v1::{
-            RankRequest, RankResponse, SumAmountRequest, SumAmountResponse,
-            analytics_service_server::AnalyticsService,
+            BatchSumAmountRequest, BatchSumAmountResponse, HistogramRequest, HistogramResponse,
+            RankRequest, RankResponse, SumAmountRequest, SumAmountResponse, SumSeriesRequest,
+            SumSeriesResponse, analytics_service_server::AnalyticsService,
         },
         rank::{RankLimits, rank},
         status::to_status,
@@ -43,5 +44,26 @@ impl AnalyticsService for AnalyticsApi {
     async fn rank(&self, request: Request<RankRequest>) -> Result<Response<RankResponse>, Status> {
         let answer = rank(&self.analytics, self.rank_limits, request.get_ref()).await;
         answer.map(Response::new).map_err(to_status)
+    }
+
+    async fn batch_sum_amount(
+        &self,
+        _: Request<BatchSumAmountRequest>,
+    ) -> Result<Response<BatchSumAmountResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn sum_series(
+        &self,
+        _: Request<SumSeriesRequest>,
+    ) -> Result<Response<SumSeriesResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn histogram(
+        &self,
+        _: Request<HistogramRequest>,
+    ) -> Result<Response<HistogramResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
     }
 }

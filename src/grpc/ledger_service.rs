@@ -5,7 +5,10 @@ use tonic::{Request, Response, Status};
 use crate::{
     grpc::{
         list_users::list_users,
-        pb::v1::{ListUsersRequest, ListUsersResponse, ledger_service_server::LedgerService},
+        pb::v1::{
+            GetBalanceRequest, GetBalanceResponse, ListUsersRequest, ListUsersResponse,
+            ledger_service_server::LedgerService,
+        },
         status::to_status,
     },
     ledger::Ledger,
@@ -33,5 +36,12 @@ impl LedgerService for LedgerApi {
     ) -> Result<Response<ListUsersResponse>, Status> {
         let answer = list_users(&self.ledger, request.get_ref()).await;
         answer.map(Response::new).map_err(to_status)
+    }
+
+    async fn get_balance(
+        &self,
+        _: Request<GetBalanceRequest>,
+    ) -> Result<Response<GetBalanceResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
     }
 }

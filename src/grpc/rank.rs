@@ -211,6 +211,8 @@ fn encode<M>(answer: RankAnswer<M>, row: impl Fn(Place<M>) -> RankRow) -> RankRe
         asset: String::new(),
         as_of: Some(decode::timestamp(answer.as_of)),
         database_seconds: answer.took.as_secs_f64(),
+        explanation: None,
+        verification: None,
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) async fn sum_amount(
         window: Some(decode::window_pb(question.window)),
         asset: question.asset.code.to_string(),
         database_seconds: answer.took.as_secs_f64(),
+        explanation: None,
+        verification: None,
     })
 }
 

@@ -56,6 +56,7 @@ pub(crate) fn sum_request() -> SumAmountRequest {
         asset: String::new(),
         window: window("2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"),
         direction: Direction::Sender.into(),
+        ..Default::default()
     }
 }
 
@@ -173,6 +174,7 @@ async fn a_sum_names_every_field_that_is_wrong() {
         asset: "nothing".into(),
         window: Some(Window { start: None, end: None }),
         direction: 99,
+        ..Default::default()
     };
     cases.push((everything, [&all[..], &["asset"]].concat()));
     cases.push((SumAmountRequest::default(), vec!["user_uuid", "window", "direction"]));
@@ -238,6 +240,7 @@ async fn a_ranking_names_every_field_that_is_wrong() {
         page_size: -1,
         page_token: "!".into(),
         standing_of: Some(StandingOf::StandingUserUuid(String::new())),
+        ..Default::default()
     };
     let all = "accounts.network page_token standing_user_uuid window.start window.end direction \
                metric order page_size asset";

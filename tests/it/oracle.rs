@@ -124,6 +124,7 @@ impl World {
             asset: ["", "USD"][self.index(2)].to_owned(),
             window: Some(Window { start: Some(timestamp(start)), end: Some(timestamp(end)) }),
             direction: direction(is_sender),
+            ..Default::default()
         };
         match self.rng.random_range(0..10) {
             0 | 1 => {
@@ -206,6 +207,7 @@ impl World {
                 "" => StandingOf::StandingUserUuid(keys[member].clone()),
                 _ => StandingOf::StandingAddress(keys[member].clone()),
             }),
+            ..Default::default()
         };
         Question::Rank(request, Box::new(expected))
     }

@@ -74,6 +74,7 @@ async fn check_seeded_service(schema: TestSchema) {
         asset: String::new(),
         window: window("2023-01-02T00:00:00Z", "2024-01-01T00:00:00Z"),
         direction: Direction::Sender.into(),
+        ..Default::default()
     };
     let answer = service.analytics().await.sum_amount(request).await.unwrap().into_inner();
     let expected: (i64, String) = (row.get(1), row.get(2));

@@ -36,6 +36,7 @@ pub(crate) fn question(
         asset: String::new(),
         window: window(start, end),
         direction: direction.into(),
+        ..Default::default()
     }
 }
 
