@@ -7,6 +7,7 @@ pub mod decimal;
 pub mod direction;
 pub mod metric;
 pub mod ranking;
+pub mod running_total;
 pub mod transaction;
 pub mod user;
 pub mod window;

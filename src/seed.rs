@@ -9,6 +9,7 @@ pub mod people;
 pub mod plan;
 pub mod progress;
 pub mod rows;
+mod seal;
 
 pub use load::{SeedOutcome, seed};
 pub use plan::SeedPlan;

@@ -74,6 +74,12 @@ impl Decimal {
         Some(Self::new(rounded, decimals))
     }
 
+    /// The number as `(unscaled, scale)`: its value is `unscaled / 10^scale`.
+    #[must_use]
+    pub fn to_parts(&self) -> (BigInt, u32) {
+        (self.unscaled.clone(), self.scale)
+    }
+
     /// The exact product.
     #[must_use]
     pub fn times(&self, other: &Self) -> Self {

@@ -4,8 +4,9 @@
 //! seeding began, in one tx that first makes sure that the database is empty; indexes of
 //! the parent, references and the key of the ids are taken off; partitions; then day by
 //! day, by several loaders side by side, each day in a tx of its own that also marks it as
-//! loaded; at last what was taken off, statistics, and the mark that seeding is complete,
-//! in one tx. A kill at any moment leaves a state from which the same steps go on, and a
+//! loaded, while the days that are loaded are folded into the running totals, a few at a
+//! time; at last what was taken off, statistics, and the mark that seeding is complete, in
+//! one tx. A kill at any moment leaves a state from which the same steps go on, and a
 //! database that goes away meanwhile is waited for.
 
 use std::{
@@ -19,9 +20,15 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
     config::PartitionSettings,
-    domain::asset::SEEDED_ASSET_CODE,
+    domain::{asset::SEEDED_ASSET_CODE, running_total::rows::RowChange},
     error::{Error, ErrorKind},
-    seed::{people, plan::SeedPlan, progress::Progress, rows::RowMaker},
+    seed::{
+        people,
+        plan::SeedPlan,
+        progress::Progress,
+        rows::{RowMaker, row_change},
+        seal::{SealedDay, seal_days},
+    },
     store::{
         Connection, Database, StoreError,
         assets::Assets,
@@ -33,6 +40,9 @@ use crate::{
 
 /// Rows that are gathered before they are sent, so that short hours share a COPY.
 const COPY_ROWS: usize = 20_000;
+
+/// Days that wait to be sealed: bounds the memory.
+const QUEUED_DAYS: usize = 4;
 
 /// Encoded batches that wait for a loader: bounds the memory.
 const QUEUED_BATCHES: usize = 1;
@@ -223,6 +233,23 @@ async fn load_days(
     }
     let maker = Arc::new(row_maker(database, plan, &drawn.users).await?);
     let progress = Arc::new(Progress::new(plan.transaction_count, rows_before));
+    let (sealer, days) = mpsc::channel(QUEUED_DAYS);
+    let sealing = tokio::spawn(seal_days(database.clone(), days));
+    let unsealed: HashSet<_> = steps::days_unsealed(&client).await?.into_iter().collect();
+    for (index, &rows) in (0..).zip(&drawn.rows_by_day) {
+        let day = plan.day(index);
+        if unsealed.contains(&day) {
+            // Loaded before a kill, and not sealed any more: its rows are made again.
+            let maker = Arc::clone(&maker);
+            let making = tokio::task::spawn_blocking(move || {
+                maker.day(index, rows).flatten().map(|row| row_change(&row)).collect()
+            });
+            let rows =
+                making.await.map_err(|source| Error::with_source(ErrorKind::Internal, source))?;
+            // Nobody receives any more if the sealing failed: that is told below.
+            let _ = sealer.send(SealedDay { day, rows }).await;
+        }
+    }
     // Taken from the end: the earliest day first.
     work.reverse();
     let work = Arc::new(Mutex::new(work));
@@ -230,18 +257,22 @@ async fn load_days(
     for _ in 0..loaders.max(1) {
         let (database, maker) = (database.clone(), Arc::clone(&maker));
         let (work, progress) = (Arc::clone(&work), Arc::clone(&progress));
+        let sealer = sealer.clone();
         running.spawn(async move {
             let client = database.connect().await?;
             loop {
                 let next = work.lock().unwrap_or_else(PoisonError::into_inner).pop();
                 let Some(next) = next else { return Ok::<(), Error>(()) };
-                load_day(&client, &maker, next, &progress).await?;
+                let sealed = load_day(&client, &maker, next, &progress).await?;
+                let _ = sealer.send(sealed).await;
             }
         });
     }
+    drop(sealer);
     while let Some(ended) = running.join_next().await {
         ended.map_err(|source| Error::with_source(ErrorKind::Internal, source))??;
     }
+    sealing.await.map_err(|source| Error::with_source(ErrorKind::Internal, source))??;
     Ok(Loaded { rows: plan.transaction_count.saturating_sub(rows_before), progress })
 }
 
@@ -272,25 +303,29 @@ async fn load_day(
     maker: &Arc<RowMaker>,
     work: DayWork,
     progress: &Progress,
-) -> Result<(), Error> {
+) -> Result<SealedDay, Error> {
     let (sender, mut batches) = mpsc::channel::<EncodedRows>(QUEUED_BATCHES);
     let (index, rows, maker) = (work.index, work.rows, Arc::clone(maker));
     let making = tokio::task::spawn_blocking(move || {
         let mut gathered = Vec::new();
+        let mut sealed: Vec<RowChange> = Vec::new();
         for hour in maker.day(index, rows) {
             gathered.extend(hour);
             if gathered.len() >= COPY_ROWS {
+                sealed.extend(gathered.iter().map(row_change));
                 let batch = steps::encode(&gathered);
                 gathered.clear();
                 if sender.blocking_send(batch).is_err() {
-                    return;
+                    return sealed;
                 }
             }
         }
+        sealed.extend(gathered.iter().map(row_change));
         if !gathered.is_empty() {
             // Nobody receives any more if the load failed: that is told elsewhere.
             let _ = sender.blocking_send(steps::encode(&gathered));
         }
+        sealed
     });
     let loading = async {
         let mut load = DayLoad::begin(client, &work.leaf).await?;
@@ -301,6 +336,7 @@ async fn load_day(
     };
     let outcome: Result<(), StoreError> = loading.await;
     drop(batches);
-    making.await.map_err(|source| Error::with_source(ErrorKind::Internal, source))?;
-    Ok(outcome?)
+    let rows = making.await.map_err(|source| Error::with_source(ErrorKind::Internal, source))?;
+    outcome?;
+    Ok(SealedDay { day: work.day, rows })
 }

@@ -6,7 +6,10 @@ use rust_decimal::Decimal;
 use uuid::{Builder, Uuid};
 
 use crate::{
-    domain::transaction::NewTransaction,
+    domain::{
+        running_total::{rows::RowChange, whole::Whole},
+        transaction::NewTransaction,
+    },
     seed::plan::{SeedPlan, Stream, Weights},
 };
 
@@ -52,6 +55,20 @@ impl RowMaker {
         let day_start = self.plan.day(index).and_time(NaiveTime::MIN).and_utc();
         let day_start_micros = day_start.timestamp_micros();
         DayRows { maker: self, random, day_start_micros, rows_by_hour, hour: 0 }
+    }
+}
+
+/// What a row adds to running totals.
+#[must_use]
+pub fn row_change(row: &NewTransaction) -> RowChange {
+    RowChange {
+        instant: row.occurred_at.timestamp_micros(),
+        sender_id: row.sender_id,
+        receiver_id: row.receiver_id,
+        asset_id: row.asset_id,
+        count: 1,
+        scale: row.amount.scale(),
+        amount: Whole::Small(row.amount.mantissa()),
     }
 }
 

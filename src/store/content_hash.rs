@@ -5,10 +5,10 @@ use bytes::{BufMut, BytesMut};
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::{domain::transaction::NewTransaction, store::numeric};
-
-/// Microseconds from the Unix epoch to Postgres's, 2000-01-01T00:00:00Z.
-const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
+use crate::{
+    domain::transaction::NewTransaction,
+    store::{instant::POSTGRES_EPOCH_MICROS, numeric},
+};
 
 /// Bytes of a content hash.
 pub const CONTENT_HASH_BYTES: usize = 16;

@@ -29,8 +29,12 @@ macro_rules! migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: [Migration; 3] =
-    [migration!(1, "0001_ledger"), migration!(2, "0002_partitions"), migration!(3, "0003_seed")];
+pub const MIGRATIONS: [Migration; 4] = [
+    migration!(1, "0001_ledger"),
+    migration!(2, "0002_partitions"),
+    migration!(3, "0003_seed"),
+    migration!(4, "0004_running_totals"),
+];
 
 /// A migration that is recorded in the database.
 #[derive(Clone, Debug, Eq, PartialEq)]

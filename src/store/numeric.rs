@@ -8,7 +8,10 @@ use bytes::{Buf, BufMut, BytesMut};
 use num_bigint::BigInt;
 use tokio_postgres::types::{FromSql, Type, accepts};
 
-use crate::{domain::decimal::Decimal, error::BoxError};
+use crate::{
+    domain::{decimal::Decimal, running_total::whole::Whole},
+    error::BoxError,
+};
 
 const SIGN_NEGATIVE: u16 = 0x4000;
 
@@ -26,6 +29,57 @@ impl<'a> FromSql<'a> for Numeric {
     }
 
     accepts!(NUMERIC);
+}
+
+/// A NUMERIC as a whole number of `1 / 10^scale`, the scale being the one that it is
+/// shown with: no division by ten is needed to know it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ScaledNumeric {
+    /// The number in units of its last digit.
+    pub whole: Whole,
+    /// Digits behind the point.
+    pub scale: u32,
+}
+
+impl<'a> FromSql<'a> for ScaledNumeric {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, BoxError> {
+        decode_scaled(raw)
+    }
+
+    accepts!(NUMERIC);
+}
+
+/// Groups of four digits that fit 128 bits whatever they are.
+const SMALL_GROUPS: usize = 9;
+
+/// Decodes the binary format into a whole number and its scale.
+///
+/// # Errors
+/// As for [`decode`].
+pub fn decode_scaled(raw: &[u8]) -> Result<ScaledNumeric, BoxError> {
+    let (head, groups) = raw.split_at_checked(8).ok_or("a NUMERIC was cut short")?;
+    let word = |place: usize| u16::from_be_bytes([head[place], head[place + 1]]);
+    let (count, weight) = (usize::from(word(0)), i32::from(word(2).cast_signed()));
+    let (sign, shown) = (word(4), u32::from(word(6)));
+    let last_weight = weight - i32::try_from(count)? + 1;
+    let places = last_weight.unsigned_abs() * 4;
+    let is_plain = matches!(sign, 0 | SIGN_NEGATIVE) && groups.len() == 2 * count;
+    if !is_plain || count > SMALL_GROUPS || (last_weight < 0 && places > shown + 3) {
+        // Rare: large, or broken.
+        let (unscaled, scale) = decode(raw)?.to_parts();
+        return Ok(ScaledNumeric { whole: Whole::from(unscaled), scale });
+    }
+    let magnitude = groups.chunks_exact(2).fold(0i128, |whole, pair| {
+        whole * 10_000 + i128::from(u16::from_be_bytes([pair[0], pair[1]]))
+    });
+    let signed = if sign == 0 { magnitude } else { -magnitude };
+    if last_weight >= 0 {
+        return Ok(ScaledNumeric { whole: Whole::Small(signed).shifted(places), scale: 0 });
+    }
+    // The last group may reach beyond the digits that are shown: those are zeros.
+    let beyond = places.saturating_sub(shown);
+    let whole = Whole::Small(signed / 10i128.pow(beyond));
+    Ok(ScaledNumeric { whole, scale: places - beyond })
 }
 
 /// Decodes the binary format.
@@ -146,6 +200,8 @@ mod tests {
             let mut plain = BytesMut::new();
             encode(mantissa, scale, &mut plain);
             prop_assert_eq!(decode(&plain).expect("just encoded"), expected.clone());
+            let scaled = decode_scaled(&plain).expect("just encoded");
+            prop_assert_eq!(Decimal::new(scaled.whole.to_big(), scaled.scale), expected.clone());
             let mut trimmed = BytesMut::new();
             encode_trimmed(mantissa, scale, &mut trimmed);
             prop_assert_eq!(decode(&trimmed).expect("just encoded"), expected);

@@ -7,12 +7,13 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::{
-    domain::transaction::NewTransaction,
+    domain::{running_total::rows::RowChange, transaction::NewTransaction},
     store::{
         StoreError,
         binary_copy::CopyBuffer,
         content_hash::{CONTENT_HASH_BYTES, content_hash},
         leaf::Leaf,
+        sealing::{self, Spread},
         statement::{Statement, statement},
         tx::Tx,
     },
@@ -149,6 +150,32 @@ pub async fn strip(client: &Client) -> Result<(), StoreError> {
 pub async fn days_loaded(client: &Client) -> Result<Vec<(NaiveDate, i64)>, StoreError> {
     let rows = statement!("seed_days_loaded").query(client, &[]).await?;
     Ok(rows.iter().map(|row| (row.get("day"), row.get("transaction_count"))).collect())
+}
+
+/// Days that are loaded and not in the running totals yet, earliest first.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn days_unsealed(client: &Client) -> Result<Vec<NaiveDate>, StoreError> {
+    let rows = statement!("seed_days_unsealed").query(client, &[]).await?;
+    Ok(rows.iter().map(|row| row.get("day")).collect())
+}
+
+/// Folds the rows of whole days into the running totals and records that they are, in one
+/// tx.
+///
+/// # Errors
+/// If the database refuses; then none of them is.
+pub async fn seal_days(
+    client: &Client,
+    days: &[NaiveDate],
+    rows: &[RowChange],
+) -> Result<(), StoreError> {
+    let tx = Tx::begin(client, "seed_seal").await?;
+    statement!("seed_seal_lock").query(client, &[]).await?;
+    sealing::fold(client, rows, Spread::Dense).await?;
+    statement!("seed_days_sealed").query(client, &[&days]).await?;
+    tx.commit().await
 }
 
 /// Begins the tx that keeps writers out until [`finish`].

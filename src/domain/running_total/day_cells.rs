@@ -1,0 +1,116 @@
+//! Which day cells make up a span of whole days.
+//!
+//! A ranking needs what every account moved in a window: it adds up cells that hold all
+//! accounts' sums of one day, of four days, of sixteen, and so on. Spans of a level begin
+//! at multiples of their length, counted from the Unix epoch, so any run of days is at
+//! most three cells a level on either side.
+
+use std::ops::Range;
+
+/// How many cells of a level make one of the next.
+pub const FANOUT: i64 = 4;
+
+/// Levels: spans of 1 to 4,096 days.
+pub const LEVELS: u8 = 7;
+
+/// Accounts whose numbers share a cell.
+pub const GROUP_ACCOUNTS: i64 = 4_096;
+
+/// Microseconds in a day.
+pub const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+/// A span of days.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct DaySpan {
+    /// The span is `FANOUT` to the power of the level days long.
+    pub level: u8,
+    /// Number of the span in its level; 0 begins at the Unix epoch.
+    pub number: i64,
+}
+
+impl DaySpan {
+    /// The spans that hold a day, one a level. Days are counted from the Unix epoch.
+    pub fn of_day(day: i64) -> impl Iterator<Item = Self> {
+        (0..LEVELS).map(move |level| Self { level, number: day.div_euclid(length(level)) })
+    }
+
+    /// The days of the span.
+    #[must_use]
+    pub fn days(self) -> Range<i64> {
+        let length = length(self.level);
+        self.number * length..(self.number + 1) * length
+    }
+}
+
+/// The day of an instant (microseconds since the Unix epoch), counted from the epoch.
+#[must_use]
+pub fn day_of(instant: i64) -> i64 {
+    instant.div_euclid(MICROS_PER_DAY)
+}
+
+/// The number of the group that an account's sums are kept in.
+#[must_use]
+pub fn group_of(account_id: i64) -> i64 {
+    account_id.div_euclid(GROUP_ACCOUNTS)
+}
+
+/// The spans that together make up the days, in no order.
+#[must_use]
+pub fn cover(days: Range<i64>) -> Vec<DaySpan> {
+    let mut spans = Vec::new();
+    let (mut first, mut end) = (days.start, days.end);
+    // From the shortest spans to the longest, from both sides inwards.
+    for level in 0..LEVELS {
+        if first >= end {
+            break;
+        }
+        let is_last = level + 1 == LEVELS;
+        while first < end && (is_last || first.rem_euclid(FANOUT) != 0) {
+            spans.push(DaySpan { level, number: first });
+            first += 1;
+        }
+        while first < end && end.rem_euclid(FANOUT) != 0 {
+            end -= 1;
+            spans.push(DaySpan { level, number: end });
+        }
+        first = first.div_euclid(FANOUT);
+        end = end.div_euclid(FANOUT);
+    }
+    spans
+}
+
+fn length(level: u8) -> i64 {
+    FANOUT.pow(u32::from(level))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_year_is_few_cells() {
+        for first in 0..5_000 {
+            assert!(cover(first..first + 365).len() <= 25, "{first}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_day_is_covered_once(first in -800_000i64..3_000_000, length in 0i64..9_000) {
+            let mut days: Vec<_> =
+                cover(first..first + length).into_iter().flat_map(DaySpan::days).collect();
+            days.sort_unstable();
+            prop_assert_eq!(days, (first..first + length).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn a_day_lies_in_its_spans(day in any::<i32>()) {
+            let day = i64::from(day);
+            for span in DaySpan::of_day(day) {
+                prop_assert!(span.days().contains(&day));
+            }
+        }
+    }
+}

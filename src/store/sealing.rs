@@ -1,0 +1,319 @@
+//! Folding rows into running totals: which cells to read and write, level by level. What
+//! becomes of a cell is `domain::running_total`'s business.
+
+use std::collections::{BTreeMap, HashMap};
+
+use tokio_postgres::{Client, Row};
+
+use crate::{
+    domain::{
+        direction::Direction,
+        running_total::{
+            cell::Cell,
+            day_cells::DaySpan,
+            rows::{DayCellKey, RowChange, SeriesKey, Side, by_day, by_series},
+            tree::{Changes, merge_level},
+        },
+    },
+    store::{
+        StoreError, StoreErrorKind, instant::Micros, numeric::ScaledNumeric, statement::statement,
+        tx::Tx,
+    },
+};
+
+/// Cells that are written by one statement: bounds its message.
+const WRITTEN_CELLS: usize = 2_000;
+
+/// How the rows that are folded lie in time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Spread {
+    /// Whole days: cells between the first and the last row of a series are all touched.
+    Dense,
+    /// Anywhere.
+    Scattered,
+}
+
+/// Folds up to `rows_max` corrections in one tx; returns how many, `None` if somebody else
+/// is folding.
+///
+/// # Errors
+/// If the database refuses; then nothing was folded.
+pub async fn seal(client: &Client, rows_max: i64) -> Result<Option<usize>, StoreError> {
+    let tx = Tx::begin(client, "seal").await?;
+    let rows = statement!("seal_lock").query(client, &[]).await?;
+    if !rows.first().is_some_and(|row| row.get("is_ours")) {
+        tx.roll_back().await?;
+        return Ok(None);
+    }
+    let taken = statement!("seal_take").query(client, &[&rows_max]).await?;
+    let changes: Vec<_> = taken.iter().map(row_change).collect();
+    drop(taken);
+    fold(client, &changes, Spread::Scattered).await?;
+    tx.commit().await?;
+    Ok(Some(changes.len()))
+}
+
+/// Corrections that wait, counted up to `count_max`.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn backlog(client: &Client, count_max: i64) -> Result<i64, StoreError> {
+    let rows = statement!("seal_backlog").query(client, &[&count_max]).await?;
+    Ok(rows.first().map_or(0, |row| row.get("correction_count")))
+}
+
+fn row_change(row: &Row) -> RowChange {
+    let amount: ScaledNumeric = row.get("amount");
+    RowChange {
+        instant: row.get::<_, Micros>("occurred_at").0,
+        sender_id: row.get("sender_id"),
+        receiver_id: row.get("receiver_id"),
+        asset_id: row.get("asset_id"),
+        count: row.get("row_count"),
+        scale: amount.scale,
+        amount: amount.whole,
+    }
+}
+
+/// Folds rows into the running totals, within the caller's tx.
+///
+/// # Errors
+/// If the database refuses, or a cell that is stored is broken.
+pub async fn fold(client: &Client, rows: &[RowChange], spread: Spread) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    for side in Side::EVERY {
+        fold_series(client, by_series(rows, side), spread).await?;
+    }
+    for direction in [Direction::Sender, Direction::Receiver] {
+        fold_days(client, by_day(rows, direction)).await?;
+    }
+    Ok(())
+}
+
+/// A series that one level after the other of its tree is changed.
+struct Pending {
+    key: SeriesKey,
+    /// Its highest level; -1 without a tree.
+    height: i16,
+    changes: Changes,
+}
+
+async fn fold_series(
+    client: &Client,
+    series: Vec<(SeriesKey, Changes)>,
+    spread: Spread,
+) -> Result<(), StoreError> {
+    let heights = heights(client, series.iter().map(|(key, _)| *key)).await?;
+    let mut pending: Vec<_> = series
+        .into_iter()
+        .zip(heights)
+        .map(|((key, changes), height)| Pending { key, height, changes })
+        .collect();
+    let mut level = 0;
+    while !pending.is_empty() {
+        let mut cells = covering_cells(client, level, &pending, spread).await?;
+        let mut written = Writer::new(client);
+        let mut above = Vec::new();
+        for Pending { key, height, changes } in pending {
+            let own = cells.remove(&key).unwrap_or_default();
+            let is_highest = i16::from(level) >= height;
+            let merged = merge_level(level, is_highest, own.into_values().collect(), changes);
+            for cell in &merged.written {
+                written.add(key, level, cell).await?;
+            }
+            if let Some(changes) = merged.above {
+                above.push(Pending { key, height, changes });
+            }
+        }
+        written.send().await?;
+        pending = above;
+        level += 1;
+    }
+    Ok(())
+}
+
+async fn heights(
+    client: &Client,
+    keys: impl Iterator<Item = SeriesKey>,
+) -> Result<Vec<i16>, StoreError> {
+    let columns = SeriesColumns::of(keys);
+    let rows = statement!("seal_heights")
+        .query(client, &[&columns.accounts, &columns.assets, &columns.directions])
+        .await?;
+    Ok(rows.iter().map(|row| row.get::<_, Option<i16>>("height").unwrap_or(-1)).collect())
+}
+
+/// The cells of a level that changes fall into, by series and where they begin.
+async fn covering_cells(
+    client: &Client,
+    level: u8,
+    pending: &[Pending],
+    spread: Spread,
+) -> Result<HashMap<SeriesKey, BTreeMap<i64, Cell>>, StoreError> {
+    let existing = || pending.iter().filter(|own| own.height >= i16::from(level));
+    let rows = if spread == Spread::Dense && level == 0 {
+        let columns = SeriesColumns::of(existing().map(|own| own.key));
+        let edge = |own: &Pending, last: bool| {
+            let parts = &own.changes.parts;
+            let part = if last { parts.last() } else { parts.first() };
+            Micros(part.map_or(i64::MIN, |part| part.key))
+        };
+        let first: Vec<_> = existing().map(|own| edge(own, false)).collect();
+        let last: Vec<_> = existing().map(|own| edge(own, true)).collect();
+        let SeriesColumns { accounts, assets, directions } = columns;
+        statement!("seal_cells_between")
+            .query(client, &[&accounts, &assets, &directions, &first, &last])
+            .await?
+    } else {
+        let each =
+            || existing().flat_map(|own| own.changes.parts.iter().map(|part| (own.key, part)));
+        let SeriesColumns { accounts, assets, directions } =
+            SeriesColumns::of(each().map(|(key, _)| key));
+        let instants: Vec<_> = each().map(|(_, part)| Micros(part.key)).collect();
+        let level = i16::from(level);
+        statement!("seal_cells_at")
+            .query(client, &[&accounts, &assets, &directions, &instants, &level])
+            .await?
+    };
+    let mut cells: HashMap<SeriesKey, BTreeMap<i64, Cell>> = HashMap::new();
+    for row in &rows {
+        let key = SeriesKey {
+            account_id: row.get("account_id"),
+            asset_id: row.get("asset_id"),
+            direction: row.get("direction"),
+        };
+        let cell = decode(row.get("cell"))?;
+        cells.entry(key).or_default().insert(row.get::<_, Micros>("start_at").0, cell);
+    }
+    Ok(cells)
+}
+
+fn decode(bytes: &[u8]) -> Result<Cell, StoreError> {
+    Cell::decode(bytes)
+        .map_err(|broken| StoreError::with_source(StoreErrorKind::Unexpected, "seal", broken))
+}
+
+/// Keys of series, a column each.
+struct SeriesColumns {
+    accounts: Vec<i64>,
+    assets: Vec<i32>,
+    directions: Vec<i16>,
+}
+
+impl SeriesColumns {
+    fn of(keys: impl Iterator<Item = SeriesKey>) -> Self {
+        let mut columns = Self { accounts: Vec::new(), assets: Vec::new(), directions: Vec::new() };
+        for key in keys {
+            columns.accounts.push(key.account_id);
+            columns.assets.push(key.asset_id);
+            columns.directions.push(key.direction);
+        }
+        columns
+    }
+}
+
+/// Gathers cells and writes many with one statement.
+struct Writer<'a> {
+    client: &'a Client,
+    keys: Vec<SeriesKey>,
+    levels: Vec<i16>,
+    starts: Vec<Micros>,
+    cells: Vec<Vec<u8>>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(client: &'a Client) -> Self {
+        Self { client, keys: Vec::new(), levels: Vec::new(), starts: Vec::new(), cells: Vec::new() }
+    }
+
+    async fn add(&mut self, key: SeriesKey, level: u8, cell: &Cell) -> Result<(), StoreError> {
+        self.keys.push(key);
+        self.levels.push(i16::from(level));
+        self.starts.push(Micros(cell.key));
+        self.cells.push(cell.encode());
+        if self.cells.len() < WRITTEN_CELLS {
+            return Ok(());
+        }
+        self.send().await
+    }
+
+    async fn send(&mut self) -> Result<(), StoreError> {
+        if self.cells.is_empty() {
+            return Ok(());
+        }
+        let SeriesColumns { accounts, assets, directions } = SeriesColumns::of(self.keys.drain(..));
+        let levels = std::mem::take(&mut self.levels);
+        let starts = std::mem::take(&mut self.starts);
+        let cells = std::mem::take(&mut self.cells);
+        statement!("seal_cells_write")
+            .query(self.client, &[&accounts, &assets, &directions, &levels, &starts, &cells])
+            .await
+            .map(drop)
+    }
+}
+
+/// Keys of day cells, a column each.
+#[derive(Default)]
+struct DayColumns {
+    assets: Vec<i32>,
+    directions: Vec<i16>,
+    levels: Vec<i16>,
+    spans: Vec<i64>,
+    groups: Vec<i64>,
+}
+
+impl DayColumns {
+    fn of<'k>(keys: impl Iterator<Item = &'k DayCellKey>) -> Self {
+        let mut columns = Self::default();
+        for key in keys {
+            columns.assets.push(key.asset_id);
+            columns.directions.push(key.direction);
+            columns.levels.push(i16::from(key.span.level));
+            columns.spans.push(key.span.number);
+            columns.groups.push(key.account_group);
+        }
+        columns
+    }
+}
+
+async fn fold_days(client: &Client, days: Vec<(DayCellKey, Changes)>) -> Result<(), StoreError> {
+    let mut days = days.into_iter().peekable();
+    while days.peek().is_some() {
+        // A few hundred at a time: a cell of a busy day is some 30 kB.
+        let some: Vec<_> = days.by_ref().take(WRITTEN_CELLS / 8).collect();
+        let columns = DayColumns::of(some.iter().map(|(key, _)| key));
+        let DayColumns { assets, directions, levels, spans, groups } = &columns;
+        let rows = statement!("seal_day_cells")
+            .query(client, &[assets, directions, levels, spans, groups])
+            .await?;
+        let mut before = HashMap::new();
+        for row in &rows {
+            before.insert(day_cell_key(row), decode(row.get("cell"))?);
+        }
+        let merged = some.into_iter().map(|(key, changes)| {
+            let mut cell = before.remove(&key).unwrap_or_else(|| Cell::empty(0));
+            cell.merge(changes.scale, changes.parts, false);
+            cell.encode()
+        });
+        let cells: Vec<_> = merged.collect();
+        statement!("seal_day_cells_write")
+            .query(client, &[assets, directions, levels, spans, groups, &cells])
+            .await?;
+    }
+    Ok(())
+}
+
+fn day_cell_key(row: &Row) -> DayCellKey {
+    let level: i16 = row.get("level");
+    DayCellKey {
+        asset_id: row.get("asset_id"),
+        direction: row.get("direction"),
+        span: DaySpan {
+            level: u8::try_from(level).unwrap_or(u8::MAX),
+            number: row.get("span_number"),
+        },
+        account_group: row.get("account_group"),
+    }
+}
