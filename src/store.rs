@@ -26,6 +26,7 @@ pub mod sum_amount;
 pub mod tx;
 
 pub use error::{StoreError, StoreErrorKind};
-pub use pool::{Database, DatabaseTarget};
+pub use pool::{Database, DatabaseTarget, Reader};
+pub use session::Snapshot;
 /// A connection of one's own, outside the pool.
 pub use tokio_postgres::Client as Connection;

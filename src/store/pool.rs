@@ -1,6 +1,6 @@
 //! The pool of connections, and connections of one's own.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
 use tokio_postgres::{Client, Config, NoTls, Row};
@@ -10,7 +10,7 @@ use crate::{
     config::PoolSettings,
     store::{
         StoreError, StoreErrorKind,
-        session::{Answer, Params, Session},
+        session::{Answer, Params, Session, Snapshot},
         statement::Statement,
     },
 };
@@ -121,6 +121,23 @@ impl Database {
         }
     }
 
+    /// Opens a snapshot on a pooled connection, for several statements that must see one
+    /// state of the database. It must be ended by [`Snapshot::end`].
+    ///
+    /// Tried once more if the connection turns out to be dead, as for
+    /// statements that stand alone; what is read through it is not.
+    ///
+    /// # Errors
+    /// If the database cannot answer.
+    pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        match self.session().await?.snapshot().await {
+            Err(error) if error.kind() == StoreErrorKind::Disconnected => {
+                self.session().await?.snapshot().await
+            }
+            other => other,
+        }
+    }
+
     /// Closes the pool and waits for what runs beside it: connections of one's own, and
     /// statements that are being cancelled. Says whether all of it ended in time.
     pub async fn close(&self, deadline: Duration) -> bool {
@@ -169,4 +186,34 @@ fn connect_error(source: tokio_postgres::Error) -> StoreError {
         return StoreError::with_source(StoreErrorKind::Disconnected, CONNECT, error);
     }
     error
+}
+
+/// Where a function of the store reads: on its own, or together with others.
+#[derive(Clone, Copy)]
+pub enum Reader<'a> {
+    /// One statement on a pooled connection.
+    Pool(&'a Database),
+    /// In a snapshot that others read in too.
+    Snapshot(&'a Snapshot),
+}
+
+impl Reader<'_> {
+    /// Runs a statement that only reads.
+    ///
+    /// # Errors
+    /// If the database cannot answer.
+    pub async fn read(
+        self,
+        statement: Statement,
+        params: &Params<'_>,
+    ) -> Result<Answer<Vec<Row>>, StoreError> {
+        match self {
+            Self::Pool(database) => database.read(statement, params).await,
+            Self::Snapshot(snapshot) => {
+                let begun_at = Instant::now();
+                let value = snapshot.rows(statement, params).await?;
+                Ok(Answer { value, took: begun_at.elapsed() })
+            }
+        }
+    }
 }

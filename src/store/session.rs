@@ -4,7 +4,8 @@
 //! dropped (deadline, vanished client) leaves its statement running, and a cancel
 //! request is aimed at the backend, not at the statement: it may hit whatever runs
 //! there next. So a session that is dropped while busy leaves the pool for good: it
-//! cancels until the statement has ended, and closes.
+//! cancels until the statement has ended, and closes. The same holds for a session with
+//! an open tx: it goes back to the pool only when the tx has ended in order.
 
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,13 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 /// Wait for the end of a cancelled statement before it is cancelled again; doubled each
 /// time.
 const CANCEL_PAUSE: Duration = Duration::from_millis(20);
+
+/// Begins the tx of a snapshot.
+const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// Stem that errors of beginning and ending a snapshot carry in the place of a
+/// statement's.
+const SNAPSHOT: &str = "snapshot";
 
 /// Values that are bound to a statement.
 pub type Params<'a> = [&'a (dyn ToSql + Sync)];
@@ -42,7 +50,7 @@ impl<T> Answer<T> {
 }
 
 /// A pooled connection. Goes back to the pool when dropped idle; is cancelled and
-/// closed when dropped busy.
+/// closed when dropped busy: while a statement runs or a tx is open.
 pub(crate) struct Session {
     object: Option<Object>,
     is_busy: bool,
@@ -60,26 +68,39 @@ impl Session {
         statement: Statement,
         params: &Params<'_>,
     ) -> Result<Answer<Vec<Row>>, StoreError> {
-        let object = self.object.as_ref().expect("a session holds a connection until it was used");
         let begun_at = Instant::now();
         self.is_busy = true;
-        let outcome = async {
-            let prepared = object.prepare_cached(statement.text).await?;
-            object.query(&prepared, params).await
-        }
-        .await;
+        let outcome = query(self.object(), statement, params).await;
         self.is_busy = false;
-        let value = match outcome {
-            Ok(rows) => rows,
-            Err(source) => {
-                let error = StoreError::from_postgres(statement.stem, source);
-                if error.kind() == StoreErrorKind::Disconnected {
-                    self.give_up();
-                }
-                return Err(error);
-            }
-        };
-        Ok(Answer { value, took: begun_at.elapsed() })
+        match outcome {
+            Ok(value) => Ok(Answer { value, took: begun_at.elapsed() }),
+            Err(source) => Err(self.fail(statement.stem, source)),
+        }
+    }
+
+    /// Opens a snapshot on the session: what is read through it is as of one moment.
+    pub(crate) async fn snapshot(mut self) -> Result<Snapshot, StoreError> {
+        let begun_at = Instant::now();
+        // From here on a tx may be open: the session is busy until it has ended.
+        self.is_busy = true;
+        let outcome = self.object().batch_execute(BEGIN_SNAPSHOT).await;
+        match outcome {
+            Ok(()) => Ok(Snapshot { session: self, begun_at }),
+            Err(source) => Err(self.fail(SNAPSHOT, source)),
+        }
+    }
+
+    fn object(&self) -> &Object {
+        self.object.as_ref().expect("a session holds a connection until it was used")
+    }
+
+    /// The error of a failed statement; a broken connection leaves the pool.
+    fn fail(&mut self, stem: &'static str, source: tokio_postgres::Error) -> StoreError {
+        let error = StoreError::from_postgres(stem, source);
+        if error.kind() == StoreErrorKind::Disconnected {
+            self.give_up();
+        }
+        error
     }
 
     /// Takes a broken connection out of the pool, which does not see at once that it is
@@ -87,6 +108,59 @@ impl Session {
     fn give_up(&mut self) {
         if let Some(object) = self.object.take() {
             drop(Object::take(object));
+        }
+    }
+}
+
+async fn query(
+    object: &Object,
+    statement: Statement,
+    params: &Params<'_>,
+) -> Result<Vec<Row>, tokio_postgres::Error> {
+    let prepared = object.prepare_cached(statement.text).await?;
+    object.query(&prepared, params).await
+}
+
+/// Several statements that read one and the same state of the database, in a tx that can
+/// only read.
+///
+/// It is ended by [`Snapshot::end`]. Dropped before that, for whatever reason (an error,
+/// a deadline, a client that went away), it takes its connection out of the pool: what
+/// runs is cancelled, and the tx ends with the connection.
+pub struct Snapshot {
+    session: Session,
+    begun_at: Instant,
+}
+
+impl Snapshot {
+    /// Runs a statement and reads all its rows. Statements that are asked at the same
+    /// time are sent together and answered in turn.
+    ///
+    /// # Errors
+    /// What the database says. After an error the snapshot is of no more use.
+    pub async fn rows(
+        &self,
+        statement: Statement,
+        params: &Params<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        query(self.session.object(), statement, params)
+            .await
+            .map_err(|source| StoreError::from_postgres(statement.stem, source))
+    }
+
+    /// Ends the tx and gives the connection back; says how long the database took from
+    /// the beginning of the snapshot on.
+    ///
+    /// # Errors
+    /// If the connection broke.
+    pub async fn end(mut self) -> Result<Duration, StoreError> {
+        // In a failed tx this is a ROLLBACK: either way it is over.
+        match self.session.object().batch_execute("COMMIT").await {
+            Ok(()) => {
+                self.session.is_busy = false;
+                Ok(self.begun_at.elapsed())
+            }
+            Err(source) => Err(self.session.fail(SNAPSHOT, source)),
         }
     }
 }

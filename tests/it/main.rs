@@ -21,6 +21,7 @@ mod rights;
 mod scheduler;
 mod seed;
 mod seed_kills;
+mod snapshots;
 mod stops;
 mod sum_amount;
 mod support;
