@@ -1,12 +1,13 @@
 //! The questions that Daybook answers: sums and ranks over windows of time.
 
+pub mod explanation;
 pub mod rank;
 pub mod sum_amount;
 
 use crate::{
     domain::asset::{Asset, SEEDED_ASSET_CODE},
     error::Error,
-    store::{Database, assets::Assets},
+    store::{Database, assets::Assets, shared_sums::SharedSums},
 };
 
 /// Answers questions about one database.
@@ -14,13 +15,18 @@ use crate::{
 pub struct Analytics {
     database: Database,
     assets: Assets,
+    sums: SharedSums,
 }
 
 impl Analytics {
     /// Answers from this database.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { assets: Assets::new(database.clone()), database }
+        Self {
+            assets: Assets::new(database.clone()),
+            sums: SharedSums::new(database.clone()),
+            database,
+        }
     }
 
     /// The asset of this code, the seeded one for no code; `None` if there is none.

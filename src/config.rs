@@ -61,9 +61,14 @@ pub struct ClusterSettings {
 /// Connections to the database.
 #[derive(Args, Clone, Debug)]
 pub struct PoolSettings {
-    /// Most connections to the database
+    /// Most connections to the database for statements that read rows
     #[arg(long, env = "DAYBOOK_POOL_SIZE", default_value_t = 8, value_name = "N")]
     pub pool_size: usize,
+
+    /// Most connections to the database for sums from running totals; questions that come
+    /// while all are at work share a statement
+    #[arg(long, env = "DAYBOOK_TOTALS_POOL_SIZE", default_value_t = 2, value_name = "N")]
+    pub totals_pool_size: usize,
 
     /// Longest wait for a free connection, in milliseconds; then UNAVAILABLE
     #[arg(long, env = "DAYBOOK_POOL_WAIT_MS", default_value_t = 1_000, value_name = "MS")]
@@ -116,6 +121,18 @@ pub enum Scheduler {
     Cron,
     /// A ticker in the server, under an advisory lock.
     Ticker,
+}
+
+/// When written rows are folded into running totals.
+#[derive(Args, Clone, Debug)]
+pub struct SealingSettings {
+    /// Fold corrections into running totals as soon as there are so many
+    #[arg(long, env = "DAYBOOK_SEAL_ROWS", default_value_t = 20_000, value_name = "ROWS")]
+    pub seal_rows: u32,
+
+    /// Fold corrections into running totals after this time, however few, in seconds
+    #[arg(long, env = "DAYBOOK_SEAL_SECONDS", default_value_t = 30, value_name = "SECONDS")]
+    pub seal_seconds: u64,
 }
 
 /// What the seeder fills an empty database with.
@@ -266,6 +283,9 @@ pub struct ServeSettings {
     /// Daily partitions.
     #[command(flatten)]
     pub partitions: PartitionSettings,
+    /// Running totals.
+    #[command(flatten)]
+    pub sealing: SealingSettings,
     /// What an empty database is filled with.
     #[command(flatten)]
     pub seed: SeedSettings,

@@ -8,6 +8,7 @@ pub mod accept;
 pub mod analytics_service;
 pub mod deadline;
 pub mod decode;
+mod explanation;
 pub mod health;
 pub mod ledger_service;
 mod list_users;

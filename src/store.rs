@@ -8,6 +8,7 @@
 pub mod assets;
 pub mod binary_copy;
 pub mod content_hash;
+mod day_sums;
 pub mod error;
 pub mod instant;
 pub mod leaf;
@@ -21,6 +22,7 @@ pub mod sealing;
 pub mod seed;
 pub mod server_facts;
 pub mod session;
+pub mod shared_sums;
 pub mod statement;
 pub mod sum_amount;
 pub mod tx;

@@ -3,6 +3,7 @@
 pub mod migrate;
 pub mod partitions;
 pub mod pulse;
+pub mod sealing;
 pub mod server_check;
 
 use std::fmt;

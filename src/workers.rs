@@ -3,3 +3,4 @@
 
 pub mod database_health;
 pub mod partition_upkeep;
+pub mod sealing;

@@ -1,5 +1,5 @@
--- Count, sum and sum of squares of what subjects moved in windows, from running totals: any
--- number of questions in one snapshot.
+-- Count and sum of what subjects moved in windows, from running totals: any number of
+-- questions in one snapshot.
 -- One array element a question: $1 what the subject is (0 a user with all wallets, 1 a user's
 -- payments account, 2 an account), $2 user_uuid (0 and 1), $3 network and $4 address (2),
 -- $5 asset_id, $6 direction (0 sender, 1 receiver), $7 window start (inside), $8 window end
@@ -29,7 +29,6 @@ SELECT
     c.correction_count,
     c.row_count,
     c.sum_amount,
-    c.sum_of_squares,
     CASE WHEN $9::boolean THEN (SELECT min(occurred_at) FROM corrections) END AS sealed_until
 FROM question q
 LEFT JOIN LATERAL (
@@ -99,8 +98,7 @@ LEFT JOIN LATERAL (
     SELECT
         count(*) AS correction_count,
         sum(m.row_count) AS row_count,
-        sum(m.row_count * m.amount) AS sum_amount,
-        sum(m.row_count * m.amount * m.amount) AS sum_of_squares
+        sum(m.row_count * m.amount) AS sum_amount
     FROM (
         SELECT f.row_count, f.amount
         FROM corrections f

@@ -1,13 +1,16 @@
 //! Who ranks highest in a window?
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 pub use crate::store::rank::RankedUser;
 use crate::{
-    analytics::Analytics,
+    analytics::{
+        Analytics,
+        explanation::{Explanation, Verification},
+    },
     domain::{
         account::{Address, Network},
         asset::Asset,
@@ -18,6 +21,7 @@ use crate::{
     },
     error::{Error, ErrorKind},
     store::{
+        pool::Reader,
         rank::{self, Measure, Snapshot},
         session::Answer,
     },
@@ -42,6 +46,10 @@ pub struct RankQuestion {
     pub page_size: usize,
     /// Largest population that is ranked.
     pub population_max: u64,
+    /// Whether the answer says how it was made.
+    pub explain: bool,
+    /// Whether the ranking is also computed from the rows.
+    pub verify: bool,
 }
 
 /// One member's place.
@@ -73,6 +81,10 @@ pub struct RankAnswer<M> {
     pub as_of: DateTime<Utc>,
     /// How long the database took.
     pub took: Duration,
+    /// How it was made, if that was asked.
+    pub explanation: Option<Explanation>,
+    /// What the rows say, if that was asked.
+    pub verification: Option<Verification>,
 }
 
 impl Analytics {
@@ -87,9 +99,19 @@ impl Analytics {
         after: Option<RankCursor<Uuid>>,
         standing_of: Option<Uuid>,
     ) -> Result<RankAnswer<RankedUser>, Error> {
-        let answer = rank::rank_users(&self.database, measure(question)).await?;
+        let session = self.database.snapshot().await?;
+        let measured = rank::rank_users(&session, measure(question)).await?;
+        let scanned = match question.verify {
+            true => {
+                Some(rank::scan_rank_users(Reader::Snapshot(&session), measure(question)).await?)
+            }
+            false => None,
+        };
+        let measured = Answer { value: measured, took: session.end().await? };
         let key = |user: &RankedUser| user.user_uuid;
-        finish(question, after, standing_of, answer, key, "user").await
+        let verification = scanned.map(|scanned| verify(&measured.value, scanned, key));
+        let answer = finish(question, after, standing_of, measured, key, "user").await?;
+        Ok(RankAnswer { verification, ..answer })
     }
 
     /// Ranks the accounts of a network.
@@ -103,9 +125,21 @@ impl Analytics {
         after: Option<RankCursor<String>>,
         standing_of: Option<Address>,
     ) -> Result<RankAnswer<String>, Error> {
-        let answer = rank::rank_accounts(&self.database, measure(question), network).await?;
+        let session = self.database.snapshot().await?;
+        let measured = rank::rank_accounts(&session, measure(question), network).await?;
+        let scanned = match question.verify {
+            true => {
+                let reader = Reader::Snapshot(&session);
+                Some(rank::scan_rank_accounts(reader, measure(question), network).await?)
+            }
+            false => None,
+        };
+        let measured = Answer { value: measured, took: session.end().await? };
+        let verification = scanned.map(|scanned| verify(&measured.value, scanned, String::clone));
         let standing_of = standing_of.map(|address| address.as_str().to_owned());
-        finish(question, after, standing_of, answer, String::clone, "account").await
+        let answer =
+            finish(question, after, standing_of, measured, String::clone, "account").await?;
+        Ok(RankAnswer { verification, ..answer })
     }
 }
 
@@ -117,7 +151,29 @@ fn measure(question: &RankQuestion) -> Measure {
         needs_squares: question.metric.needs_squares(),
         // One more than allowed shows that there are too many.
         members_max: i64::try_from(question.population_max).unwrap_or(i64::MAX).saturating_add(1),
+        with_sealed_until: question.explain,
     }
+}
+
+/// Holds what running totals say of every member against the rows.
+fn verify<M: Clone, K: Ord>(
+    measured: &Snapshot<M>,
+    scanned: Snapshot<M>,
+    key_of: impl Fn(&M) -> K,
+) -> Verification {
+    let rows_scanned = scanned.members.iter().map(|(_, moments)| moments.count).sum();
+    let mut rows: BTreeMap<_, _> =
+        scanned.members.into_iter().map(|(member, moments)| (key_of(&member), moments)).collect();
+    let mut differences = 0;
+    for (member, moments) in &measured.members {
+        differences += usize::from(rows.remove(&key_of(member)).as_ref() != Some(moments));
+    }
+    differences += rows.len();
+    let population = measured.members.len();
+    let difference = (differences > 0).then(|| {
+        format!("running totals and rows differ for {differences} of {population} members")
+    });
+    Verification { difference, rows_scanned }
 }
 
 /// Ranks a snapshot on a thread of its own: a large population takes its time, and
@@ -139,6 +195,8 @@ where
             "the population is larger than --rank-population-max",
         )));
     }
+    let made = answer.value.made;
+    let is_explained = question.explain;
     let question = question.clone();
     let is_standing_wanted = standing_of.is_some();
     let ranking = tokio::task::spawn_blocking(move || {
@@ -149,7 +207,16 @@ where
     if is_standing_wanted && ranked.value.standing.is_none() {
         return Err(Error::new(ErrorKind::NotFound(what)));
     }
-    Ok(RankAnswer { took: ranked.took, ..ranked.value })
+    let explanation = is_explained.then(|| Explanation {
+        sealed_until: made.sealed_until,
+        cells_read: made.cells,
+        corrections_read: made.corrections,
+        raw_rows_read: made.rows,
+        partitions_touched: made.partitions,
+        took: ranked.took,
+        questions_together: 1,
+    });
+    Ok(RankAnswer { took: ranked.took, explanation, ..ranked.value })
 }
 
 /// Ranks what a snapshot measured: pure.
@@ -202,6 +269,8 @@ fn rank_snapshot<M: Clone, K: Ord + Clone>(
         standing,
         as_of: snapshot.as_of,
         took: Duration::ZERO,
+        explanation: None,
+        verification: None,
     }
 }
 

@@ -22,6 +22,8 @@ struct Problems(Vec<String>);
 pub(super) fn serve(settings: &ServeSettings) -> anyhow::Result<Option<SeedPlan>> {
     let mut problems = Problems::default();
     problems.shared(&settings.database, &settings.pool, &settings.partitions);
+    problems.range("--seal-rows", u64::from(settings.sealing.seal_rows), 1, 1_000_000);
+    problems.range("--seal-seconds", settings.sealing.seal_seconds, 1, 3_600);
     let server = &settings.server;
     problems.range("--request-timeout-ms", server.request_timeout_ms, 1, DAY_MS);
     problems.range("--first-bytes-timeout-ms", server.first_bytes_timeout_ms, 1, DAY_MS);
@@ -64,6 +66,7 @@ impl Problems {
             self.0.push(error.to_string());
         }
         self.range("--pool-size", pool.pool_size as u64, 1, 10_000);
+        self.range("--totals-pool-size", pool.totals_pool_size as u64, 1, 10_000);
         self.range("--pool-wait-ms", pool.pool_wait_ms, 1, DAY_MS);
         self.range("--connect-timeout-ms", pool.connect_timeout_ms, 1, DAY_MS);
         self.range("--statement-timeout-ms", pool.statement_timeout_ms, 1, DAY_MS);

@@ -13,7 +13,7 @@ use crate::{
         database::{self, OpenDatabase, Ownership},
         introduction, signals,
     },
-    config::{LogSettings, PartitionSettings, SeedSettings, ServeSettings},
+    config::{LogSettings, SeedSettings, ServeSettings},
     grpc::{
         self,
         serve::{Services, Signals, Stop},
@@ -25,6 +25,7 @@ use crate::{
         migrate,
         partitions::{self, Keeper, PartitionUpkeep},
         pulse::Pulse,
+        sealing::{Sealing, SealingPolicy},
         server_check,
     },
     workers::{self, partition_upkeep::Round},
@@ -95,7 +96,7 @@ async fn run(
     let mut workers = Workers::default();
     let work = async {
         let keeper = prepare(settings, plan, database).await?;
-        workers.start(database, (keeper, &settings.partitions), serving, &drain);
+        workers.start(database, (keeper, settings), serving, &drain);
         started.send_replace(true);
         let where_it_is = opened.describe(&settings.database);
         let is_open = grpc::serve::is_reflection_open(&settings.server);
@@ -165,7 +166,7 @@ impl Workers {
     fn start(
         &mut self,
         database: &Database,
-        (keeper, settings): (Keeper, &PartitionSettings),
+        (keeper, settings): (Keeper, &ServeSettings),
         serving: watch::Sender<bool>,
         stop: &CancellationToken,
     ) {
@@ -176,13 +177,22 @@ impl Workers {
         });
         let round = match keeper {
             Keeper::Ticker => Round::Maintain,
-            Keeper::Cron => Round::Look(settings.partition_days_ahead),
+            Keeper::Cron => Round::Look(settings.partitions.partition_days_ahead),
         };
-        let interval = Duration::from_secs(settings.ticker_seconds);
+        let interval = Duration::from_secs(settings.partitions.ticker_seconds);
         let (upkeep, upkeep_stop) = (PartitionUpkeep::new(database.clone()), stop.clone());
         self.tasks.spawn(async move {
             workers::partition_upkeep::run(upkeep, round, interval, upkeep_stop).await;
             "partition upkeep"
+        });
+        let policy = SealingPolicy {
+            rows: i64::from(settings.sealing.seal_rows),
+            interval: Duration::from_secs(settings.sealing.seal_seconds),
+        };
+        let (sealing, sealing_stop) = (Sealing::new(database.clone()), stop.clone());
+        self.tasks.spawn(async move {
+            workers::sealing::run(sealing, policy, sealing_stop).await;
+            "sealing"
         });
     }
 

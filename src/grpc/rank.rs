@@ -17,7 +17,7 @@ use crate::{
     },
     error::{Error, ErrorKind},
     grpc::{
-        decode, page_token,
+        decode, explanation, page_token,
         pb::v1::{
             self, AccountKey, RankRequest, RankResponse, RankRow,
             rank_request::{Population, StandingOf},
@@ -104,6 +104,8 @@ async fn decode_request(
             include_idle: request.include_idle,
             page_size: page_size?,
             population_max: limits.population_max,
+            explain: request.explain,
+            verify: request.verify,
         };
         Some((scope?, question))
     })();
@@ -211,8 +213,8 @@ fn encode<M>(answer: RankAnswer<M>, row: impl Fn(Place<M>) -> RankRow) -> RankRe
         asset: String::new(),
         as_of: Some(decode::timestamp(answer.as_of)),
         database_seconds: answer.took.as_secs_f64(),
-        explanation: None,
-        verification: None,
+        explanation: answer.explanation.map(explanation::explanation_pb),
+        verification: answer.verification.map(explanation::verification_pb),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     },
     error::Error,
     grpc::{
-        decode,
+        decode, explanation,
         pb::v1::{SumAmountRequest, SumAmountResponse, sum_amount_request},
         violations::Violations,
     },
@@ -25,8 +25,8 @@ pub(super) async fn sum_amount(
         window: Some(decode::window_pb(question.window)),
         asset: question.asset.code.to_string(),
         database_seconds: answer.took.as_secs_f64(),
-        explanation: None,
-        verification: None,
+        explanation: answer.explanation.map(explanation::explanation_pb),
+        verification: answer.verification.map(explanation::verification_pb),
     })
 }
 
@@ -50,6 +50,8 @@ async fn question(analytics: &Analytics, request: &SumAmountRequest) -> Result<S
             asset: asset?,
             window: window?,
             direction: direction?,
+            explain: request.explain,
+            verify: request.verify,
         })
     })();
     violations.finish(question)

@@ -61,7 +61,8 @@ impl TransactionsApi {
         let asset = self.analytics.find_asset(SEEDED_ASSET_CODE).await?;
         let asset = asset.ok_or_else(|| Error::new(ErrorKind::Internal))?;
         let subject = Subject::PaymentsAccount(user_uuid);
-        let question = SumQuestion { subject, asset, window, direction };
+        let question =
+            SumQuestion { subject, asset, window, direction, explain: false, verify: false };
         let answer = self.analytics.sum_amount(&question).await?;
         Ok(SumAmountResponse {
             sum_amount: answer.sum_amount,

@@ -49,6 +49,11 @@ impl StoreError {
         Self { kind, stem, source: None }
     }
 
+    /// A statement whose outcome nobody will tell any more.
+    pub(crate) fn lost(stem: &'static str) -> Self {
+        Self::new(StoreErrorKind::Unexpected, stem)
+    }
+
     /// A failure with a cause that is not Postgres's own.
     #[must_use]
     pub fn with_source(

@@ -30,10 +30,12 @@ pub struct DatabaseTarget {
     pub schema: String,
 }
 
-/// The database, by way of a bounded pool.
+/// The database, by way of two bounded pools: statements that scan rows cannot keep those
+/// that look up running totals waiting.
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
+    totals_pool: Pool,
     config: Config,
     schema: String,
     connect_timeout: Duration,
@@ -49,24 +51,15 @@ impl Database {
         let connect_timeout = Duration::from_millis(settings.connect_timeout_ms);
         let mut config = target.config.clone();
         config.application_name("daybook").connect_timeout(connect_timeout);
-        config.options(session_options(&target.schema, settings.statement_timeout_ms));
-        let manager = Manager::from_config(
-            config.clone(),
-            NoTls,
-            ManagerConfig { recycling_method: RecyclingMethod::Fast },
-        );
-        let pool = Pool::builder(manager)
-            .max_size(settings.pool_size)
-            .wait_timeout(Some(Duration::from_millis(settings.pool_wait_ms)))
-            .create_timeout(Some(connect_timeout))
-            .recycle_timeout(Some(RECYCLE_TIMEOUT))
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|source| {
-                StoreError::with_source(StoreErrorKind::Unexpected, CONNECT, source)
-            })?;
+        let options = session_options(&target.schema, settings.statement_timeout_ms);
+        config.options(format!("{options} {PLANNED_FOR_VALUES}"));
+        let pool = new_pool(config.clone(), settings, settings.pool_size)?;
+        let mut totals_config = config.clone();
+        totals_config.options(format!("{options} {PLANNED_ONCE}"));
+        let totals_pool = new_pool(totals_config, settings, settings.totals_pool_size)?;
         Ok(Self {
             pool,
+            totals_pool,
             config,
             schema: target.schema.clone(),
             connect_timeout,
@@ -89,7 +82,9 @@ impl Database {
         let mut config = self.config.clone();
         let options = session_options(&self.schema, 0);
         // A tx that keeps writers out of a load waits idle for as long as the load takes.
-        config.options(format!("{options} -c idle_in_transaction_session_timeout=0"));
+        config.options(format!(
+            "{options} {PLANNED_FOR_VALUES} -c idle_in_transaction_session_timeout=0"
+        ));
         let connecting = tokio::time::timeout(self.connect_timeout, config.connect(NoTls));
         let (client, connection) = connecting
             .await
@@ -121,6 +116,32 @@ impl Database {
         }
     }
 
+    /// Runs a statement that reads running totals, as [`Self::read`] does but on a
+    /// connection that plans it once: it must not name a partitioned table.
+    pub(crate) async fn read_totals(
+        &self,
+        statement: Statement,
+        params: &Params<'_>,
+    ) -> Result<Answer<Vec<Row>>, StoreError> {
+        let first = self.totals_session().await?.rows(statement, params).await;
+        match first {
+            Err(error) if error.kind() == StoreErrorKind::Disconnected => {
+                self.totals_session().await?.rows(statement, params).await
+            }
+            other => other,
+        }
+    }
+
+    /// Connections for statements that read running totals.
+    pub(crate) fn totals_pool_size(&self) -> usize {
+        self.totals_pool.status().max_size
+    }
+
+    /// Runs a task that [`Self::close`] waits for.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
     /// Opens a snapshot on a pooled connection, for several statements that must see one
     /// state of the database. It must be ended by [`Snapshot::end`].
     ///
@@ -142,6 +163,7 @@ impl Database {
     /// statements that are being cancelled. Says whether all of it ended in time.
     pub async fn close(&self, deadline: Duration) -> bool {
         self.pool.close();
+        self.totals_pool.close();
         self.tasks.close();
         tokio::time::timeout(deadline, self.tasks.wait()).await.is_ok()
     }
@@ -150,16 +172,45 @@ impl Database {
         let object = self.pool.get().await.map_err(pool_error)?;
         Ok(Session::new(object, self.tasks.clone()))
     }
+
+    async fn totals_session(&self) -> Result<Session, StoreError> {
+        let object = self.totals_pool.get().await.map_err(pool_error)?;
+        Ok(Session::new(object, self.tasks.clone()))
+    }
 }
 
-/// What every session is set to. Plans are made for the values at hand: a generic
-/// plan would open and lock every partition, and it is chosen from the sixth run
-/// of a prepared statement on.
+fn new_pool(config: Config, settings: &PoolSettings, size: usize) -> Result<Pool, StoreError> {
+    let manager = Manager::from_config(
+        config,
+        NoTls,
+        ManagerConfig { recycling_method: RecyclingMethod::Fast },
+    );
+    Pool::builder(manager)
+        .max_size(size)
+        .wait_timeout(Some(Duration::from_millis(settings.pool_wait_ms)))
+        .create_timeout(Some(Duration::from_millis(settings.connect_timeout_ms)))
+        .recycle_timeout(Some(RECYCLE_TIMEOUT))
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(|source| StoreError::with_source(StoreErrorKind::Unexpected, CONNECT, source))
+}
+
+/// Plans are made for the values at hand: a generic plan would open and lock every
+/// partition, and it is chosen from the sixth run of a prepared statement on.
+const PLANNED_FOR_VALUES: &str = "-c plan_cache_mode=force_custom_plan";
+
+/// Plans are made once and go by indexes alone, however small or new to the planner a
+/// table is: planning would cost more than the answer, and a plan that was made while there
+/// were no corrections must not read all of them later.
+const PLANNED_ONCE: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off \
+                            -c enable_bitmapscan=off -c enable_hashjoin=off \
+                            -c enable_mergejoin=off";
+
+/// What every session is set to.
 fn session_options(schema: &str, statement_timeout_ms: u64) -> String {
     format!(
         "-c search_path={schema} -c timezone=UTC -c datestyle=ISO \
-         -c plan_cache_mode=force_custom_plan -c statement_timeout={statement_timeout_ms} \
-         -c jit=off -c idle_session_timeout=0"
+         -c statement_timeout={statement_timeout_ms} -c jit=off -c idle_session_timeout=0"
     )
 }
 
@@ -209,11 +260,32 @@ impl Reader<'_> {
     ) -> Result<Answer<Vec<Row>>, StoreError> {
         match self {
             Self::Pool(database) => database.read(statement, params).await,
-            Self::Snapshot(snapshot) => {
-                let begun_at = Instant::now();
-                let value = snapshot.rows(statement, params).await?;
-                Ok(Answer { value, took: begun_at.elapsed() })
-            }
+            Self::Snapshot(snapshot) => read_in(snapshot, statement, params).await,
         }
     }
+
+    /// Runs a statement that reads running totals and no partitioned table.
+    ///
+    /// # Errors
+    /// If the database cannot answer.
+    pub async fn read_totals(
+        self,
+        statement: Statement,
+        params: &Params<'_>,
+    ) -> Result<Answer<Vec<Row>>, StoreError> {
+        match self {
+            Self::Pool(database) => database.read_totals(statement, params).await,
+            Self::Snapshot(snapshot) => read_in(snapshot, statement, params).await,
+        }
+    }
+}
+
+async fn read_in(
+    snapshot: &Snapshot,
+    statement: Statement,
+    params: &Params<'_>,
+) -> Result<Answer<Vec<Row>>, StoreError> {
+    let begun_at = Instant::now();
+    let value = snapshot.rows(statement, params).await?;
+    Ok(Answer { value, took: begun_at.elapsed() })
 }

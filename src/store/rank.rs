@@ -1,4 +1,5 @@
-//! The exact moments of every member of a population in a window, from the rows.
+//! The exact moments of every member of a population in a window: from totals by day and
+//! the rows of the days that the window cuts, or, to verify them, from all of its rows.
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
@@ -6,7 +7,10 @@ use uuid::Uuid;
 
 use crate::{
     domain::{account::Network, direction::Direction, metric::Moments, window::Window},
-    store::{Database, StoreError, numeric::Numeric, session::Answer, statement::statement},
+    store::{
+        StoreError, day_sums::DaySums, numeric::Numeric, pool::Reader,
+        session::Snapshot as Session, statement::statement,
+    },
 };
 
 /// What moved in a window, per member, as of one snapshot.
@@ -16,6 +20,29 @@ pub struct Snapshot<M> {
     pub members: Vec<(M, Moments)>,
     /// The database's clock at the snapshot.
     pub as_of: DateTime<Utc>,
+    /// What it was made of; nothing for what was scanned.
+    pub made: MadeOf,
+}
+
+impl<M> Snapshot<M> {
+    fn empty() -> Self {
+        Self { members: Vec::new(), as_of: DateTime::default(), made: MadeOf::default() }
+    }
+}
+
+/// What a measurement from running totals was made of.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct MadeOf {
+    /// Day cells.
+    pub cells: u64,
+    /// Corrections.
+    pub corrections: i64,
+    /// Rows.
+    pub rows: i64,
+    /// Parts of days whose rows were read.
+    pub partitions: i64,
+    /// Rows before this instant are all sealed; asked for, and `None` if all rows are.
+    pub sealed_until: Option<DateTime<Utc>>,
 }
 
 /// A user as a ranking shows it.
@@ -40,16 +67,98 @@ pub struct Measure {
     pub needs_squares: bool,
     /// Most members that are measured.
     pub members_max: i64,
+    /// Whether it is wanted until when everything is sealed.
+    pub with_sealed_until: bool,
 }
 
-/// Measures every user.
+/// Measures every user, from running totals.
 ///
 /// # Errors
 /// If the database cannot answer.
 pub async fn rank_users(
-    database: &Database,
+    session: &Session,
     measure: Measure,
-) -> Result<Answer<Snapshot<RankedUser>>, StoreError> {
+) -> Result<Snapshot<RankedUser>, StoreError> {
+    let members = async {
+        let rows = session.rows(statement!("rank_users"), &[&measure.members_max]).await?;
+        Ok(rows.first().map(UserColumns::read))
+    };
+    let (members, sums) = tokio::try_join!(members, DaySums::read(session, &measure))?;
+    let Some(users) = members else { return Ok(Snapshot::empty()) };
+    let (moments, made) = sums.of_owners(users.user_ids.len(), &users.wallets())?;
+    let names = users.user_uuids.into_iter().zip(users.usernames);
+    let members = names.map(|(user_uuid, username)| RankedUser { user_uuid, username });
+    Ok(Snapshot { members: members.zip(moments).collect(), as_of: users.as_of, made })
+}
+
+/// Measures every account of a network, from running totals; members are addresses.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn rank_accounts(
+    session: &Session,
+    measure: Measure,
+    network: &Network,
+) -> Result<Snapshot<String>, StoreError> {
+    let network = network.as_str();
+    let members = async {
+        let params = [&network as _, &measure.members_max as _];
+        session.rows(statement!("rank_accounts"), &params).await
+    };
+    let (rows, sums) = tokio::try_join!(members, DaySums::read(session, &measure))?;
+    let Some(row) = rows.first() else { return Ok(Snapshot::empty()) };
+    let accounts: Vec<i64> = row.get("account_ids");
+    let addresses: Vec<String> = row.get("addresses");
+    let mut owned: Vec<_> =
+        accounts.into_iter().enumerate().map(|(owner, account)| (account, owner)).collect();
+    owned.sort_unstable();
+    let (moments, made) = sums.of_owners(addresses.len(), &owned)?;
+    let members = addresses.into_iter().zip(moments).collect();
+    Ok(Snapshot { members, as_of: row.get("as_of"), made })
+}
+
+/// Who is ranked among users, and which accounts are whose.
+struct UserColumns {
+    as_of: DateTime<Utc>,
+    user_ids: Vec<i64>,
+    user_uuids: Vec<Uuid>,
+    usernames: Vec<String>,
+    wallet_user_ids: Vec<i64>,
+    wallet_account_ids: Vec<i64>,
+}
+
+impl UserColumns {
+    fn read(row: &Row) -> Self {
+        Self {
+            as_of: row.get("as_of"),
+            user_ids: row.get("user_ids"),
+            user_uuids: row.get("user_uuids"),
+            usernames: row.get("usernames"),
+            wallet_user_ids: row.get("wallet_user_ids"),
+            wallet_account_ids: row.get("wallet_account_ids"),
+        }
+    }
+
+    /// Accounts with the place of the user who tracks them, accounts ascending.
+    fn wallets(&self) -> Vec<(i64, usize)> {
+        let owner = |user_id: &i64| self.user_ids.binary_search(user_id).ok();
+        let wallets = self.wallet_user_ids.iter().zip(&self.wallet_account_ids);
+        let mut wallets: Vec<_> = wallets
+            .filter_map(|(user_id, account_id)| Some((*account_id, owner(user_id)?)))
+            .collect();
+        wallets.sort_unstable();
+        wallets
+    }
+}
+
+/// Measures every user by reading all rows of the window.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn scan_rank_users(
+    reader: Reader<'_>,
+    measure: Measure,
+) -> Result<Snapshot<RankedUser>, StoreError> {
     let statement = match measure.direction {
         Direction::Sender => statement!("rank_users_sender"),
         Direction::Receiver => statement!("rank_users_receiver"),
@@ -62,24 +171,22 @@ pub async fn rank_users(
         &measure.needs_squares as _,
         &measure.members_max as _,
     ];
-    let answer = database.read(statement, &params).await?;
-    Ok(answer.map(|rows| {
-        snapshot(&rows, |row| {
-            let user_uuid = row.get::<_, Option<Uuid>>("user_uuid")?;
-            Some(RankedUser { user_uuid, username: row.get("username") })
-        })
+    let answer = reader.read(statement, &params).await?;
+    Ok(snapshot(&answer.value, |row| {
+        let user_uuid = row.get::<_, Option<Uuid>>("user_uuid")?;
+        Some(RankedUser { user_uuid, username: row.get("username") })
     }))
 }
 
-/// Measures every account of a network; members are addresses.
+/// Measures every account of a network by reading all rows of the window.
 ///
 /// # Errors
 /// If the database cannot answer.
-pub async fn rank_accounts(
-    database: &Database,
+pub async fn scan_rank_accounts(
+    reader: Reader<'_>,
     measure: Measure,
     network: &Network,
-) -> Result<Answer<Snapshot<String>>, StoreError> {
+) -> Result<Snapshot<String>, StoreError> {
     let statement = match measure.direction {
         Direction::Sender => statement!("rank_accounts_sender"),
         Direction::Receiver => statement!("rank_accounts_receiver"),
@@ -93,14 +200,14 @@ pub async fn rank_accounts(
         &network as _,
         &measure.members_max as _,
     ];
-    let answer = database.read(statement, &params).await?;
-    Ok(answer.map(|rows| snapshot(&rows, |row| row.get::<_, Option<String>>("address"))))
+    let answer = reader.read(statement, &params).await?;
+    Ok(snapshot(&answer.value, |row| row.get::<_, Option<String>>("address")))
 }
 
 fn snapshot<M>(rows: &[Row], member: impl Fn(&Row) -> Option<M>) -> Snapshot<M> {
     let as_of = rows.first().map_or_else(DateTime::default, |row| row.get("as_of"));
     let members = rows.iter().filter_map(|row| Some((member(row)?, moments(row)))).collect();
-    Snapshot { members, as_of }
+    Snapshot { members, as_of, made: MadeOf::default() }
 }
 
 fn moments(row: &Row) -> Moments {

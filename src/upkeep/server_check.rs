@@ -98,12 +98,12 @@ fn judge(facts: &ServerFacts, pool: &PoolSettings) -> Result<(), String> {
             ));
         }
     }
-    let needed = pool.pool_size + CONNECTIONS_BESIDE;
+    let needed = pool.pool_size + pool.totals_pool_size + CONNECTIONS_BESIDE;
     if i64::try_from(needed).is_ok_and(|needed| needed > facts.connections_max) {
         return Err(format!(
-            "max_connections is too small: --pool-size {} and {CONNECTIONS_BESIDE} more are \
-             needed, and the server has {} for ordinary roles",
-            pool.pool_size, facts.connections_max
+            "max_connections is too small: --pool-size {}, --totals-pool-size {} and \
+             {CONNECTIONS_BESIDE} more are needed, and the server has {} for ordinary roles",
+            pool.pool_size, pool.totals_pool_size, facts.connections_max
         ));
     }
     Ok(())
@@ -127,6 +127,7 @@ mod tests {
         change(&mut facts);
         let pool = PoolSettings {
             pool_size: 8,
+            totals_pool_size: 2,
             pool_wait_ms: 1,
             connect_timeout_ms: 1,
             statement_timeout_ms: 1,

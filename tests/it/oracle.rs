@@ -15,6 +15,7 @@ use daybook::grpc::pb::{
         sum_amount_request::Subject,
     },
 };
+use daybook::upkeep::sealing::seal_once;
 use prost_types::Timestamp;
 use rand::RngExt;
 use tonic::transport::Channel;
@@ -77,7 +78,14 @@ async fn answers_equal_the_oracles_while_rows_change() {
         let questions: Vec<_> = (0..AT_ONCE).map(|_| world.question(&views)).collect();
         let answers = questions.iter().zip(channels.iter().cycle());
         let answers = answers.map(|(question, channel)| question.ask(channel.clone()));
-        futures_util::future::join_all(answers).await;
+        // Sealing goes on while questions are asked, and changes no answer.
+        let seals = world.rng.random_ratio(1, 5);
+        let sealing = async {
+            if seals {
+                seal_once(&service.database).await.unwrap();
+            }
+        };
+        tokio::join!(futures_util::future::join_all(answers), sealing);
         for question in &questions {
             *kinds.entry(question.name()).or_default() += 1;
         }

@@ -79,6 +79,47 @@ pub fn cover(days: Range<i64>) -> Vec<DaySpan> {
     spans
 }
 
+/// How a window is made up of whole days and of parts of days, all in microseconds since
+/// the Unix epoch. No part is longer than half a day.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WindowParts {
+    /// Whole days, counted from the epoch.
+    pub days: Range<i64>,
+    /// Parts of days that count beside them.
+    pub added: Vec<Range<i64>>,
+    /// Parts of the whole days that do not count.
+    pub taken: Vec<Range<i64>>,
+}
+
+/// Takes a window apart.
+#[must_use]
+pub fn take_apart(window: &Range<i64>) -> WindowParts {
+    const HALF: i64 = MICROS_PER_DAY / 2;
+    let midnight = |day: i64| day * MICROS_PER_DAY;
+    let (first, last) = (day_of(window.start), day_of(window.end - 1));
+    let mut parts = WindowParts { days: first..last + 1, added: Vec::new(), taken: Vec::new() };
+    if first == last && window.end - window.start <= HALF {
+        parts.days = first..first;
+        parts.added.push(window.clone());
+        return parts;
+    }
+    let before = midnight(first)..window.start;
+    if first < last && before.end - before.start > HALF {
+        parts.days.start += 1;
+        parts.added.push(window.start..midnight(first + 1));
+    } else if !before.is_empty() {
+        parts.taken.push(before);
+    }
+    let after = window.end..midnight(last + 1);
+    if first < last && after.end - after.start > HALF {
+        parts.days.end -= 1;
+        parts.added.push(midnight(last)..window.end);
+    } else if !after.is_empty() {
+        parts.taken.push(after);
+    }
+    parts
+}
+
 fn length(level: u8) -> i64 {
     FANOUT.pow(u32::from(level))
 }
@@ -103,6 +144,30 @@ mod tests {
                 cover(first..first + length).into_iter().flat_map(DaySpan::days).collect();
             days.sort_unstable();
             prop_assert_eq!(days, (first..first + length).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn parts_make_up_the_window(
+            start in -3 * MICROS_PER_DAY..3 * MICROS_PER_DAY,
+            length in prop_oneof![1..MICROS_PER_DAY / 8, 1..5 * MICROS_PER_DAY],
+            at in -4 * MICROS_PER_DAY..9 * MICROS_PER_DAY,
+            is_at_edge in any::<bool>(),
+        ) {
+            let window = start..start + length;
+            let parts = take_apart(&window);
+            let at = if is_at_edge { start + length } else { at };
+            for at in [at - 1, at] {
+                let holds = |parts: &[Range<i64>]| {
+                    i32::try_from(parts.iter().filter(|part| part.contains(&at)).count()).unwrap()
+                };
+                let in_days = i32::from(parts.days.contains(&day_of(at)));
+                let counted = in_days + holds(&parts.added) - holds(&parts.taken);
+                prop_assert_eq!(counted, i32::from(window.contains(&at)));
+            }
+            for part in parts.added.iter().chain(&parts.taken) {
+                prop_assert!(!part.is_empty() && part.end - part.start <= MICROS_PER_DAY / 2);
+                prop_assert_eq!(day_of(part.start), day_of(part.end - 1));
+            }
         }
 
         #[test]

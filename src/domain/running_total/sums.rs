@@ -47,6 +47,12 @@ impl Sums {
         Self { count: -self.count, sum: self.sum.negated(), squares: self.squares.negated() }
     }
 
+    /// The same without squares, where nobody asks for them.
+    #[must_use]
+    pub fn without_squares(self) -> Self {
+        Self { squares: Whole::ZERO, ..self }
+    }
+
     /// The same at a scale that is larger by `digits`.
     #[must_use]
     pub fn shifted(&self, digits: u32) -> Self {

@@ -1,0 +1,182 @@
+//! Sums of all accounts in a window: cells of whole days, corrections in them, and the rows
+//! of the parts of days at the edges.
+
+use tokio_postgres::Row;
+
+use crate::{
+    domain::{
+        direction::Direction,
+        metric::Moments,
+        running_total::{
+            cell::{self, CellHead},
+            day_cells::{MICROS_PER_DAY, WindowParts, cover, take_apart},
+            rows::direction_number,
+            sums::{ScaledSums, Sums},
+        },
+    },
+    store::{
+        StoreError, StoreErrorKind,
+        instant::Micros,
+        numeric::Numeric,
+        rank::{MadeOf, Measure},
+        session::Snapshot,
+        statement::statement,
+    },
+};
+
+/// What was read for a window.
+pub(crate) struct DaySums {
+    cells: Vec<Row>,
+    others: Vec<(i64, ScaledSums)>,
+    needs_squares: bool,
+    made: MadeOf,
+}
+
+impl DaySums {
+    /// Reads what a window is made of.
+    pub(crate) async fn read(session: &Snapshot, measure: &Measure) -> Result<Self, StoreError> {
+        let window = measure.window;
+        let parts =
+            take_apart(&(window.start().timestamp_micros()..window.end().timestamp_micros()));
+        let edges = futures_util::future::try_join_all(
+            parts.added.iter().chain(&parts.taken).map(|edge| read_edge(session, measure, edge)),
+        );
+        let (cells, corrections, edges, sealed_until) = tokio::try_join!(
+            read_cells(session, measure, &parts),
+            read_corrections(session, measure, &parts),
+            edges,
+            read_sealed_until(session, measure),
+        )?;
+        let mut made = MadeOf {
+            cells: cells.len() as u64,
+            partitions: i64::try_from(edges.len()).unwrap_or(i64::MAX),
+            sealed_until,
+            ..MadeOf::default()
+        };
+        let mut others = Vec::new();
+        for row in &corrections {
+            made.corrections += row.get::<_, i64>("correction_count");
+            others.push((row.get("account_id"), sums_of(row)));
+        }
+        for (place, rows) in edges.iter().enumerate() {
+            for row in rows {
+                made.rows += row.get::<_, i64>("transaction_count");
+                let mut sums = sums_of(row);
+                if place >= parts.added.len() {
+                    sums.sums = sums.sums.negated();
+                }
+                others.push((row.get("account_id"), sums));
+            }
+        }
+        Ok(Self { cells, others, needs_squares: measure.needs_squares, made })
+    }
+
+    /// The moments of owners, of whom there are so many: `accounts` has their accounts,
+    /// ascending, each with its owner's place; an account may have several owners.
+    pub(crate) fn of_owners(
+        &self,
+        owner_count: usize,
+        accounts: &[(i64, usize)],
+    ) -> Result<(Vec<Moments>, MadeOf), StoreError> {
+        let mut scale = self.others.iter().map(|(_, sums)| sums.scale).max().unwrap_or(0);
+        for row in &self.cells {
+            let head = cell::visit(row.get("cell"), |_, _| false).map_err(broken)?;
+            scale = scale.max(head.scale);
+        }
+        let mut owners = vec![Sums::ZERO; owner_count];
+        let mut add = |from: usize, account_id: i64, sums: &Sums| {
+            let rest = &accounts[from..];
+            // Both sides ascend, so the next one is nearly always close by.
+            let skipped = rest.iter().take_while(|(own, _)| *own < account_id).count();
+            for (_, owner) in rest[skipped..].iter().take_while(|(own, _)| *own == account_id) {
+                owners[*owner].add(sums);
+            }
+            from + skipped
+        };
+        let first_place = |account_id: i64| accounts.partition_point(|(own, _)| *own < account_id);
+        for row in &self.cells {
+            let mut from = None;
+            let _: CellHead = cell::visit(row.get("cell"), |own_scale, part| {
+                let place = from.unwrap_or_else(|| first_place(part.key));
+                from = Some(match scale - own_scale {
+                    0 => add(place, part.key, &part.sums),
+                    digits => add(place, part.key, &part.sums.shifted(digits)),
+                });
+                true
+            })
+            .map_err(broken)?;
+        }
+        for (account_id, sums) in &self.others {
+            let shifted = sums.sums.shifted(scale - sums.scale);
+            add(first_place(*account_id), *account_id, &shifted);
+        }
+        let to_moments = |sums: Sums| {
+            let sums = if self.needs_squares { sums } else { sums.without_squares() };
+            sums.to_moments(scale)
+        };
+        Ok((owners.into_iter().map(to_moments).collect(), self.made))
+    }
+}
+
+fn broken(broken: cell::BrokenCell) -> StoreError {
+    StoreError::with_source(StoreErrorKind::Unexpected, "rank_day_totals", broken)
+}
+
+fn sums_of(row: &Row) -> ScaledSums {
+    ScaledSums::from_moments(&Moments {
+        count: row.get("transaction_count"),
+        sum: row.get::<_, Numeric>("sum_amount").0,
+        sum_of_squares: row.get::<_, Numeric>("sum_of_squares").0,
+    })
+}
+
+async fn read_cells(
+    session: &Snapshot,
+    measure: &Measure,
+    parts: &WindowParts,
+) -> Result<Vec<Row>, StoreError> {
+    let spans = cover(parts.days.clone());
+    let levels: Vec<_> = spans.iter().map(|span| i16::from(span.level)).collect();
+    let numbers: Vec<_> = spans.iter().map(|span| span.number).collect();
+    let direction = direction_number(measure.direction);
+    session
+        .rows(statement!("rank_day_totals"), &[&measure.asset_id, &direction, &levels, &numbers])
+        .await
+}
+
+async fn read_corrections(
+    session: &Snapshot,
+    measure: &Measure,
+    parts: &WindowParts,
+) -> Result<Vec<Row>, StoreError> {
+    let direction = direction_number(measure.direction);
+    let instant = |day: i64| Micros(day.saturating_mul(MICROS_PER_DAY));
+    let (start, end) = (instant(parts.days.start), instant(parts.days.end));
+    session
+        .rows(statement!("rank_corrections"), &[&measure.asset_id, &direction, &start, &end])
+        .await
+}
+
+async fn read_edge(
+    session: &Snapshot,
+    measure: &Measure,
+    edge: &std::ops::Range<i64>,
+) -> Result<Vec<Row>, StoreError> {
+    let statement = match measure.direction {
+        Direction::Sender => statement!("rank_edge_sender"),
+        Direction::Receiver => statement!("rank_edge_receiver"),
+    };
+    let (start, end) = (Micros(edge.start), Micros(edge.end));
+    session.rows(statement, &[&measure.asset_id, &start, &end, &measure.needs_squares]).await
+}
+
+async fn read_sealed_until(
+    session: &Snapshot,
+    measure: &Measure,
+) -> Result<Option<chrono::DateTime<chrono::Utc>>, StoreError> {
+    if !measure.with_sealed_until {
+        return Ok(None);
+    }
+    let rows = session.rows(statement!("sealed_until"), &[]).await?;
+    Ok(rows.first().and_then(|row| row.get("sealed_until")))
+}
