@@ -1,5 +1,6 @@
 //! The one place where things are wired, in the order in which they start and stop.
 
+mod bench;
 mod checks;
 mod database;
 mod health;
@@ -8,6 +9,7 @@ mod serve;
 mod signals;
 mod tools;
 
+pub use bench::bench;
 pub use health::ask_health;
 pub use serve::serve;
 pub use tools::{days, fill, migrate, psql};

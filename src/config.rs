@@ -5,10 +5,14 @@
 //! nothing but a binary depends on the process environment. `app` checks them together,
 //! before a port opens or a process starts.
 
+mod bench;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
+
+pub use bench::{BenchDirection, BenchMetric, BenchSettings, Call, Mix, WindowLength, WindowShape};
 
 /// Where the database is: a private Postgres, or a server given by URL.
 #[derive(Args, Clone, Debug)]

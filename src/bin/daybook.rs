@@ -28,6 +28,7 @@ async fn main() -> ExitCode {
         Some(Command::Health(arguments)) => {
             app::ask_health(&arguments.address).await.map(|()| ExitCode::SUCCESS)
         }
+        Some(Command::Bench(settings)) => Box::pin(app::bench(&settings)).await,
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("daybook: {error:#}");
