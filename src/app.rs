@@ -1,5 +1,6 @@
 //! The one place where things are wired, in the order in which they start and stop.
 
+mod audit;
 mod bench;
 mod checks;
 mod database;
@@ -9,6 +10,7 @@ mod serve;
 mod signals;
 mod tools;
 
+pub use audit::audit;
 pub use bench::bench;
 pub use health::ask_health;
 pub use serve::serve;

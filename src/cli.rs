@@ -36,6 +36,9 @@ pub enum Command {
     Migrate(MigrateArgs),
     /// Make the daily partitions of past days, for rows that SQL clients will write there
     Days(DaysArgs),
+    /// Hold every running total against the rows, and repair what differs if asked; exit code
+    /// 0 if all agree, 2 if something differs, 3 if it did and was repaired
+    Audit(AuditArgs),
     /// Open psql on the private Postgres, as a role that cannot bypass the triggers
     Psql(PsqlArgs),
     /// Ask a running Daybook whether it serves; exit code 0 if so
@@ -86,6 +89,20 @@ pub struct DaysArgs {
     /// Last day (UTC)
     #[arg(value_name = "TO")]
     pub last_day: NaiveDate,
+    /// Where the database is, and what its schema is brought to.
+    #[command(flatten)]
+    pub migrate: MigrateArgs,
+}
+
+/// `daybook audit`.
+#[derive(Args, Clone, Debug)]
+pub struct AuditArgs {
+    /// Build anew from the rows what differs, then audit again
+    #[arg(long, env = "DAYBOOK_AUDIT_REPAIR")]
+    pub repair: bool,
+    /// Units compared side by side [default: one a processor]
+    #[arg(long, env = "DAYBOOK_AUDIT_JOBS", value_name = "N")]
+    pub jobs: Option<usize>,
     /// Where the database is, and what its schema is brought to.
     #[command(flatten)]
     pub migrate: MigrateArgs,

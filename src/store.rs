@@ -6,6 +6,7 @@
 //! values of `domain`.
 
 pub mod assets;
+pub mod audit;
 pub mod binary_copy;
 pub mod content_hash;
 mod day_sums;

@@ -1,5 +1,6 @@
 //! What keeps the database fit to serve: migrations, partitions, checks at start.
 
+pub mod audit;
 pub mod migrate;
 pub mod partitions;
 pub mod pulse;

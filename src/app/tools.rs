@@ -98,11 +98,11 @@ pub async fn psql(arguments: &PsqlArgs) -> anyhow::Result<ExitCode> {
 
 /// Opens the database, does the work and closes it; a stop signal ends all but the closing,
 /// and is an error in the words given.
-async fn until_stopped(
+pub(super) async fn until_stopped<T>(
     settings: &DatabaseSettings,
     unfinished: &'static str,
-    work: impl AsyncFnOnce(&OpenDatabase) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
+    work: impl AsyncFnOnce(&OpenDatabase) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     // Before anything is started: a signal that nobody hears would leave it running.
     let stop = signals::listen()?;
     let opened = tokio::select! {
@@ -114,10 +114,12 @@ async fn until_stopped(
         () = stop.drain.cancelled() => Err(anyhow!(unfinished)),
     };
     let closed = opened.close().await;
-    outcome.and(closed)
+    let value = outcome?;
+    closed.map(|()| value)
 }
 
-async fn bring_up(
+/// Makes the database fit to work on.
+pub(super) async fn bring_up(
     database: &Database,
     pool: &PoolSettings,
     settings: &PartitionSettings,

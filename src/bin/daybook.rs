@@ -24,6 +24,10 @@ async fn main() -> ExitCode {
             Ok(()) => app::days(&arguments).await.map(|()| ExitCode::SUCCESS),
             Err(error) => Err(error),
         },
+        Some(Command::Audit(arguments)) => match telemetry::start(&arguments.migrate.logs) {
+            Ok(()) => app::audit(&arguments).await,
+            Err(error) => Err(error),
+        },
         Some(Command::Psql(arguments)) => app::psql(&arguments).await,
         Some(Command::Health(arguments)) => {
             app::ask_health(&arguments.address).await.map(|()| ExitCode::SUCCESS)

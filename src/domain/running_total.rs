@@ -10,6 +10,7 @@
 //!
 //! Pure: `store` reads and writes the cells.
 
+pub mod audit;
 pub mod cell;
 pub mod day_cells;
 pub mod prefix;

@@ -62,7 +62,8 @@ pub async fn backlog(client: &Client, count_max: i64) -> Result<i64, StoreError>
     Ok(rows.first().map_or(0, |row| row.get("correction_count")))
 }
 
-fn row_change(row: &Row) -> RowChange {
+/// Reads a row that a statement returns for the running totals.
+pub(crate) fn row_change(row: &Row) -> RowChange {
     let amount: ScaledNumeric = row.get("amount");
     RowChange {
         instant: row.get::<_, Micros>("occurred_at").0,
@@ -90,6 +91,21 @@ pub async fn fold(client: &Client, rows: &[RowChange], spread: Spread) -> Result
         fold_days(client, by_day(rows, direction)).await?;
     }
     Ok(())
+}
+
+/// Folds changes into one tree, within the caller's tx.
+///
+/// # Errors
+/// As for [`fold`].
+pub(crate) async fn fold_one(
+    client: &Client,
+    key: SeriesKey,
+    changes: Changes,
+) -> Result<(), StoreError> {
+    if changes.parts.is_empty() {
+        return Ok(());
+    }
+    fold_series(client, vec![(key, changes)], Spread::Dense).await
 }
 
 /// A series that one level after the other of its tree is changed.
@@ -295,14 +311,31 @@ async fn fold_days(client: &Client, days: Vec<(DayCellKey, Changes)>) -> Result<
         let merged = some.into_iter().map(|(key, changes)| {
             let mut cell = before.remove(&key).unwrap_or_else(|| Cell::empty(0));
             cell.merge(changes.scale, changes.parts, false);
-            cell.encode()
+            (key, cell)
         });
-        let cells: Vec<_> = merged.collect();
-        statement!("seal_day_cells_write")
-            .query(client, &[assets, directions, levels, spans, groups, &cells])
-            .await?;
+        write_day_cells(client, merged.collect()).await?;
     }
     Ok(())
+}
+
+/// Writes cells by day, within the caller's tx.
+///
+/// # Errors
+/// If the database refuses.
+pub(crate) async fn write_day_cells(
+    client: &Client,
+    cells: Vec<(DayCellKey, Cell)>,
+) -> Result<(), StoreError> {
+    if cells.is_empty() {
+        return Ok(());
+    }
+    let DayColumns { assets, directions, levels, spans, groups } =
+        DayColumns::of(cells.iter().map(|(key, _)| key));
+    let cells: Vec<_> = cells.iter().map(|(_, cell)| cell.encode()).collect();
+    statement!("seal_day_cells_write")
+        .query(client, &[&assets, &directions, &levels, &spans, &groups, &cells])
+        .await
+        .map(drop)
 }
 
 fn day_cell_key(row: &Row) -> DayCellKey {

@@ -1,0 +1,122 @@
+//! Holding stored cells against what the rows say. Pure.
+
+use std::collections::BTreeMap;
+
+use super::{
+    cell::{Cell, Part},
+    day_cells::day_of,
+    sums::{ScaledSums, Sums},
+    tree::Changes,
+};
+
+/// What rows add up to, by key: instants of a series, or accounts of a day.
+pub type Expected = BTreeMap<i64, ScaledSums>;
+
+/// Adds to what is expected of a key.
+pub fn expect(expected: &mut Expected, key: i64, scale: u32, sums: &Sums) {
+    expected.entry(key).or_insert(ScaledSums::ZERO).add(scale, sums);
+}
+
+/// What is expected, as changes to nothing.
+#[must_use]
+pub fn changes_of(expected: Expected) -> Changes {
+    let scale = expected.values().map(|sums| sums.scale).max().unwrap_or(0);
+    let parts = expected.into_iter().filter(|(_, sums)| !sums.sums.is_zero());
+    let part =
+        |(key, sums): (i64, ScaledSums)| Part { key, sums: sums.sums.shifted(scale - sums.scale) };
+    Changes { scale, parts: parts.map(part).collect() }
+}
+
+/// Something that does not agree.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Finding {
+    /// The stored totals of a day differ from those of the rows.
+    Day {
+        /// The day, counted from the Unix epoch.
+        day: i64,
+        /// What is stored.
+        stored: ScaledSums,
+        /// What the rows say.
+        rows: ScaledSums,
+    },
+    /// Cells contradict each other, or cannot be read.
+    Structure(&'static str),
+}
+
+/// Holds the leaves of a series against the rows, day by day. `expected` loses what agrees.
+#[must_use]
+pub fn compare_leaves(leaves: &[Cell], expected: Expected) -> Vec<Finding> {
+    let mut days: BTreeMap<i64, (ScaledSums, ScaledSums)> = BTreeMap::new();
+    let none = || (ScaledSums::ZERO, ScaledSums::ZERO);
+    let mut differing = BTreeMap::new();
+    let mut expected_left = expected.clone();
+    for leaf in leaves {
+        for part in &leaf.parts {
+            let day = day_of(part.key);
+            days.entry(day).or_insert_with(none).0.add(leaf.scale, &part.sums);
+            let mut difference = expected_left.remove(&part.key).unwrap_or(ScaledSums::ZERO);
+            difference.add(leaf.scale, &part.sums.negated());
+            if !difference.sums.is_zero() {
+                differing.insert(day, ());
+            }
+        }
+    }
+    for (instant, sums) in &expected_left {
+        if !sums.sums.is_zero() {
+            differing.insert(day_of(*instant), ());
+        }
+    }
+    for (instant, sums) in &expected {
+        days.entry(day_of(*instant)).or_insert_with(none).1.add(sums.scale, &sums.sums);
+    }
+    differing
+        .into_keys()
+        .map(|day| {
+            let (stored, rows) = days.remove(&day).unwrap_or_else(none);
+            Finding::Day { day, stored, rows }
+        })
+        .collect()
+}
+
+/// Holds the levels of a tree (the leaves first, each level's cells ascending) against each
+/// other: every cell must be in the one above with what it holds, and nothing else.
+#[must_use]
+pub fn compare_levels(levels: &[Vec<Cell>]) -> Option<Finding> {
+    for (place, cells) in levels.iter().enumerate() {
+        if cells.first().is_none_or(|first| first.key != i64::MIN) {
+            return Some(Finding::Structure("the first cell of a level is missing"));
+        }
+        let Some(above) = levels.get(place + 1) else {
+            let is_top = cells.len() == 1;
+            return (!is_top).then_some(Finding::Structure("the highest level has several cells"));
+        };
+        let mut parts =
+            above.iter().flat_map(|cell| cell.parts.iter().map(move |part| (cell, part)));
+        for cell in cells {
+            let Some((parent, part)) = parts.next().filter(|(_, part)| part.key == cell.key) else {
+                return Some(Finding::Structure("a cell is missing in the one above"));
+            };
+            let mut difference = ScaledSums { scale: parent.scale, sums: part.sums.clone() };
+            difference.add(cell.scale, &cell.total().negated());
+            if !difference.sums.is_zero() {
+                return Some(Finding::Structure("a cell differs from what the one above says"));
+            }
+        }
+        if parts.next().is_some() {
+            return Some(Finding::Structure("a cell above knows one that is missing"));
+        }
+    }
+    None
+}
+
+/// Holds a cell against sums by key; the two are equal where nothing is left.
+#[must_use]
+pub fn agrees(cell: Option<&Cell>, expected: &Expected) -> bool {
+    let mut left = expected.clone();
+    if let Some(cell) = cell {
+        for part in &cell.parts {
+            left.entry(part.key).or_insert(ScaledSums::ZERO).add(cell.scale, &part.sums.negated());
+        }
+    }
+    left.values().all(|sums| sums.sums.is_zero())
+}

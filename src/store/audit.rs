@@ -1,0 +1,393 @@
+//! What an audit reads: stored cells and the rows that they must come from, in one snapshot;
+//! and how it repairs what differs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use tokio_postgres::{Client, Row, types::ToSql};
+
+use crate::{
+    domain::{
+        direction::Direction,
+        running_total::{
+            audit::{Expected, agrees, changes_of, expect},
+            cell::Cell,
+            day_cells::{DaySpan, LEVELS, MICROS_PER_DAY, group_of},
+            rows::{ALL_ACCOUNTS, DayCellKey, RowChange, SeriesKey, direction_number},
+            sums::Sums,
+        },
+    },
+    store::{
+        StoreError,
+        instant::Micros,
+        numeric::ScaledNumeric,
+        sealing,
+        statement::{Statement, statement},
+        tx::Tx,
+    },
+};
+
+/// What there is to audit.
+#[derive(Clone, Debug)]
+pub struct AuditSpan {
+    /// First instant that can have rows; `None` without partitions.
+    pub first_at: Option<DateTime<Utc>>,
+    /// First instant that cannot have rows any more.
+    pub last_at: Option<DateTime<Utc>>,
+    /// Every asset.
+    pub asset_ids: Vec<i32>,
+    /// Every account, ascending.
+    pub account_ids: Vec<i64>,
+}
+
+/// Asks what there is.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn span(client: &Client) -> Result<AuditSpan, StoreError> {
+    let rows = statement!("audit_span").query(client, &[]).await?;
+    let accounts = statement!("audit_accounts").query(client, &[]).await?;
+    let first = rows.first();
+    Ok(AuditSpan {
+        first_at: first.and_then(|row| row.get("first_at")),
+        last_at: first.and_then(|row| row.get("last_at")),
+        asset_ids: first.map_or_else(Vec::new, |row| row.get("asset_ids")),
+        account_ids: accounts.iter().map(|row| row.get("account_id")).collect(),
+    })
+}
+
+/// Opens a snapshot for one unit of an audit; the caller ends it with [`Tx::roll_back`].
+///
+/// # Errors
+/// If the connection is gone.
+pub async fn snapshot(client: &Client) -> Result<Tx<'_>, StoreError> {
+    let tx = Tx::begin(client, "audit").await?;
+    tx.batch("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+    Ok(tx)
+}
+
+/// The stored cells of a tree, the leaves first; `None` in the place of one that cannot be
+/// read.
+#[derive(Debug, Default)]
+pub struct StoredTree {
+    /// One list a level, cells ascending.
+    pub levels: Vec<Vec<Cell>>,
+    /// Whether a cell could not be read, or lies elsewhere than it says.
+    pub is_broken: bool,
+}
+
+/// Trees and expectations by series.
+pub type Series = BTreeMap<SeriesKey, (StoredTree, Expected)>;
+
+/// Reads trees of accounts from `first` to `last` (both inside) and what the rows say.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn series(
+    client: &Client,
+    first: i64,
+    last: i64,
+    direction: Direction,
+) -> Result<Series, StoreError> {
+    let number = direction_number(direction);
+    let mut series = Series::new();
+    let cells = statement!("audit_cells").query(client, &[&first, &last, &number]).await?;
+    for row in &cells {
+        let (tree, _) = series.entry(key(row, number)).or_default();
+        let level = usize::try_from(row.get::<_, i16>("level")).unwrap_or(0);
+        tree.levels.resize_with(tree.levels.len().max(level + 1), Vec::new);
+        match Cell::decode(row.get("cell")) {
+            Ok(cell) if cell.key == row.get::<_, Micros>("start_at").0 => {
+                tree.levels[level].push(cell);
+            }
+            Ok(_) | Err(_) => tree.is_broken = true,
+        }
+    }
+    drop(cells);
+    let rows = match direction {
+        Direction::Sender => statement!("audit_rows_sender"),
+        Direction::Receiver => statement!("audit_rows_receiver"),
+    };
+    for (sign, found) in [
+        (1, rows.query(client, &[&first, &last]).await?),
+        (-1, statement!("audit_corrections").query(client, &[&first, &last, &number]).await?),
+    ] {
+        for row in &found {
+            let (_, expected) = series.entry(key(row, number)).or_default();
+            let (instant, scale, sums) = contribution(row, sign);
+            expect(expected, instant, scale, &sums);
+        }
+    }
+    Ok(series)
+}
+
+fn key(row: &Row, direction: i16) -> SeriesKey {
+    SeriesKey { account_id: row.get("account_id"), asset_id: row.get("asset_id"), direction }
+}
+
+fn contribution(row: &Row, sign: i64) -> (i64, u32, Sums) {
+    let amount: ScaledNumeric = row.get("amount");
+    let count = sign * i64::from(row.get::<_, i16>("row_count"));
+    (row.get::<_, Micros>("occurred_at").0, amount.scale, Sums::of(count, &amount.whole))
+}
+
+/// Rows of days less their corrections: what must be stored of them.
+pub struct DayRows {
+    rows: Vec<(i64, RowChange)>,
+}
+
+/// Reads the rows of an asset on days (counted from the Unix epoch, the last one outside).
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn day_rows(
+    client: &Client,
+    asset_id: i32,
+    days: &std::ops::Range<i64>,
+) -> Result<DayRows, StoreError> {
+    let (start, end) = (Micros(days.start * MICROS_PER_DAY), Micros(days.end * MICROS_PER_DAY));
+    let params: [&(dyn ToSql + Sync); 3] = [&asset_id, &start, &end];
+    let mut rows = Vec::new();
+    let statements: [(i16, Statement); 2] =
+        [(1, statement!("audit_rows_between")), (-1, statement!("audit_corrections_between"))];
+    for (sign, statement) in statements {
+        for row in statement.query(client, &params).await? {
+            let mut change = sealing::row_change(&row);
+            change.count *= sign;
+            rows.push((change.instant.div_euclid(MICROS_PER_DAY), change));
+        }
+    }
+    Ok(DayRows { rows })
+}
+
+impl DayRows {
+    /// What must be stored for all accounts together, by instant.
+    #[must_use]
+    pub fn by_instant(&self) -> Expected {
+        let mut expected = Expected::new();
+        for (_, row) in &self.rows {
+            let sums = Sums::of(i64::from(row.count), &row.amount);
+            expect(&mut expected, row.instant, row.scale, &sums);
+        }
+        expected
+    }
+
+    /// What must be stored by day and group of accounts, by account.
+    #[must_use]
+    pub fn by_account(&self, direction: Direction) -> BTreeMap<(i64, i64), Expected> {
+        let mut days: BTreeMap<_, Expected> = BTreeMap::new();
+        for (day, row) in &self.rows {
+            let account_id = match direction {
+                Direction::Sender => row.sender_id,
+                Direction::Receiver => row.receiver_id,
+            };
+            let sums = Sums::of(i64::from(row.count), &row.amount);
+            let expected = days.entry((*day, group_of(account_id))).or_default();
+            expect(expected, account_id, row.scale, &sums);
+        }
+        days
+    }
+}
+
+/// The leaves of all accounts' tree of an asset that reach into some days; `None` if one
+/// cannot be read.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn leaves_of_all(
+    client: &Client,
+    asset_id: i32,
+    days: &std::ops::Range<i64>,
+) -> Result<Option<Vec<Cell>>, StoreError> {
+    let (start, end) = (days.start * MICROS_PER_DAY, days.end * MICROS_PER_DAY);
+    let direction = direction_number(Direction::Sender);
+    let rows = statement!("audit_leaves_between")
+        .query(client, &[&ALL_ACCOUNTS, &asset_id, &direction, &Micros(start), &Micros(end)])
+        .await?;
+    let cells = rows.iter().map(|row| Cell::decode(row.get("cell")));
+    let Ok(mut cells) = cells.collect::<Result<Vec<_>, _>>() else { return Ok(None) };
+    for cell in &mut cells {
+        cell.parts.retain(|part| (start..end).contains(&part.key));
+    }
+    Ok(Some(cells))
+}
+
+/// Cells of single days, by day and group of accounts; `None` for one that cannot be read.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn day_cells(
+    client: &Client,
+    asset_id: i32,
+    days: &std::ops::Range<i64>,
+    direction: Direction,
+) -> Result<BTreeMap<(i64, i64), Option<Cell>>, StoreError> {
+    let number = direction_number(direction);
+    let last = days.end - 1;
+    let rows = statement!("audit_day_cells")
+        .query(client, &[&days.start, &last, &asset_id, &number])
+        .await?;
+    let cell = |row: &Row| {
+        let key = (row.get("span_number"), row.get("account_group"));
+        (key, Cell::decode(row.get("cell")).ok())
+    };
+    Ok(rows.iter().map(cell).collect())
+}
+
+/// A cell of several days and what the cells below it say.
+#[derive(Debug)]
+pub struct StoredSpan {
+    /// The asset.
+    pub asset_id: i32,
+    /// The side.
+    pub direction: i16,
+    /// Number of the span in its level.
+    pub number: i64,
+    /// The accounts.
+    pub account_group: i64,
+    /// The cell; `None` if it is missing or cannot be read.
+    pub cell: Option<Cell>,
+    /// Sums of the cells below, by account; `None` if one cannot be read.
+    pub below: Option<Expected>,
+}
+
+/// Reads every cell of a level above single days.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn spans(client: &Client, level: u8) -> Result<Vec<StoredSpan>, StoreError> {
+    let rows = statement!("audit_spans").query(client, &[&i16::from(level)]).await?;
+    Ok(rows.iter().map(stored_span).collect())
+}
+
+fn stored_span(row: &Row) -> StoredSpan {
+    let mut below = Some(Expected::new());
+    for cell in row.get::<_, Vec<&[u8]>>("below") {
+        match (Cell::decode(cell), &mut below) {
+            (Ok(cell), Some(expected)) => {
+                for part in &cell.parts {
+                    expect(expected, part.key, cell.scale, &part.sums);
+                }
+            }
+            (Ok(_) | Err(_), _) => below = None,
+        }
+    }
+    StoredSpan {
+        asset_id: row.get("asset_id"),
+        direction: row.get("direction"),
+        number: row.get("span_number"),
+        account_group: row.get("account_group"),
+        cell: row.get::<_, Option<&[u8]>>("cell").and_then(|cell| Cell::decode(cell).ok()),
+        below,
+    }
+}
+
+/// Builds the tree of an account anew from its rows, while nobody folds.
+///
+/// # Errors
+/// If the database refuses; then the tree is as it was.
+pub async fn rebuild_series(client: &Client, key: SeriesKey) -> Result<(), StoreError> {
+    let direction = if key.direction == 0 { Direction::Sender } else { Direction::Receiver };
+    let tx = begin_repair(client).await?;
+    let mut found = series(client, key.account_id, key.account_id, direction).await?;
+    let params: [&(dyn ToSql + Sync); 3] = [&key.account_id, &key.asset_id, &key.direction];
+    statement!("audit_clear_series").query(client, &params).await?;
+    if let Some((_, expected)) = found.remove(&key) {
+        sealing::fold_one(client, key, changes_of(expected)).await?;
+    }
+    end_repair(client, tx).await
+}
+
+/// Builds the tree of all accounts together anew, some days at a time in one tx.
+///
+/// # Errors
+/// If the database refuses; then the tree is as it was.
+pub async fn rebuild_all(
+    client: &Client,
+    asset_id: i32,
+    days: impl Iterator<Item = std::ops::Range<i64>>,
+) -> Result<(), StoreError> {
+    let direction = direction_number(Direction::Sender);
+    let key = SeriesKey { account_id: ALL_ACCOUNTS, asset_id, direction };
+    let tx = begin_repair(client).await?;
+    let params: [&(dyn ToSql + Sync); 3] = [&key.account_id, &key.asset_id, &key.direction];
+    statement!("audit_clear_series").query(client, &params).await?;
+    for days in days {
+        let expected = day_rows(client, asset_id, &days).await?.by_instant();
+        sealing::fold_one(client, key, changes_of(expected)).await?;
+    }
+    end_repair(client, tx).await
+}
+
+/// Writes the cells of single days anew from their rows, while nobody folds. The cells above
+/// are made to follow by [`repair_spans`].
+///
+/// # Errors
+/// If the database refuses; then the cells are as they were.
+pub async fn rebuild_days(
+    client: &Client,
+    asset_id: i32,
+    direction: Direction,
+    days: &BTreeSet<i64>,
+) -> Result<(), StoreError> {
+    let tx = begin_repair(client).await?;
+    let number = direction_number(direction);
+    for &day in days {
+        statement!("audit_clear_day").query(client, &[&asset_id, &number, &day]).await?;
+        let rows = day_rows(client, asset_id, &(day..day + 1)).await?;
+        let cells = rows.by_account(direction).into_iter().map(|((day, group), expected)| {
+            let span = DaySpan { level: 0, number: day };
+            let key = DayCellKey { asset_id, direction: number, span, account_group: group };
+            (key, cell_of(0, expected))
+        });
+        sealing::write_day_cells(client, cells.collect()).await?;
+    }
+    end_repair(client, tx).await
+}
+
+/// Writes every cell of several days that is not the sum of the cells below it, level by
+/// level, while nobody folds.
+///
+/// # Errors
+/// If the database refuses; then the cells are as they were.
+pub async fn repair_spans(client: &Client) -> Result<(), StoreError> {
+    let tx = begin_repair(client).await?;
+    for level in 1..LEVELS {
+        let mut cells = Vec::new();
+        for stored in spans(client, level).await? {
+            let Some(below) = stored.below else { continue };
+            if stored.cell.is_none() || !agrees(stored.cell.as_ref(), &below) {
+                let key = DayCellKey {
+                    asset_id: stored.asset_id,
+                    direction: stored.direction,
+                    span: DaySpan { level, number: stored.number },
+                    account_group: stored.account_group,
+                };
+                cells.push((key, cell_of(0, below)));
+            }
+        }
+        sealing::write_day_cells(client, cells).await?;
+    }
+    end_repair(client, tx).await
+}
+
+fn cell_of(key: i64, expected: Expected) -> Cell {
+    let mut cell = Cell::empty(key);
+    let changes = changes_of(expected);
+    cell.merge(changes.scale, changes.parts, false);
+    cell
+}
+
+/// Begins a tx whose snapshot is younger than the last fold.
+async fn begin_repair(client: &Client) -> Result<Tx<'_>, StoreError> {
+    statement!("audit_lock").query(client, &[]).await?;
+    let tx = Tx::begin(client, "audit_repair").await?;
+    tx.batch("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
+    Ok(tx)
+}
+
+/// Commits and lets others fold again. After an error the lock goes with the connection.
+async fn end_repair(client: &Client, tx: Tx<'_>) -> Result<(), StoreError> {
+    tx.commit().await?;
+    statement!("audit_unlock").query(client, &[]).await.map(drop)
+}

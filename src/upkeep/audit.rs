@@ -1,0 +1,267 @@
+//! Holds every stored running total against the rows, and repairs what differs.
+//!
+//! The work is cut into units (some accounts, some days), each compared in one snapshot of
+//! its own, several side by side.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    ops::Range,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use chrono::{DateTime, NaiveDate};
+use tokio::task::JoinSet;
+
+use crate::{
+    domain::{
+        direction::Direction,
+        running_total::{
+            audit::{Finding, agrees, compare_leaves, compare_levels},
+            day_cells::{LEVELS, MICROS_PER_DAY, day_of},
+            rows::{ALL_ACCOUNTS, SeriesKey, direction_number},
+        },
+    },
+    store::{
+        Connection, Database,
+        audit::{self as steps, AuditSpan},
+    },
+    upkeep::UpkeepError,
+};
+
+/// Accounts in a unit.
+const UNIT_ACCOUNTS: usize = 50;
+
+/// Days in a unit.
+const UNIT_DAYS: i64 = 16;
+
+/// Something that does not agree with the rows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Difference {
+    /// An account's tree.
+    Series(SeriesKey, Finding),
+    /// A cell of a single day over all accounts.
+    Day {
+        /// The asset.
+        asset_id: i32,
+        /// The side.
+        direction: Direction,
+        /// The day, counted from the Unix epoch.
+        day: i64,
+    },
+    /// Cells of several days that are not the sums of the cells below.
+    Spans {
+        /// Their level.
+        level: u8,
+        /// How many.
+        count: usize,
+    },
+}
+
+/// What an audit compares at a time.
+#[derive(Clone, Debug)]
+enum Unit {
+    Accounts(i64, i64, Direction),
+    AllAccounts(i32, Range<i64>),
+    Days(i32, Direction, Range<i64>),
+    Spans(u8),
+}
+
+/// Compares everything that is stored with the rows, `jobs` units side by side; returns the
+/// differences in a stable order. `on_progress` is told how many units are done, and of how
+/// many.
+///
+/// # Errors
+/// If the database does not answer.
+pub async fn audit(
+    database: &Database,
+    jobs: usize,
+    on_progress: impl Fn(u64, u64) + Clone + Send + 'static,
+) -> Result<Vec<Difference>, UpkeepError> {
+    let span = steps::span(&database.connect().await?).await?;
+    let units = units(&span);
+    let unit_count = units.len() as u64;
+    let done = Arc::new(AtomicU64::new(0));
+    let units = Arc::new(Mutex::new(units));
+    let mut running = JoinSet::new();
+    for _ in 0..jobs.max(1) {
+        let (database, units, done) = (database.clone(), Arc::clone(&units), Arc::clone(&done));
+        let on_progress = on_progress.clone();
+        running.spawn(async move {
+            let client = database.connect().await?;
+            let mut found = Vec::new();
+            loop {
+                let next = units.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                let Some(unit) = next else { return Ok::<_, UpkeepError>(found) };
+                found.extend(compare(&client, &unit).await?);
+                on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, unit_count);
+            }
+        });
+    }
+    let mut found = Vec::new();
+    while let Some(ended) = running.join_next().await {
+        let ended = ended.map_err(|error| UpkeepError::Unfit(format!("the audit failed: {error}")));
+        found.extend(ended??);
+    }
+    found.sort_by_key(|difference| format!("{difference:?}"));
+    Ok(found)
+}
+
+fn units(span: &AuditSpan) -> VecDeque<Unit> {
+    let mut units = VecDeque::new();
+    for accounts in span.account_ids.chunks(UNIT_ACCOUNTS) {
+        if let (Some(first), Some(last)) = (accounts.first(), accounts.last()) {
+            for direction in [Direction::Sender, Direction::Receiver] {
+                units.push_back(Unit::Accounts(*first, *last, direction));
+            }
+        }
+    }
+    for days in day_ranges(span) {
+        for &asset_id in &span.asset_ids {
+            units.push_back(Unit::AllAccounts(asset_id, days.clone()));
+            for direction in [Direction::Sender, Direction::Receiver] {
+                units.push_back(Unit::Days(asset_id, direction, days.clone()));
+            }
+        }
+    }
+    // All accounts' trees above their leaves.
+    units.push_back(Unit::Accounts(ALL_ACCOUNTS, ALL_ACCOUNTS, Direction::Sender));
+    units.extend((1..LEVELS).map(Unit::Spans));
+    units
+}
+
+fn day_ranges(span: &AuditSpan) -> impl Iterator<Item = Range<i64>> + use<> {
+    let day =
+        |at: Option<DateTime<_>>| at.map(|at: DateTime<chrono::Utc>| day_of(at.timestamp_micros()));
+    let (first, end) = (day(span.first_at).unwrap_or(0), day(span.last_at).unwrap_or(0));
+    let starts = (first..end).step_by(usize::try_from(UNIT_DAYS).unwrap_or(1));
+    starts.map(move |start| start..(start + UNIT_DAYS).min(end))
+}
+
+async fn compare(client: &Connection, unit: &Unit) -> Result<Vec<Difference>, UpkeepError> {
+    let snapshot = steps::snapshot(client).await?;
+    let found = match unit {
+        Unit::Accounts(first, last, direction) => {
+            compare_accounts(client, *first, *last, *direction).await?
+        }
+        Unit::AllAccounts(asset_id, days) => compare_all(client, *asset_id, days).await?,
+        Unit::Days(asset_id, direction, days) => {
+            compare_days(client, *asset_id, *direction, days).await?
+        }
+        Unit::Spans(level) => compare_spans(client, *level).await?,
+    };
+    snapshot.roll_back().await?;
+    Ok(found)
+}
+
+async fn compare_accounts(
+    client: &Connection,
+    first: i64,
+    last: i64,
+    direction: Direction,
+) -> Result<Vec<Difference>, UpkeepError> {
+    let mut found = Vec::new();
+    for (key, (tree, expected)) in steps::series(client, first, last, direction).await? {
+        let mut add = |finding| found.push(Difference::Series(key, finding));
+        if tree.is_broken {
+            add(Finding::Structure("a cell cannot be read"));
+            continue;
+        }
+        if !tree.levels.is_empty() {
+            compare_levels(&tree.levels).into_iter().for_each(&mut add);
+        }
+        // The rows of all accounts are compared day by day.
+        if key.account_id != ALL_ACCOUNTS {
+            let leaves = tree.levels.first().map_or(&[][..], Vec::as_slice);
+            compare_leaves(leaves, expected).into_iter().for_each(&mut add);
+        }
+    }
+    Ok(found)
+}
+
+async fn compare_all(
+    client: &Connection,
+    asset_id: i32,
+    days: &Range<i64>,
+) -> Result<Vec<Difference>, UpkeepError> {
+    let direction = direction_number(Direction::Sender);
+    let key = SeriesKey { account_id: ALL_ACCOUNTS, asset_id, direction };
+    let expected = steps::day_rows(client, asset_id, days).await?.by_instant();
+    let findings = match steps::leaves_of_all(client, asset_id, days).await? {
+        Some(leaves) => compare_leaves(&leaves, expected),
+        None => vec![Finding::Structure("a cell cannot be read")],
+    };
+    Ok(findings.into_iter().map(|finding| Difference::Series(key, finding)).collect())
+}
+
+async fn compare_days(
+    client: &Connection,
+    asset_id: i32,
+    direction: Direction,
+    days: &Range<i64>,
+) -> Result<Vec<Difference>, UpkeepError> {
+    let expected = steps::day_rows(client, asset_id, days).await?.by_account(direction);
+    let stored = steps::day_cells(client, asset_id, days, direction).await?;
+    let keys: BTreeSet<_> = expected.keys().chain(stored.keys()).copied().collect();
+    let none = Default::default();
+    let differs = |key: &&(i64, i64)| {
+        let expected = expected.get(key).unwrap_or(&none);
+        match stored.get(key) {
+            Some(None) => true,
+            Some(Some(cell)) => !agrees(Some(cell), expected),
+            None => !agrees(None, expected),
+        }
+    };
+    let days: BTreeSet<_> = keys.iter().filter(differs).map(|(day, _)| *day).collect();
+    Ok(days.into_iter().map(|day| Difference::Day { asset_id, direction, day }).collect())
+}
+
+async fn compare_spans(client: &Connection, level: u8) -> Result<Vec<Difference>, UpkeepError> {
+    let spans = steps::spans(client, level).await?;
+    let is_wrong = |span: &&steps::StoredSpan| match (&span.cell, &span.below) {
+        (Some(cell), Some(below)) => !agrees(Some(cell), below),
+        (None, Some(below)) => !agrees(None, below),
+        (_, None) => true,
+    };
+    let count = spans.iter().filter(is_wrong).count();
+    Ok((count > 0).then_some(Difference::Spans { level, count }).into_iter().collect())
+}
+
+/// Builds anew what differs, from the rows.
+///
+/// # Errors
+/// If the database refuses; what was repaired before stays so.
+pub async fn repair(database: &Database, differences: &[Difference]) -> Result<(), UpkeepError> {
+    let client = database.connect().await?;
+    let span = steps::span(&client).await?;
+    let mut series = BTreeSet::new();
+    for difference in differences {
+        match difference {
+            Difference::Series(key, _) => {
+                series.insert(*key);
+            }
+            Difference::Day { asset_id, direction, day } => {
+                let days = BTreeSet::from([*day]);
+                steps::rebuild_days(&client, *asset_id, *direction, &days).await?;
+            }
+            Difference::Spans { .. } => {}
+        }
+    }
+    for key in series {
+        if key.account_id == ALL_ACCOUNTS {
+            steps::rebuild_all(&client, key.asset_id, day_ranges(&span)).await?;
+        } else {
+            steps::rebuild_series(&client, key).await?;
+        }
+    }
+    steps::repair_spans(&client).await?;
+    Ok(())
+}
+
+/// The day, counted from the Unix epoch, as a date.
+#[must_use]
+pub fn date_of(day: i64) -> Option<NaiveDate> {
+    DateTime::from_timestamp_micros(day.checked_mul(MICROS_PER_DAY)?).map(|at| at.date_naive())
+}
