@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod asset;
+pub mod buckets;
 pub mod decimal;
 pub mod direction;
 pub mod metric;
