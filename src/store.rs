@@ -26,6 +26,7 @@ pub mod session;
 pub mod shared_sums;
 pub mod statement;
 pub mod sum_amount;
+pub mod sum_series;
 pub mod tx;
 
 pub use error::{StoreError, StoreErrorKind};

@@ -3,7 +3,7 @@
 use crate::{
     analytics::{
         Analytics,
-        sum_amount::{Subject, SumQuestion},
+        sum_amount::{Subject, SumAnswer, SumQuestion},
     },
     error::Error,
     grpc::{
@@ -19,7 +19,12 @@ pub(super) async fn sum_amount(
 ) -> Result<SumAmountResponse, Error> {
     let question = question(analytics, request).await?;
     let answer = analytics.sum_amount(&question).await?;
-    Ok(SumAmountResponse {
+    Ok(response(&question, answer))
+}
+
+/// Writes an answer.
+pub(super) fn response(question: &SumQuestion, answer: SumAnswer) -> SumAmountResponse {
+    SumAmountResponse {
         sum_amount: answer.sum_amount,
         transaction_count: answer.transaction_count,
         window: Some(decode::window_pb(question.window)),
@@ -30,7 +35,11 @@ pub(super) async fn sum_amount(
     })
 }
 
-async fn question(analytics: &Analytics, request: &SumAmountRequest) -> Result<SumQuestion, Error> {
+/// Checks a question.
+pub(super) async fn question(
+    analytics: &Analytics,
+    request: &SumAmountRequest,
+) -> Result<SumQuestion, Error> {
     let mut violations = Violations::default();
     let subject = match &request.subject {
         Some(sum_amount_request::Subject::UserUuid(uuid)) => {

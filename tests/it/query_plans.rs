@@ -59,19 +59,23 @@ async fn sum_statements(
     let text = "SELECT user_uuid, user_uuid::text FROM users ORDER BY user_id LIMIT 1";
     let row = sql.query_one(text, &[]).await.unwrap();
     let (user, address): (Uuid, String) = (row.get(0), row.get(1));
-    let window = |mut params: Vec<Param>| {
-        params.push(Box::new(1i32));
-        params.push(Box::new(at(window.0)));
-        params.push(Box::new(at(window.1)));
-        params
+    let of_user = || -> Vec<Param> { vec![Box::new(user), Box::new(1i32)] };
+    let of_account = || -> Vec<Param> {
+        vec![Box::new("internal".to_owned()), Box::new(address.clone()), Box::new(1i32)]
     };
+    let (start, end) = (at(window.0), at(window.1));
+    let edges = || -> Param { Box::new(vec![start, start + (end - start) / 2, end]) };
+    let window = || -> Vec<Param> { vec![Box::new(start), Box::new(end)] };
+    let limits = || -> Vec<Param> { vec![Box::new(1_000_000i64), Box::new(Vec::<String>::new())] };
+    let joined = |parts: Vec<Vec<Param>>| parts.into_iter().flatten().collect::<Vec<_>>();
     vec![
-        (format!("sum_amount_user_{side}"), window(vec![Box::new(user)])),
-        (format!("sum_amount_payments_{side}"), window(vec![Box::new(user)])),
-        (
-            format!("sum_amount_account_{side}"),
-            window(vec![Box::new("internal".to_owned()), Box::new(address)]),
-        ),
+        (format!("sum_amount_user_{side}"), joined(vec![of_user(), window()])),
+        (format!("sum_amount_payments_{side}"), joined(vec![of_user(), window()])),
+        (format!("sum_amount_account_{side}"), joined(vec![of_account(), window()])),
+        (format!("sum_series_user_{side}"), joined(vec![of_user(), vec![edges()], window()])),
+        (format!("sum_series_account_{side}"), joined(vec![of_account(), vec![edges()], window()])),
+        (format!("histogram_user_{side}"), joined(vec![of_user(), window(), limits()])),
+        (format!("histogram_account_{side}"), joined(vec![of_account(), window(), limits()])),
     ]
 }
 
@@ -150,6 +154,64 @@ async fn sums_read_the_windows_days_from_the_covering_index_alone() {
                 let fetches = lines.iter().filter(|line| line.contains("Heap Fetches: 0")).count();
                 assert_eq!(fetches, days.len(), "{stem}: {lines:#?}");
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn everybodys_series_and_histograms_read_the_windows_days_only() {
+    let schema = busy_schema().await;
+    let client = schema.connect().await;
+    let leaf = schema.leaf(day("2023-01-02")).await;
+    let (start, end) = (at(DAY.0), at(DAY.1));
+    let edges: Param = Box::new(vec![start, end]);
+    let bounds: Param = Box::new(vec!["10.5".to_owned()]);
+    let series: Vec<Param> = vec![Box::new(1i32), edges, Box::new(start), Box::new(end)];
+    let histogram: Vec<Param> =
+        vec![Box::new(1i32), Box::new(start), Box::new(end), Box::new(1_000_000i64), bounds];
+    for (stem, params) in [("sum_series_all", series), ("histogram_all", histogram)] {
+        let lines = plan(&client, "COSTS off", &statement_text(stem), &params).await;
+        assert_eq!(scanned(&lines), [leaf.as_str()], "{stem}: {lines:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_histogram_stops_reading_at_its_limit() {
+    let schema = busy_schema().await;
+    let client = schema.connect().await;
+    let (window, no_bounds) = ((at(DAY.0), at(DAY.1)), Vec::<String>::new());
+    let params: Vec<Param> = vec![
+        Box::new(1i32),
+        Box::new(window.0),
+        Box::new(window.1),
+        Box::new(11i64),
+        Box::new(no_bounds),
+    ];
+    let options = "ANALYZE, COSTS off, TIMING off, SUMMARY off";
+    let lines = plan(&client, options, &statement_text("histogram_all"), &params).await;
+    let scans: Vec<_> = lines.iter().filter(|line| line.contains(" on transactions_p")).collect();
+    assert_eq!(scans.len(), 1, "{lines:#?}");
+    assert_eq!(counted(scans[0], "rows="), 11, "{lines:#?}");
+}
+
+#[tokio::test]
+async fn a_balance_reads_no_later_days() {
+    let schema = busy_schema().await;
+    let client = schema.connect().await;
+    let user: Uuid = one(&client, "SELECT user_uuid FROM users ORDER BY user_id LIMIT 1").await;
+    let address = user.to_string();
+    let (until, asset) = (Some(at("2023-01-02T00:00:00Z")), 1i32);
+    let of_user: Vec<Param> = vec![Box::new(user), Box::new(asset), Box::new(until)];
+    let of_account: Vec<Param> =
+        vec![Box::new("internal".to_owned()), Box::new(address), Box::new(asset), Box::new(until)];
+    let last = schema.leaf(day("2023-01-01")).await;
+    for (stem, params) in [("get_balance_user", of_user), ("get_balance_account", of_account)] {
+        let lines = plan(&client, "COSTS off", &statement_text(stem), &params).await;
+        // Names of partitions sort as their days do.
+        assert_eq!(scanned(&lines).last(), Some(&last.as_str()), "{stem}: {lines:#?}");
+        for side in ["sender", "receiver"] {
+            let index = format!("Index Only Scan using {last}_{side}_id_asset_id_occurred_at");
+            assert!(lines.iter().any(|line| line.contains(&index)), "{stem}: {lines:#?}");
         }
     }
 }
