@@ -1,8 +1,10 @@
-//! The questions that Daybook answers: sums and ranks over windows of time.
+//! The questions that Daybook answers: sums, series, ranks and histograms over windows of
+//! time.
 
 pub mod explanation;
 pub mod rank;
 pub mod sum_amount;
+pub mod sum_series;
 
 use crate::{
     domain::asset::{Asset, SEEDED_ASSET_CODE},

@@ -1,5 +1,7 @@
-//! The ledger's records: users and, in time, their wallets and transactions.
+//! The ledger's records: users and balances, and in time their wallets and
+//! transactions.
 
+pub mod get_balance;
 pub mod list_users;
 
 use crate::store::Database;
