@@ -221,6 +221,15 @@ pub struct ServerSettings {
     )]
     pub rank_population_max: u64,
 
+    /// Most rows that a histogram reads; windows that hold more are RESOURCE_EXHAUSTED
+    #[arg(
+        long,
+        env = "DAYBOOK_HISTOGRAM_ROWS_MAX",
+        default_value_t = 5_000_000,
+        value_name = "ROWS"
+    )]
+    pub histogram_rows_max: u64,
+
     /// Longest wait for a new connection's first request bytes, in milliseconds
     #[arg(
         long,

@@ -6,10 +6,12 @@
 
 pub mod accept;
 pub mod analytics_service;
+mod batch_sum_amount;
 pub mod deadline;
 pub mod decode;
 mod explanation;
 pub mod health;
+mod histogram;
 pub mod ledger_service;
 mod list_users;
 pub mod page_token;
@@ -18,6 +20,7 @@ pub mod request_layer;
 pub mod serve;
 pub mod status;
 mod sum_amount;
+mod sum_series;
 pub mod transactions_service;
 pub mod violations;
 

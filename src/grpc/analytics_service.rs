@@ -5,6 +5,8 @@ use tonic::{Request, Response, Status};
 use crate::{
     analytics::Analytics,
     grpc::{
+        batch_sum_amount::batch_sum_amount,
+        histogram::histogram,
         pb::v1::{
             BatchSumAmountRequest, BatchSumAmountResponse, HistogramRequest, HistogramResponse,
             RankRequest, RankResponse, SumAmountRequest, SumAmountResponse, SumSeriesRequest,
@@ -13,6 +15,7 @@ use crate::{
         rank::{RankLimits, rank},
         status::to_status,
         sum_amount::sum_amount,
+        sum_series::sum_series,
     },
 };
 
@@ -21,13 +24,14 @@ use crate::{
 pub struct AnalyticsApi {
     analytics: Analytics,
     rank_limits: RankLimits,
+    histogram_rows_max: u64,
 }
 
 impl AnalyticsApi {
-    /// Serves answers of these analytics.
+    /// Serves answers of these analytics; a histogram reads so many rows at most.
     #[must_use]
-    pub fn new(analytics: Analytics, rank_limits: RankLimits) -> Self {
-        Self { analytics, rank_limits }
+    pub fn new(analytics: Analytics, rank_limits: RankLimits, histogram_rows_max: u64) -> Self {
+        Self { analytics, rank_limits, histogram_rows_max }
     }
 }
 
@@ -48,22 +52,26 @@ impl AnalyticsService for AnalyticsApi {
 
     async fn batch_sum_amount(
         &self,
-        _: Request<BatchSumAmountRequest>,
+        request: Request<BatchSumAmountRequest>,
     ) -> Result<Response<BatchSumAmountResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        let answer = batch_sum_amount(&self.analytics, request.get_ref()).await;
+        answer.map(Response::new).map_err(to_status)
     }
 
     async fn sum_series(
         &self,
-        _: Request<SumSeriesRequest>,
+        request: Request<SumSeriesRequest>,
     ) -> Result<Response<SumSeriesResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        let answer = sum_series(&self.analytics, request.get_ref()).await;
+        answer.map(Response::new).map_err(to_status)
     }
 
     async fn histogram(
         &self,
-        _: Request<HistogramRequest>,
+        request: Request<HistogramRequest>,
     ) -> Result<Response<HistogramResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        let rows_max = self.histogram_rows_max;
+        let answer = histogram(&self.analytics, rows_max, request.get_ref()).await;
+        answer.map(Response::new).map_err(to_status)
     }
 }

@@ -63,7 +63,8 @@ pub fn span(
     )
 }
 
-fn instant(
+/// Checks an instant that is required.
+pub fn instant(
     given: Option<&Timestamp>,
     field: &'static str,
     violations: &mut Violations,
@@ -142,6 +143,15 @@ pub fn page_size(
 #[must_use]
 pub fn window_pb(window: Window) -> v1::Window {
     v1::Window { start: Some(timestamp(window.start())), end: Some(timestamp(window.end())) }
+}
+
+/// A direction as the API writes it.
+#[must_use]
+pub fn direction_pb(direction: Direction) -> i32 {
+    match direction {
+        Direction::Sender => v1::Direction::Sender.into(),
+        Direction::Receiver => v1::Direction::Receiver.into(),
+    }
 }
 
 /// An instant as the API writes it.

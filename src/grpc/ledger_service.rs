@@ -3,7 +3,9 @@
 use tonic::{Request, Response, Status};
 
 use crate::{
+    analytics::Analytics,
     grpc::{
+        get_balance::get_balance,
         list_users::list_users,
         pb::v1::{
             GetBalanceRequest, GetBalanceResponse, ListUsersRequest, ListUsersResponse,
@@ -17,14 +19,15 @@ use crate::{
 /// Serves `LedgerService`.
 #[derive(Clone)]
 pub struct LedgerApi {
+    analytics: Analytics,
     ledger: Ledger,
 }
 
 impl LedgerApi {
-    /// Serves the records of this ledger.
+    /// Serves the records of this ledger; the analytics know the assets.
     #[must_use]
-    pub fn new(ledger: Ledger) -> Self {
-        Self { ledger }
+    pub fn new(analytics: Analytics, ledger: Ledger) -> Self {
+        Self { analytics, ledger }
     }
 }
 
@@ -40,8 +43,9 @@ impl LedgerService for LedgerApi {
 
     async fn get_balance(
         &self,
-        _: Request<GetBalanceRequest>,
+        request: Request<GetBalanceRequest>,
     ) -> Result<Response<GetBalanceResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        let answer = get_balance(&self.analytics, &self.ledger, request.get_ref()).await;
+        answer.map(Response::new).map_err(to_status)
     }
 }

@@ -52,9 +52,9 @@ const STOP_LOOK: Duration = Duration::from_millis(50);
 /// What the server answers from.
 #[derive(Clone)]
 pub struct Services {
-    /// Sums and ranks.
+    /// Sums, series, ranks and histograms.
     pub analytics: Analytics,
-    /// Users.
+    /// Users and balances.
     pub ledger: Ledger,
 }
 
@@ -167,14 +167,17 @@ fn add_services(
         population_max: settings.rank_population_max,
         response_bytes_max: settings.response_bytes_max,
     };
+    let rows_max = settings.histogram_rows_max;
+    let analytics = AnalyticsApi::new(services.analytics.clone(), rank_limits, rows_max);
+    let ledger = LedgerApi::new(services.analytics.clone(), services.ledger);
     routes
         .add_service(
-            AnalyticsServiceServer::new(AnalyticsApi::new(services.analytics.clone(), rank_limits))
+            AnalyticsServiceServer::new(analytics)
                 .max_decoding_message_size(decoded)
                 .max_encoding_message_size(encoded),
         )
         .add_service(
-            LedgerServiceServer::new(LedgerApi::new(services.ledger))
+            LedgerServiceServer::new(ledger)
                 .max_decoding_message_size(decoded)
                 .max_encoding_message_size(encoded),
         )

@@ -16,32 +16,36 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 #[must_use]
 pub fn to_status(error: Error) -> Status {
     let mut details = ErrorDetails::new();
-    let code = match error.kind() {
-        ErrorKind::InvalidArgument(violations) => {
-            for violation in violations {
-                details.add_bad_request_violation(violation.field, &violation.description);
-            }
-            Code::InvalidArgument
+    let kind = error.kind();
+    if let ErrorKind::InvalidArgument(violations) = kind {
+        for violation in violations {
+            details.add_bad_request_violation(violation.field, &violation.description);
         }
-        ErrorKind::NotFound(_) => Code::NotFound,
-        ErrorKind::Unimplemented(_) => Code::Unimplemented,
-        ErrorKind::OutOfRange => Code::OutOfRange,
-        ErrorKind::Unavailable(_) => {
-            details.set_retry_info(Some(RETRY_DELAY));
-            Code::Unavailable
-        }
-        ErrorKind::ResourceExhausted(_) => {
-            details.set_retry_info(Some(RETRY_DELAY));
-            Code::ResourceExhausted
-        }
-        ErrorKind::Aborted => Code::Aborted,
-        ErrorKind::DeadlineExceeded => Code::DeadlineExceeded,
-        ErrorKind::Internal => Code::Internal,
-    };
+    }
+    if matches!(kind, ErrorKind::Unavailable(_) | ErrorKind::ResourceExhausted(_)) {
+        details.set_retry_info(Some(RETRY_DELAY));
+    }
+    let code = code(kind);
     let message = error.to_string();
     let mut status = Status::with_error_details(code, message, details);
     status.set_source(Arc::new(error));
     status
+}
+
+/// The code of a kind of error.
+#[must_use]
+pub fn code(kind: &ErrorKind) -> Code {
+    match kind {
+        ErrorKind::InvalidArgument(_) => Code::InvalidArgument,
+        ErrorKind::NotFound(_) => Code::NotFound,
+        ErrorKind::Unimplemented(_) => Code::Unimplemented,
+        ErrorKind::OutOfRange => Code::OutOfRange,
+        ErrorKind::Unavailable(_) => Code::Unavailable,
+        ErrorKind::ResourceExhausted(_) => Code::ResourceExhausted,
+        ErrorKind::Aborted => Code::Aborted,
+        ErrorKind::DeadlineExceeded => Code::DeadlineExceeded,
+        ErrorKind::Internal => Code::Internal,
+    }
 }
 
 #[cfg(test)]
