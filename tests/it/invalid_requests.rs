@@ -4,10 +4,13 @@
 use daybook::grpc::pb::{
     transactions_service as original,
     v1::{
-        AccountKey, AccountPopulation, Direction, ListUsersRequest, RankMetric, RankRequest,
-        SumAmountRequest, SymbolPopulation, UserPopulation, Window,
+        AccountKey, AccountPopulation, AllAccounts, BatchSumAmountRequest, BucketUnit, Direction,
+        GetBalanceRequest, HistogramRequest, ListUsersRequest, RankMetric, RankRequest,
+        SumAmountRequest, SumSeriesRequest, SymbolPopulation, UserPopulation, Window,
+        batch_sum_amount_result, get_balance_request, histogram_request,
         rank_request::{Population, StandingOf},
         sum_amount_request::Subject,
+        sum_series_request,
     },
 };
 use prost_types::Timestamp;
@@ -66,6 +69,25 @@ pub(crate) fn rank_request() -> RankRequest {
         direction: Direction::Sender.into(),
         metric: RankMetric::Sum.into(),
         ..RankRequest::default()
+    }
+}
+
+fn series_request() -> SumSeriesRequest {
+    SumSeriesRequest {
+        subject: Some(sum_series_request::Subject::All(AllAccounts {})),
+        window: window("2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"),
+        bucket_unit: BucketUnit::Hour.into(),
+        direction: Direction::Sender.into(),
+        ..SumSeriesRequest::default()
+    }
+}
+
+fn histogram_request() -> HistogramRequest {
+    HistogramRequest {
+        subject: Some(histogram_request::Subject::All(AllAccounts {})),
+        window: window("2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"),
+        direction: Direction::Sender.into(),
+        ..HistogramRequest::default()
     }
 }
 
@@ -249,6 +271,192 @@ async fn a_ranking_names_every_field_that_is_wrong() {
         let status = client.rank(request.clone()).await.unwrap_err();
         let shown: String = format!("{request:?}").chars().take(300).collect();
         assert_eq!(fields(&status), expected, "{shown}");
+    }
+}
+
+/// Accounts that are wrong, with the fields that are.
+fn bad_accounts() -> Vec<(AccountKey, Vec<&'static str>)> {
+    let key = |network: &str, address: &str| AccountKey {
+        network: network.to_owned(),
+        address: address.to_owned(),
+    };
+    vec![
+        (key("", ""), vec!["account.network", "account.address"]),
+        (key("Bank", "a"), vec!["account.network"]),
+        (key(&"x".repeat(65), "a"), vec!["account.network"]),
+        (key("bank", "a\0b"), vec!["account.address"]),
+        (key("bank", &"x".repeat(257)), vec!["account.address"]),
+    ]
+}
+
+#[tokio::test]
+async fn a_series_names_every_field_that_is_wrong() {
+    let service = TestService::start().await;
+    let mut client = service.analytics().await;
+    let mut cases: Vec<(SumSeriesRequest, Vec<&str>)> = Vec::new();
+    for (window, fields) in bad_windows() {
+        cases.push((SumSeriesRequest { window, ..series_request() }, fields));
+    }
+    for uuid in bad_uuids() {
+        let subject = Some(sum_series_request::Subject::UserUuid(uuid));
+        cases.push((SumSeriesRequest { subject, ..series_request() }, vec!["user_uuid"]));
+    }
+    for (account, fields) in bad_accounts() {
+        let subject = Some(sum_series_request::Subject::Account(account));
+        cases.push((SumSeriesRequest { subject, ..series_request() }, fields));
+    }
+    for bucket_unit in [0, 7, 99, -1, i32::MAX, i32::MIN] {
+        cases.push((SumSeriesRequest { bucket_unit, ..series_request() }, vec!["bucket_unit"]));
+    }
+    for bucket_count in [-1, 10_001, i32::MAX, i32::MIN] {
+        cases.push((SumSeriesRequest { bucket_count, ..series_request() }, vec!["bucket_count"]));
+    }
+    for zone in ["utc", "Berlin", "CEST", "+01:00", "Europe/Berlin\0", &"x".repeat(1_000_000)] {
+        let time_zone = zone.to_owned();
+        cases.push((SumSeriesRequest { time_zone, ..series_request() }, vec!["time_zone"]));
+    }
+    for (direction, split_by_direction) in [(0, false), (3, false), (3, true), (-1, true)] {
+        let request = SumSeriesRequest { direction, split_by_direction, ..series_request() };
+        cases.push((request, vec!["direction"]));
+    }
+    for asset in ["XYZ", "U\0SD", &"x".repeat(1_000_000)] {
+        let asset = asset.to_owned();
+        cases.push((SumSeriesRequest { asset, ..series_request() }, vec!["asset"]));
+    }
+    let none = SumSeriesRequest::default();
+    cases.push((none, vec!["user_uuid", "window", "bucket_unit", "direction"]));
+    let everything = SumSeriesRequest {
+        subject: None,
+        asset: "nothing".into(),
+        window: Some(Window::default()),
+        bucket_unit: 99,
+        bucket_count: -1,
+        time_zone: "Mars".into(),
+        direction: 99,
+        ..SumSeriesRequest::default()
+    };
+    let all =
+        "user_uuid window.start window.end bucket_unit bucket_count time_zone direction asset";
+    cases.push((everything, all.split(' ').collect()));
+    for (request, expected) in cases {
+        let status = client.sum_series(request.clone()).await.unwrap_err();
+        let shown: String = format!("{request:?}").chars().take(300).collect();
+        assert_eq!(fields(&status), expected, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_series_of_too_many_buckets_says_how_many_there_would_be() {
+    let service = TestService::start().await;
+    let mut client = service.analytics().await;
+    let all_time = window("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z");
+    for (window, unit, zone, count) in [
+        (all_time, BucketUnit::Minute, "America/St_Johns", "5258964960"),
+        (all_time, BucketUnit::Day, "Pacific/Apia", "3652060"),
+        (window("2024-01-01T00:00:00Z", "2024-01-07T22:41:00Z"), BucketUnit::Minute, "", "10001"),
+    ] {
+        let time_zone = zone.to_owned();
+        let bucket_unit = unit.into();
+        let request = SumSeriesRequest { window, bucket_unit, time_zone, ..series_request() };
+        let status = client.sum_series(request).await.unwrap_err();
+        assert_eq!(fields(&status), ["bucket_unit"]);
+        assert!(status.message().contains(count), "{count}: {}", status.message());
+    }
+}
+
+#[tokio::test]
+async fn a_histogram_names_every_field_that_is_wrong() {
+    let service = TestService::start().await;
+    let mut client = service.analytics().await;
+    let mut cases: Vec<(HistogramRequest, Vec<&str>)> = Vec::new();
+    for (window, fields) in bad_windows() {
+        cases.push((HistogramRequest { window, ..histogram_request() }, fields));
+    }
+    for uuid in bad_uuids() {
+        let subject = Some(histogram_request::Subject::UserUuid(uuid));
+        cases.push((HistogramRequest { subject, ..histogram_request() }, vec!["user_uuid"]));
+    }
+    for (account, fields) in bad_accounts() {
+        let subject = Some(histogram_request::Subject::Account(account));
+        cases.push((HistogramRequest { subject, ..histogram_request() }, fields));
+    }
+    for direction in [0, 3, -1, i32::MIN] {
+        cases.push((HistogramRequest { direction, ..histogram_request() }, vec!["direction"]));
+    }
+    let many: Vec<_> = (0..1_001).map(|bound| bound.to_string()).collect();
+    let long = format!("0.{}", "0".repeat(1_000_000));
+    let bounds = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    let mut bad_bounds = vec![many, bounds(&["1", "2", "2.0"]), bounds(&["2", "1"])];
+    for text in ["", " ", "1e3", "NaN", "Infinity", "1,5", ".5", "+1", "0x1", "1\0", &long] {
+        bad_bounds.push(bounds(&[text]));
+    }
+    for bounds in bad_bounds {
+        cases.push((HistogramRequest { bounds, ..histogram_request() }, vec!["bounds"]));
+    }
+    let asset = "nothing".to_owned();
+    cases.push((HistogramRequest { asset, ..histogram_request() }, vec!["asset"]));
+    let none = HistogramRequest::default();
+    cases.push((none, vec!["user_uuid", "window", "direction"]));
+    for (request, expected) in cases {
+        let status = client.histogram(request.clone()).await.unwrap_err();
+        let shown: String = format!("{request:?}").chars().take(300).collect();
+        assert_eq!(fields(&status), expected, "{shown}");
+    }
+    let bounds = (0..1_000).map(|bound| format!("{bound}.{:0>190}", 1)).collect();
+    let request = HistogramRequest { bounds, ..histogram_request() };
+    assert_eq!(client.histogram(request).await.unwrap().into_inner().buckets.len(), 1_000);
+}
+
+#[tokio::test]
+async fn a_balance_names_every_field_that_is_wrong() {
+    let service = TestService::start().await;
+    let mut client = service.ledger().await;
+    let uuid = |uuid: String| Some(get_balance_request::Subject::UserUuid(uuid));
+    let good = || GetBalanceRequest { subject: uuid(SOME_UUID.into()), ..Default::default() };
+    let mut cases: Vec<(GetBalanceRequest, Vec<&str>)> = Vec::new();
+    for (seconds, nanos) in BAD_INSTANTS {
+        let at = Some(Timestamp { seconds, nanos });
+        cases.push((GetBalanceRequest { at, ..good() }, vec!["at"]));
+    }
+    for bad in bad_uuids() {
+        cases.push((GetBalanceRequest { subject: uuid(bad), ..good() }, vec!["user_uuid"]));
+    }
+    for (account, fields) in bad_accounts() {
+        let subject = Some(get_balance_request::Subject::Account(account));
+        cases.push((GetBalanceRequest { subject, ..good() }, fields));
+    }
+    cases.push((GetBalanceRequest { asset: "nothing".into(), ..good() }, vec!["asset"]));
+    let everything = GetBalanceRequest {
+        asset: "nothing".into(),
+        at: Some(Timestamp { seconds: 0, nanos: 1 }),
+        ..GetBalanceRequest::default()
+    };
+    cases.push((everything, vec!["user_uuid", "at", "asset"]));
+    for (request, expected) in cases {
+        let status = client.get_balance(request.clone()).await.unwrap_err();
+        let shown: String = format!("{request:?}").chars().take(300).collect();
+        assert_eq!(fields(&status), expected, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_tells_each_question_its_own_fields() {
+    let service = TestService::start().await;
+    let windows = bad_windows();
+    let questions = windows.iter().map(|(window, _)| SumAmountRequest {
+        window: *window,
+        direction: 99,
+        ..sum_request()
+    });
+    let request = BatchSumAmountRequest { questions: questions.collect(), ..Default::default() };
+    let answer = service.analytics().await.batch_sum_amount(request).await.unwrap().into_inner();
+    for (result, (window, fields)) in answer.results.into_iter().zip(windows) {
+        let Some(batch_sum_amount_result::Outcome::Error(error)) = result.outcome else {
+            panic!("{window:?} was answered");
+        };
+        assert_eq!(error.code, i32::from(Code::InvalidArgument));
+        let found: Vec<_> = error.field_violations.iter().map(|one| one.field.as_str()).collect();
+        assert_eq!(found, [fields.as_slice(), &["direction"]].concat(), "{window:?}");
     }
 }
 

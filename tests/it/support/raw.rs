@@ -19,6 +19,9 @@ pub(crate) const LIST_USERS: &str = "/daybook.v1.LedgerService/ListUsers";
 /// Path of `SumAmount`.
 pub(crate) const SUM_AMOUNT: &str = "/daybook.v1.AnalyticsService/SumAmount";
 
+/// Path of `BatchSumAmount`.
+pub(crate) const BATCH_SUM_AMOUNT: &str = "/daybook.v1.AnalyticsService/BatchSumAmount";
+
 /// A connection to a server.
 pub(crate) struct RawClient {
     sender: SendRequest<Bytes>,
