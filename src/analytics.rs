@@ -1,7 +1,8 @@
 //! The questions that Daybook answers: sums, series, ranks and histograms over windows of
 //! time.
 
-pub mod explanation;
+pub mod batch_sum_amount;
+pub mod histogram;
 pub mod rank;
 pub mod sum_amount;
 pub mod sum_series;

@@ -6,6 +6,7 @@ pub mod asset;
 pub mod buckets;
 pub mod decimal;
 pub mod direction;
+pub mod explanation;
 pub mod metric;
 pub mod ranking;
 pub mod running_total;

@@ -10,6 +10,7 @@ mod batch_sum_amount;
 pub mod deadline;
 pub mod decode;
 mod explanation;
+mod get_balance;
 pub mod health;
 mod histogram;
 pub mod ledger_service;

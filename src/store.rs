@@ -11,6 +11,8 @@ pub mod binary_copy;
 pub mod content_hash;
 mod day_sums;
 pub mod error;
+pub mod get_balance;
+pub mod histogram;
 pub mod instant;
 pub mod leaf;
 pub mod list_users;

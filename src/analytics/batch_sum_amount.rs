@@ -8,7 +8,6 @@ use crate::{
         sum_amount::{SumAnswer, SumQuestion},
     },
     error::Error,
-    store::batch_sum_amount,
 };
 
 /// Answers to many questions, from one snapshot.
@@ -27,10 +26,7 @@ impl Analytics {
     /// # Errors
     /// What the database says.
     pub async fn batch_sum_amount(&self, questions: &[SumQuestion]) -> Result<BatchAnswer, Error> {
-        let queries: Vec<_> = questions.iter().map(SumQuestion::query).collect();
-        let answer = batch_sum_amount::sum_amounts(&self.database, &queries).await?;
-        let outcomes = questions.iter().zip(answer.value);
-        let outcomes = outcomes.map(|(question, total)| question.answer(total, answer.took));
-        Ok(BatchAnswer { outcomes: outcomes.collect(), took: answer.took })
+        let answer = self.sum_amounts(questions).await?;
+        Ok(BatchAnswer { outcomes: answer.value, took: answer.took })
     }
 }

@@ -7,14 +7,12 @@ use uuid::Uuid;
 
 pub use crate::store::rank::RankedUser;
 use crate::{
-    analytics::{
-        Analytics,
-        explanation::{Explanation, Verification},
-    },
+    analytics::Analytics,
     domain::{
         account::{Address, Network},
         asset::Asset,
         direction::Direction,
+        explanation::{Explanation, Verification},
         metric::{Metric, Moments},
         ranking::{Member, RankCursor, RankOrder, Ranking},
         window::Window,
@@ -103,7 +101,7 @@ impl Analytics {
         let measured = rank::rank_users(&session, measure(question)).await?;
         let scanned = match question.verify {
             true => {
-                Some(rank::scan_rank_users(Reader::Snapshot(&session), measure(question)).await?)
+                Some(rank::rank_users_of_rows(Reader::Snapshot(&session), measure(question)).await?)
             }
             false => None,
         };
@@ -130,7 +128,7 @@ impl Analytics {
         let scanned = match question.verify {
             true => {
                 let reader = Reader::Snapshot(&session);
-                Some(rank::scan_rank_accounts(reader, measure(question), network).await?)
+                Some(rank::rank_accounts_of_rows(reader, measure(question), network).await?)
             }
             false => None,
         };

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 pub use crate::store::sum_amount::Subject;
 use crate::{
-    analytics::{
-        Analytics,
+    analytics::Analytics,
+    domain::{
+        asset::Asset,
+        direction::Direction,
         explanation::{Explanation, Verification},
+        window::Window,
     },
-    domain::{asset::Asset, direction::Direction, window::Window},
     error::{Error, ErrorKind},
     store::{
-        pool::Reader,
+        Reader,
+        session::Answer,
         shared_sums::SharedSum,
         sum_amount::{self, FoundSum, SumQuery, Total},
     },
@@ -77,19 +80,43 @@ impl Analytics {
 
     /// Asks alone, and the rows too where that is wanted, in one snapshot.
     async fn sum_amount_in_snapshot(&self, question: &SumQuestion) -> Result<SumAnswer, Error> {
-        let snapshot = self.database.snapshot().await?;
-        let query = question.query();
-        let reader = Reader::Snapshot(&snapshot);
-        let answer =
-            sum_amount::sum_amounts(reader, std::slice::from_ref(&query), question.explain).await?;
-        let scanned = match question.verify {
-            true => sum_amount::scan_sum_amount(reader, &query).await?.value,
-            false => None,
+        let asked = self.sum_amounts(std::slice::from_ref(question)).await?;
+        let answer = asked.value.into_iter().next();
+        answer.unwrap_or_else(|| Err(Error::new(ErrorKind::Internal)))
+    }
+
+    /// Answers questions from one snapshot, each with an outcome of its own. The first one
+    /// says whether all are explained and verified.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(super) async fn sum_amounts(
+        &self,
+        questions: &[SumQuestion],
+    ) -> Result<Answer<Vec<Result<SumAnswer, Error>>>, Error> {
+        let queries: Vec<_> = questions.iter().map(SumQuestion::query).collect();
+        let first = questions.first();
+        let explain = first.is_some_and(|first| first.explain);
+        let verify = first.is_some_and(|first| first.verify);
+        let mut scanned = vec![None; queries.len()];
+        let Answer { value, took } = if verify {
+            let snapshot = self.database.snapshot().await?;
+            let reader = Reader::Snapshot(&snapshot);
+            let answer = sum_amount::sum_amounts(reader, &queries, explain).await?;
+            for (scanned, query) in scanned.iter_mut().zip(&queries) {
+                *scanned = sum_amount::sum_amount_of_rows(reader, query).await?.value;
+            }
+            snapshot.end().await?;
+            answer
+        } else {
+            sum_amount::sum_amounts(Reader::Pool(&self.database), &queries, explain).await?
         };
-        snapshot.end().await?;
-        let found = answer.value.into_iter().next();
-        let found = found.ok_or_else(|| Error::new(ErrorKind::Internal))?;
-        finish(question, SharedSum { found, took: answer.took, together: 1 }, scanned)
+        let together = queries.len();
+        let outcomes = questions.iter().zip(value).zip(scanned);
+        let outcomes = outcomes.map(|((question, found), scanned)| {
+            finish(question, SharedSum { found, took, together }, scanned)
+        });
+        Ok(Answer { value: outcomes.collect(), took })
     }
 }
 

@@ -7,9 +7,13 @@ use chrono::{DateTime, Utc};
 pub use crate::store::sum_series::SeriesSubject;
 use crate::{
     analytics::Analytics,
-    domain::{asset::Asset, direction::Direction},
+    domain::{
+        asset::Asset,
+        direction::Direction,
+        explanation::{Explanation, Verification},
+    },
     error::{Error, ErrorKind},
-    store::{sum_amount::Total, sum_series},
+    store::{Reader, sealing, session::Snapshot, sum_amount::Total, sum_series},
 };
 
 /// A question for a series of sums.
@@ -45,6 +49,10 @@ pub struct SeriesAnswer {
     pub series: Vec<Vec<BucketSum>>,
     /// How long the database took.
     pub took: Duration,
+    /// How it was made, if that was asked.
+    pub explanation: Option<Explanation>,
+    /// What the rows say, if that was asked.
+    pub verification: Option<Verification>,
 }
 
 impl Analytics {
@@ -55,16 +63,67 @@ impl Analytics {
     pub async fn sum_series(&self, question: &SeriesQuestion) -> Result<SeriesAnswer, Error> {
         let SeriesQuestion { subject, asset, edges, directions, .. } = question;
         let asset_id = asset.asset_id;
-        let answer =
-            sum_series::sum_series(&self.database, subject, asset_id, edges, directions).await?;
-        let series = answer.value.ok_or_else(|| not_found(subject))?;
+        let snapshot = self.database.snapshot().await?;
+        let found = sum_series::sum_series(&snapshot, subject, asset_id, edges, directions).await?;
+        let scanned = match &found {
+            Some(found) if question.verify => {
+                Some(verify(&snapshot, question, &found.series).await?)
+            }
+            _ => None,
+        };
+        let sealed_until = match question.explain {
+            true => sealing::sealed_until(&snapshot).await?,
+            false => None,
+        };
+        let took = snapshot.end().await?;
+        let found = found.ok_or_else(|| not_found(subject))?;
+        let explanation = question.explain.then(|| Explanation {
+            sealed_until,
+            cells_read: found.cells_read,
+            corrections_read: found.corrections_read,
+            took,
+            questions_together: 1,
+            ..Explanation::default()
+        });
         let sum = |total: Total| BucketSum {
             sum_amount: total.sum.to_text(asset.decimals),
             transaction_count: total.count,
         };
-        let series = series.into_iter().map(|totals| totals.into_iter().map(sum).collect());
-        Ok(SeriesAnswer { series: series.collect(), took: answer.took })
+        let series = found.series.into_iter().map(|totals| totals.into_iter().map(sum).collect());
+        Ok(SeriesAnswer { series: series.collect(), took, explanation, verification: scanned })
     }
+}
+
+/// Holds series against the rows.
+async fn verify(
+    snapshot: &Snapshot,
+    question: &SeriesQuestion,
+    found: &[Vec<Total>],
+) -> Result<Verification, Error> {
+    let SeriesQuestion { subject, asset, edges, directions, .. } = question;
+    let reader = Reader::Snapshot(snapshot);
+    let mut verification = Verification { difference: None, rows_scanned: 0 };
+    for (&direction, found) in directions.iter().zip(found) {
+        let scanned =
+            sum_series::sum_series_of_rows(reader, subject, asset.asset_id, edges, direction);
+        let scanned = scanned.await?.value.unwrap_or_default();
+        verification.rows_scanned += scanned.iter().map(|total| total.count).sum::<i64>();
+        let place = found.iter().zip(&scanned).position(|(found, scanned)| found != scanned);
+        if let Some(place) = place
+            && verification.difference.is_none()
+        {
+            let text = |total: &Total| {
+                format!("{} in {} transactions", total.sum.to_text(asset.decimals), total.count)
+            };
+            verification.difference = Some(format!(
+                "bucket {} ({direction:?}): running totals say {}, the rows say {}",
+                place + 1,
+                text(&found[place]),
+                text(&scanned[place])
+            ));
+        }
+    }
+    Ok(verification)
 }
 
 /// The error of a subject that is not there.

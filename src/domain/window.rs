@@ -59,6 +59,13 @@ impl Window {
         (start < end).then_some(Self { start, end })
     }
 
+    /// Everything before an instant, or everything there is.
+    #[must_use]
+    pub fn before(at: Option<DateTime<Utc>>) -> Self {
+        let end = at.unwrap_or(DateTime::<Utc>::MAX_UTC);
+        Self { start: DateTime::<Utc>::MIN_UTC.min(end), end }
+    }
+
     /// First instant inside.
     #[must_use]
     pub fn start(&self) -> DateTime<Utc> {

@@ -1,7 +1,7 @@
 //! How an answer was made, as the API writes it.
 
 use crate::{
-    analytics::explanation::{Explanation, Verification},
+    domain::explanation::{Explanation, Verification},
     grpc::{decode, pb::v1},
 };
 

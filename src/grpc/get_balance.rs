@@ -4,7 +4,7 @@ use crate::{
     analytics::Analytics,
     error::Error,
     grpc::{
-        decode,
+        decode, explanation,
         pb::v1::{GetBalanceRequest, GetBalanceResponse, get_balance_request::Subject},
         violations::Violations,
     },
@@ -30,8 +30,8 @@ pub(super) async fn get_balance(
         at: question.at.map(decode::timestamp),
         asset: question.asset.code.to_string(),
         database_seconds: answer.took.as_secs_f64(),
-        explanation: None,
-        verification: None,
+        explanation: answer.explanation.map(explanation::explanation_pb),
+        verification: answer.verification.map(explanation::verification_pb),
     })
 }
 

@@ -32,7 +32,7 @@ pub(super) fn response(question: &SumQuestion, answer: SumAnswer) -> SumAmountRe
         database_seconds: answer.took.as_secs_f64(),
         explanation: answer.explanation.map(explanation::explanation_pb),
         verification: answer.verification.map(explanation::verification_pb),
-    })
+    }
 }
 
 /// Checks a question.

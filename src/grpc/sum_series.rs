@@ -14,7 +14,7 @@ use crate::{
     },
     error::Error,
     grpc::{
-        decode,
+        decode, explanation,
         pb::v1::{
             self, DirectionSeries, SeriesBucket, SumSeriesRequest, SumSeriesResponse,
             sum_series_request::Subject,
@@ -39,8 +39,8 @@ pub(super) async fn sum_series(
         asset: question.asset.code.to_string(),
         time_zone: zone.name().to_owned(),
         database_seconds: answer.took.as_secs_f64(),
-        explanation: None,
-        verification: None,
+        explanation: answer.explanation.map(explanation::explanation_pb),
+        verification: answer.verification.map(explanation::verification_pb),
     })
 }
 

@@ -6,10 +6,19 @@ use chrono::{DateTime, Utc};
 
 pub use crate::store::get_balance::BalanceSubject;
 use crate::{
-    domain::asset::Asset,
+    domain::{
+        asset::Asset,
+        direction::Direction,
+        explanation::{Explanation, Verification},
+        window::Window,
+    },
     error::{Error, ErrorKind},
     ledger::Ledger,
-    store::get_balance,
+    store::{
+        Reader,
+        get_balance::{self, Flows},
+        sum_amount::{Subject, SumQuery, sum_amounts},
+    },
 };
 
 /// A question for a balance.
@@ -42,6 +51,10 @@ pub struct BalanceAnswer {
     pub sent_count: i64,
     /// How long the database took.
     pub took: Duration,
+    /// How it was made, if that was asked.
+    pub explanation: Option<Explanation>,
+    /// What the rows say, if that was asked.
+    pub verification: Option<Verification>,
 }
 
 impl Ledger {
@@ -51,13 +64,47 @@ impl Ledger {
     /// `NotFound` for an unknown subject; what the database says.
     pub async fn get_balance(&self, question: &BalanceQuestion) -> Result<BalanceAnswer, Error> {
         let BalanceQuestion { subject, asset, at, .. } = question;
-        let answer = get_balance::get_balance(&self.database, subject, asset.asset_id, *at).await?;
-        let flows = answer.value.ok_or_else(|| {
-            Error::new(ErrorKind::NotFound(match subject {
-                BalanceSubject::User(_) => "user",
-                BalanceSubject::Account(_) => "account",
-            }))
-        })?;
+        let queries = [Direction::Receiver, Direction::Sender].map(|direction| SumQuery {
+            subject: match subject {
+                BalanceSubject::User(user_uuid) => Subject::User(*user_uuid),
+                BalanceSubject::Account(key) => Subject::Account(key.clone()),
+            },
+            asset_id: asset.asset_id,
+            window: Window::before(*at),
+            direction,
+        });
+        let (answer, scanned) = if question.verify {
+            let snapshot = self.database.snapshot().await?;
+            let reader = Reader::Snapshot(&snapshot);
+            let answer = sum_amounts(reader, &queries, question.explain).await?;
+            let scanned =
+                get_balance::get_balance_of_rows(reader, subject, asset.asset_id, *at).await?;
+            snapshot.end().await?;
+            (answer, scanned.value)
+        } else {
+            let reader = Reader::Pool(&self.database);
+            (sum_amounts(reader, &queries, question.explain).await?, None)
+        };
+        let took = answer.took;
+        let explanation = question.explain.then(|| Explanation {
+            sealed_until: answer.value.iter().find_map(|found| found.sealed_until),
+            cells_read: answer.value.iter().map(|found| found.cells_read).sum(),
+            corrections_read: answer.value.iter().map(|found| found.corrections_read).sum(),
+            took,
+            questions_together: 1,
+            ..Explanation::default()
+        });
+        let mut totals = answer.value.into_iter().map(|found| found.total);
+        let flows = match (totals.next().flatten(), totals.next().flatten()) {
+            (Some(received), Some(sent)) => Flows { received, sent },
+            _ => {
+                return Err(Error::new(ErrorKind::NotFound(match subject {
+                    BalanceSubject::User(_) => "user",
+                    BalanceSubject::Account(_) => "account",
+                })));
+            }
+        };
+        let verification = scanned.map(|scanned| verify(&flows, &scanned));
         let (received, sent) = (&flows.received, &flows.sent);
         Ok(BalanceAnswer {
             balance: received.sum.minus(&sent.sum).to_text(asset.decimals),
@@ -65,7 +112,25 @@ impl Ledger {
             sent_amount: sent.sum.to_text(asset.decimals),
             received_count: received.count,
             sent_count: sent.count,
-            took: answer.took,
+            took,
+            explanation,
+            verification,
         })
+    }
+}
+
+/// Holds both sides of a balance against the rows.
+fn verify(flows: &Flows, scanned: &Flows) -> Verification {
+    let text = |flows: &Flows| {
+        let (received, sent) = (&flows.received, &flows.sent);
+        format!(
+            "{} in {} received, {} in {} sent",
+            received.sum, received.count, sent.sum, sent.count
+        )
+    };
+    Verification {
+        difference: (flows != scanned)
+            .then(|| format!("running totals say {}, the rows say {}", text(flows), text(scanned))),
+        rows_scanned: scanned.received.count + scanned.sent.count,
     }
 }

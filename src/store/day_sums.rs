@@ -1,6 +1,7 @@
 //! Sums of all accounts in a window: cells of whole days, corrections in them, and the rows
 //! of the parts of days at the edges.
 
+use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
         instant::Micros,
         numeric::Numeric,
         rank::{MadeOf, Measure},
+        sealing,
         session::Snapshot,
         statement::statement,
     },
@@ -173,10 +175,9 @@ async fn read_edge(
 async fn read_sealed_until(
     session: &Snapshot,
     measure: &Measure,
-) -> Result<Option<chrono::DateTime<chrono::Utc>>, StoreError> {
-    if !measure.with_sealed_until {
-        return Ok(None);
+) -> Result<Option<DateTime<Utc>>, StoreError> {
+    match measure.with_sealed_until {
+        true => sealing::sealed_until(session).await,
+        false => Ok(None),
     }
-    let rows = session.rows(statement!("sealed_until"), &[]).await?;
-    Ok(rows.first().and_then(|row| row.get("sealed_until")))
 }

@@ -1,4 +1,5 @@
-//! What a subject received and sent before an instant, from the rows.
+//! What a subject received and sent before an instant, from the rows: what a balance from
+//! running totals is verified by.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -6,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     domain::account::AccountKey,
     store::{
-        Database, Reader, StoreError, numeric::Numeric, session::Answer, statement::statement,
+        Reader, StoreError, numeric::Numeric, session::Answer, statement::statement,
         sum_amount::Total,
     },
 };
@@ -30,20 +31,7 @@ pub struct Flows {
 }
 
 /// What the subject received and sent of one asset before an instant, or ever; `None`
-/// for an unknown subject.
-///
-/// # Errors
-/// If the database cannot answer.
-pub async fn get_balance(
-    database: &Database,
-    subject: &BalanceSubject,
-    asset_id: i32,
-    at: Option<DateTime<Utc>>,
-) -> Result<Answer<Option<Flows>>, StoreError> {
-    get_balance_of_rows(Reader::Pool(database), subject, asset_id, at).await
-}
-
-/// [`get_balance`] by a scan of the rows.
+/// for an unknown subject. By a scan of the rows.
 ///
 /// # Errors
 /// If the database cannot answer.

@@ -155,7 +155,7 @@ impl UserColumns {
 ///
 /// # Errors
 /// If the database cannot answer.
-pub async fn scan_rank_users(
+pub async fn rank_users_of_rows(
     reader: Reader<'_>,
     measure: Measure,
 ) -> Result<Snapshot<RankedUser>, StoreError> {
@@ -182,7 +182,7 @@ pub async fn scan_rank_users(
 ///
 /// # Errors
 /// If the database cannot answer.
-pub async fn scan_rank_accounts(
+pub async fn rank_accounts_of_rows(
     reader: Reader<'_>,
     measure: Measure,
     network: &Network,

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use chrono::{DateTime, Utc};
 use tokio_postgres::{Client, Row};
 
 use crate::{
@@ -16,8 +17,8 @@ use crate::{
         },
     },
     store::{
-        StoreError, StoreErrorKind, instant::Micros, numeric::ScaledNumeric, statement::statement,
-        tx::Tx,
+        StoreError, StoreErrorKind, instant::Micros, numeric::ScaledNumeric, session::Snapshot,
+        statement::statement, tx::Tx,
     },
 };
 
@@ -60,6 +61,15 @@ pub async fn seal(client: &Client, rows_max: i64) -> Result<Option<usize>, Store
 pub async fn backlog(client: &Client, count_max: i64) -> Result<i64, StoreError> {
     let rows = statement!("seal_backlog").query(client, &[&count_max]).await?;
     Ok(rows.first().map_or(0, |row| row.get("correction_count")))
+}
+
+/// The earliest instant of a row that is not sealed yet; `None` if all are.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn sealed_until(session: &Snapshot) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let rows = session.rows(statement!("sealed_until"), &[]).await?;
+    Ok(rows.first().and_then(|row| row.get("sealed_until")))
 }
 
 /// Reads a row that a statement returns for the running totals.

@@ -63,6 +63,14 @@ pub struct Total {
     pub sum: Decimal,
 }
 
+impl Total {
+    /// The total of no amounts at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { count: 0, sum: Decimal::zero() }
+    }
+}
+
 /// A sum from running totals, with what it was made of.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FoundSum {
@@ -128,7 +136,7 @@ fn add_row(
     if row.get::<_, Option<i64>>("subject_id").is_none() {
         return Ok(());
     }
-    found.total.get_or_insert_with(|| Total { count: 0, sum: Decimal::zero() });
+    found.total.get_or_insert_with(Total::none);
     found.sealed_until = row.get("sealed_until");
     let before_end = prefix(row, "end_cells", window.end())?;
     let before_start = prefix(row, "start_cells", window.start())?;
@@ -217,7 +225,7 @@ impl<'a> Columns<'a> {
 ///
 /// # Errors
 /// If the database cannot answer.
-pub async fn scan_sum_amount(
+pub async fn sum_amount_of_rows(
     reader: Reader<'_>,
     query: &SumQuery,
 ) -> Result<Answer<Option<Total>>, StoreError> {

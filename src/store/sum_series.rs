@@ -1,15 +1,28 @@
-//! Counts and sums of one subject's amounts, bucket by bucket, from the rows.
+//! Counts and sums of one subject's amounts, bucket by bucket: from running totals, or, to
+//! verify them, from the rows.
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::{
-    domain::{account::AccountKey, direction::Direction},
+    domain::{
+        account::AccountKey,
+        direction::Direction,
+        running_total::{
+            cell::Cell,
+            prefix::Prefix,
+            rows::direction_number,
+            sums::{ScaledSums, Sums},
+            whole::Whole,
+        },
+    },
     store::{
-        Database, Reader, StoreError,
-        numeric::Numeric,
-        session::{Answer, Params},
+        Reader, StoreError, StoreErrorKind,
+        numeric::{Numeric, ScaledNumeric},
+        session::{Answer, Params, Snapshot},
         statement::statement,
         sum_amount::Total,
     },
@@ -26,36 +39,120 @@ pub enum SeriesSubject {
     All,
 }
 
-/// Sums the subject's amounts of one asset between each edge and the next one, all from
-/// one snapshot: one series a direction, in their order; `None` for an unknown subject.
+/// A series from running totals, with what it was made of.
+#[derive(Clone, Debug)]
+pub struct FoundSeries {
+    /// One series a direction, each with one total a bucket.
+    pub series: Vec<Vec<Total>>,
+    /// Cells that were read.
+    pub cells_read: u64,
+    /// Corrections that were read.
+    pub corrections_read: i64,
+}
+
+/// Sums the subject's amounts of one asset between each edge and the next one, from running
+/// totals: one series a direction, in their order; `None` for an unknown subject.
 ///
 /// # Errors
-/// If the database cannot answer.
+/// If the database cannot answer, or a cell is broken.
 pub async fn sum_series(
-    database: &Database,
+    snapshot: &Snapshot,
     subject: &SeriesSubject,
     asset_id: i32,
     edges: &[DateTime<Utc>],
     directions: &[Direction],
-) -> Result<Answer<Option<Vec<Vec<Total>>>>, StoreError> {
-    // Everybody's series is the same in both directions.
-    let is_one = directions.len() < 2 || *subject == SeriesSubject::All;
-    if let (&[direction, ..], true) = (directions, is_one) {
-        let reader = Reader::Pool(database);
-        let answer = sum_series_of_rows(reader, subject, asset_id, edges, direction).await?;
-        return Ok(answer.map(|series| Some(vec![series?; directions.len()])));
+) -> Result<Option<FoundSeries>, StoreError> {
+    // Everybody's series is the same in both directions, and kept as that of senders.
+    let is_all = *subject == SeriesSubject::All;
+    let asked = if is_all { &[Direction::Sender][..] } else { directions };
+    let numbers: Vec<_> = asked.iter().map(|direction| direction_number(*direction)).collect();
+    let (kind, user_uuid, account): (i16, _, _) = match subject {
+        SeriesSubject::User(user_uuid) => (0, Some(*user_uuid), None),
+        SeriesSubject::Account(key) => (2, None, Some(key)),
+        SeriesSubject::All => (3, None, None),
+    };
+    let network = account.map(|key| key.network.as_str());
+    let address = account.map(|key| key.address.as_str());
+    let params: &Params<'_> = &[&kind, &user_uuid, &network, &address, &asset_id, &numbers, &edges];
+    let (cells, corrections) = tokio::try_join!(
+        snapshot.rows(statement!("sum_series_cells"), params),
+        snapshot.rows(statement!("sum_series_corrections"), params),
+    )?;
+    if cells.is_empty() {
+        return Ok(None);
     }
-    let snapshot = database.snapshot().await?;
-    let mut all = Some(Vec::with_capacity(directions.len()));
-    for &direction in directions {
-        let reader = Reader::Snapshot(&snapshot);
-        let series = sum_series_of_rows(reader, subject, asset_id, edges, direction).await?.value;
-        all = all.zip(series).map(|(mut all, series)| {
-            all.push(series);
-            all
-        });
+    let mut found = FoundSeries { series: Vec::new(), cells_read: 0, corrections_read: 0 };
+    let bucket_count = edges.len().saturating_sub(1);
+    let mut sums = vec![vec![ScaledSums::ZERO; bucket_count]; numbers.len()];
+    for ((direction, _), levels) in trees(&cells)? {
+        found.cells_read += levels.iter().map(|cells| cells.len() as u64).sum::<u64>();
+        if let Some(sums) = place_of(&numbers, direction).and_then(|place| sums.get_mut(place)) {
+            add_buckets(&levels, edges, sums);
+        }
     }
-    Ok(Answer { value: all, took: snapshot.end().await? })
+    for row in &corrections {
+        found.corrections_read += row.get::<_, i64>("correction_count");
+        let bucket = usize::try_from(row.get::<_, i32>("bucket") - 1).unwrap_or(usize::MAX);
+        let place = place_of(&numbers, row.get("direction"));
+        let sums = place.and_then(|place| sums.get_mut(place)?.get_mut(bucket));
+        let (Some(total), sum) = (sums, row.get::<_, ScaledNumeric>("sum_amount")) else {
+            continue;
+        };
+        let count = row.get("transaction_count");
+        total.add(sum.scale, &Sums { count, sum: sum.whole, squares: Whole::ZERO });
+    }
+    let total = |sums: &ScaledSums| {
+        let moments = sums.to_moments();
+        Total { count: moments.count, sum: moments.sum }
+    };
+    found.series = sums.iter().map(|sums| sums.iter().map(total).collect()).collect();
+    if is_all && let Some(one) = found.series.first().cloned() {
+        found.series = vec![one; directions.len()];
+    }
+    Ok(Some(found))
+}
+
+fn place_of(numbers: &[i16], direction: i16) -> Option<usize> {
+    numbers.iter().position(|number| *number == direction)
+}
+
+/// The cells of each direction and account, level by level, keys ascending.
+type Trees = BTreeMap<(i16, i64), Vec<BTreeMap<i64, Cell>>>;
+
+fn trees(rows: &[Row]) -> Result<Trees, StoreError> {
+    let mut trees = Trees::new();
+    for row in rows {
+        let Some(bytes) = row.get::<_, Option<&[u8]>>("cell") else { continue };
+        let cell = Cell::decode(bytes).map_err(|broken| {
+            StoreError::with_source(StoreErrorKind::Unexpected, "sum_series_cells", broken)
+        })?;
+        let levels = trees.entry((row.get("direction"), row.get("account_id"))).or_default();
+        let level = usize::try_from(row.get::<_, i16>("level")).unwrap_or(0);
+        levels.resize_with(levels.len().max(level + 1), BTreeMap::new);
+        levels[level].insert(cell.key, cell);
+    }
+    Ok(trees)
+}
+
+/// Adds what one account moved between each edge and the next.
+fn add_buckets(levels: &[BTreeMap<i64, Cell>], edges: &[DateTime<Utc>], sums: &mut [ScaledSums]) {
+    let mut before = None;
+    for (place, edge) in edges.iter().enumerate() {
+        let instant = edge.timestamp_micros();
+        let mut prefix = Prefix::before(instant);
+        for cells in levels {
+            if let Some((_, cell)) = cells.range(..instant).next_back() {
+                prefix.add_cell(cell);
+            }
+        }
+        let total = prefix.total().clone();
+        if let Some(before) = before.replace(total.clone())
+            && let Some(sums) = sums.get_mut(place - 1)
+        {
+            sums.add(total.scale, &total.sums);
+            sums.subtract(&before);
+        }
+    }
 }
 
 /// One series of [`sum_series`], by a scan of the rows.

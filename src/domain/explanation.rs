@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 /// How an answer was made.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Explanation {
     /// Rows before this instant are all sealed; `None` if everything is.
     pub sealed_until: Option<DateTime<Utc>>,
@@ -24,7 +24,7 @@ pub struct Explanation {
 }
 
 /// What a scan of the rows says of an answer, in the same snapshot.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Verification {
     /// The first difference, in words; `None` if the answer and the rows agree.
     pub difference: Option<String>,

@@ -1,0 +1,37 @@
+-- What corrections add to a series of sums: parameters as for sum_series_cells.
+-- One row for each direction and bucket (from 1) that has corrections.
+-- Counts on the two indexes of corrections; for all accounts it reads all of them.
+WITH subject AS MATERIALIZED (
+    SELECT w.account_id
+    FROM users u
+    JOIN user_wallets w USING (user_id)
+    WHERE $1::smallint = 0 AND u.user_uuid = $2
+    UNION ALL
+    SELECT a.account_id
+    FROM accounts a
+    WHERE $1 = 2 AND a.network = $3 AND a.address = $4
+), correction AS (
+    SELECT 0::smallint AS direction, c.occurred_at, c.row_count, c.amount
+    FROM subject s
+    JOIN corrections c ON c.sender_id = s.account_id
+    WHERE c.asset_id = $5
+    UNION ALL
+    SELECT 1, c.occurred_at, c.row_count, c.amount
+    FROM subject s
+    JOIN corrections c ON c.receiver_id = s.account_id
+    WHERE c.asset_id = $5
+    UNION ALL
+    SELECT 0, c.occurred_at, c.row_count, c.amount
+    FROM corrections c
+    WHERE $1 = 3 AND c.asset_id = $5
+)
+SELECT
+    c.direction,
+    width_bucket(c.occurred_at, $7::timestamptz[]) AS bucket,
+    count(*) AS correction_count,
+    sum(c.row_count)::bigint AS transaction_count,
+    sum(c.row_count * c.amount) AS sum_amount
+FROM correction c
+WHERE c.direction = ANY ($6::smallint[])
+  AND c.occurred_at >= $7[1] AND c.occurred_at < $7[cardinality($7)]
+GROUP BY 1, 2
