@@ -6,6 +6,8 @@
 
 use std::{error::Error as StdError, fmt};
 
+use chrono::NaiveDate;
+
 /// Any error below an error.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -18,11 +20,30 @@ pub struct Violation {
     pub description: String,
 }
 
+/// A day whose rows were recorded and are not at hand.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct AbsentDay {
+    /// Which day, UTC.
+    pub day: NaiveDate,
+    /// Whether retention dropped it; else somebody detached or dropped its partition.
+    pub is_dropped: bool,
+}
+
+impl AbsentDay {
+    /// What became of the day's rows, in a word.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        if self.is_dropped { "dropped" } else { "detached" }
+    }
+}
+
 /// What went wrong, as far as the caller is concerned.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ErrorKind {
     /// The request is wrong, in these fields.
     InvalidArgument(Vec<Violation>),
+    /// The answer needs rows of days that are not at hand: these, or the earliest of them.
+    FailedPrecondition(Vec<AbsentDay>),
     /// There is no such thing; the text names it without its id.
     NotFound(&'static str),
     /// What was asked for is not built.
@@ -82,6 +103,14 @@ impl fmt::Display for Error {
                 for (place, violation) in violations.iter().enumerate() {
                     let comma = if place == 0 { "" } else { ";" };
                     write!(formatter, "{comma} {} {}", violation.field, violation.description)?;
+                }
+                Ok(())
+            }
+            ErrorKind::FailedPrecondition(days) => {
+                formatter.write_str("rows of days that are not at hand are needed:")?;
+                for (place, absent) in days.iter().enumerate() {
+                    let comma = if place == 0 { "" } else { "," };
+                    write!(formatter, "{comma} {} ({})", absent.day, absent.reason())?;
                 }
                 Ok(())
             }

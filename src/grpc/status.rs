@@ -5,14 +5,14 @@ use std::{sync::Arc, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{AbsentDay, Error, ErrorKind};
 
 /// When a client that was turned away should try again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Turns an error into what a client sees: the code, a message without statements,
-/// hosts or row values, and details (BadRequest, RetryInfo). The error itself goes
-/// along inside the process, for the log.
+/// Turns an error into what a client sees: the code, a message without statements, hosts
+/// or row values, and details (BadRequest, PreconditionFailure, RetryInfo). The error
+/// itself goes along inside the process, for the log.
 #[must_use]
 pub fn to_status(error: Error) -> Status {
     let mut details = ErrorDetails::new();
@@ -50,14 +50,18 @@ pub fn code(kind: &ErrorKind) -> Code {
 
 #[cfg(test)]
 mod tests {
+    use chrono::NaiveDate;
+
     use super::*;
     use crate::error::Violation;
 
     #[test]
     fn every_kind_has_its_code_and_details() {
         let violation = Violation { field: "window.end", description: "must be set".into() };
+        let absent = AbsentDay { day: NaiveDate::MIN, is_dropped: true };
         for (kind, code) in [
             (ErrorKind::InvalidArgument(vec![violation]), Code::InvalidArgument),
+            (ErrorKind::FailedPrecondition(vec![absent]), Code::FailedPrecondition),
             (ErrorKind::NotFound("user"), Code::NotFound),
             (ErrorKind::Unimplemented("this"), Code::Unimplemented),
             (ErrorKind::OutOfRange, Code::OutOfRange),
@@ -70,12 +74,14 @@ mod tests {
             let is_retried =
                 matches!(kind, ErrorKind::Unavailable(_) | ErrorKind::ResourceExhausted(_));
             let is_bad = matches!(kind, ErrorKind::InvalidArgument(_));
+            let is_early = matches!(kind, ErrorKind::FailedPrecondition(_));
             let status = to_status(Error::with_source(kind, "secret of the database"));
             assert_eq!(status.code(), code);
             assert!(!status.message().contains("secret"), "{}", status.message());
             let details = status.get_error_details();
             assert_eq!(details.retry_info().is_some(), is_retried);
             assert_eq!(details.bad_request().is_some(), is_bad);
+            assert_eq!(details.precondition_failure().is_some(), is_early);
         }
     }
 }
