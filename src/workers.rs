@@ -2,5 +2,6 @@
 //! for.
 
 pub mod database_health;
+pub mod day_watch;
 pub mod partition_upkeep;
 pub mod sealing;

@@ -13,7 +13,9 @@ BEGIN
             ON users TO daybook_client;
         GRANT INSERT (network, address) ON accounts TO daybook_client;
         GRANT INSERT (code, name, decimals) ON assets TO daybook_client;
-        GRANT EXECUTE ON FUNCTION partition_bounds(regclass) TO daybook_client;
+        GRANT EXECUTE ON FUNCTION partition_bounds(regclass),
+            days_in_the_way(timestamptz, timestamptz),
+            days_without_rows_at_hand(timestamptz, timestamptz) TO daybook_client;
     END IF;
 END
 $$

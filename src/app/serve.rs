@@ -22,6 +22,7 @@ use crate::{
     seed::{self, SeedOutcome, SeedPlan},
     store::Database,
     upkeep::{
+        days::DayWatch,
         migrate,
         partitions::{self, Keeper, PartitionUpkeep},
         pulse::Pulse,

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use crate::{
     config::{PartitionSettings, Scheduler},
     store::{Connection, Database, StoreErrorKind, partitions, server_facts::ServerFacts},
-    upkeep::UpkeepError,
+    upkeep::{UpkeepError, days},
 };
 
 /// Who runs the upkeep from now on.
@@ -45,6 +45,13 @@ pub async fn prepare(
             return Err(error.into());
         }
         tracing::warn!("somebody holds the partitions: upkeep waits for its next round");
+    }
+    // Before anything is served: days may have gone while no server ran.
+    while let Err(error) = days::note(&client).await {
+        if error.kind() != StoreErrorKind::Conflict {
+            return Err(error.into());
+        }
+        tracing::info!("somebody else looks which days there are: waiting for it");
     }
     partitions::grant_client(&client).await?;
     match settings.scheduler {

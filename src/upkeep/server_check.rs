@@ -14,8 +14,8 @@ use crate::{
 /// Oldest server that Daybook runs on.
 const VERSION_NUM_MIN: i32 = 150_000;
 
-/// Connections outside the pool: health, upkeep, migration.
-const CONNECTIONS_BESIDE: usize = 3;
+/// Connections outside the pool: health, the watch over days, upkeep, retention.
+const CONNECTIONS_BESIDE: usize = 4;
 
 /// Places in the lock table that a question over a year needs in one session: a
 /// partition and its three indexes each.

@@ -25,7 +25,7 @@ use daybook::{
     },
     ledger::Ledger,
     store::{Database, DatabaseTarget},
-    upkeep::{migrate, partitions, pulse::Pulse, server_check},
+    upkeep::{days::DayWatch, migrate, partitions, pulse::Pulse, server_check},
     workers,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -103,6 +103,8 @@ impl TestService {
         let workers = CancellationToken::new();
         let pulse = Pulse::new(database.clone());
         tokio::spawn(workers::database_health::run(pulse, serving_sender, workers.clone()));
+        let watch = DayWatch::new(database.clone());
+        tokio::spawn(workers::day_watch::run(watch, workers.clone()));
         let sql = sql(target.config.clone(), &target.schema).await;
         Self { address, database, sql, target, stop, serving: Some(serving), workers }
     }

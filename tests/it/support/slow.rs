@@ -90,11 +90,13 @@ impl SlowService {
 }
 
 /// Processes that hold or wait for a lock on the users or a day of this schema.
+/// The watch over days, which looks every second, is not meant.
 pub(crate) async fn at_work(sql: &Client) -> Vec<i32> {
     let text = "SELECT DISTINCT l.pid FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
                 JOIN pg_stat_activity a ON a.pid = l.pid \
                 WHERE c.relnamespace = current_schema()::regnamespace \
                   AND l.pid <> pg_backend_pid() AND a.application_name = 'daybook' \
+                  AND c.relname !~ '^(known|absent)_days' \
                 ORDER BY l.pid";
     sql.query(text, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
 }

@@ -1,0 +1,100 @@
+//! Days and their rows: notices days that somebody detached, and drops old ones where
+//! retention is asked for.
+
+use chrono::NaiveDate;
+
+use crate::{
+    store::{Connection, Database, StoreError, StoreErrorKind, days},
+    upkeep::UpkeepError,
+};
+
+/// Watches for days that come and go, on a connection of its own.
+pub struct DayWatch {
+    database: Database,
+    connection: Option<Connection>,
+}
+
+impl DayWatch {
+    /// A watch over this database, not yet connected.
+    #[must_use]
+    pub fn new(database: Database) -> Self {
+        Self { database, connection: None }
+    }
+
+    /// Looks once. From its end on, questions that need rows of days that are gone are
+    /// refused.
+    ///
+    /// # Errors
+    /// If the database did not answer; the connection is then given up.
+    pub async fn look(&mut self) -> Result<(), UpkeepError> {
+        let outcome = self.note().await;
+        if outcome.is_err() {
+            self.connection = None;
+        }
+        Ok(outcome?)
+    }
+
+    async fn note(&mut self) -> Result<(), StoreError> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(self.database.connect().await?),
+        };
+        note(connection).await
+    }
+}
+
+/// Notes days that came or went, and says so.
+pub(super) async fn note(client: &Connection) -> Result<(), StoreError> {
+    for noticed in days::note(client).await? {
+        let day = noticed.day;
+        if noticed.is_absent {
+            tracing::warn!(%day, "a day with rows was detached or dropped: questions that need \
+                them are refused");
+        } else {
+            tracing::info!(%day, "all rows of the day are at hand again");
+        }
+    }
+    Ok(())
+}
+
+/// What one step of retention came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// This day was dropped, with its rows.
+    Dropped(NaiveDate),
+    /// Nothing is left to drop.
+    Done,
+    /// Somebody holds the day, or another server is at it: nothing was done.
+    Held,
+}
+
+/// Drops days that are older than asked to be kept.
+pub struct Retention {
+    database: Database,
+    retention_days: u32,
+}
+
+impl Retention {
+    /// Keeps today and so many days before it.
+    #[must_use]
+    pub fn new(database: Database, retention_days: u32) -> Self {
+        Self { database, retention_days }
+    }
+
+    /// Drops the oldest day that is too old, if there is one.
+    ///
+    /// # Errors
+    /// If the database cannot answer, or refuses for another reason than a lock.
+    pub async fn step(&self) -> Result<Step, UpkeepError> {
+        let client = self.database.connect().await?;
+        match days::drop_oldest(&client, self.retention_days).await {
+            Ok(Some(day)) => {
+                tracing::info!(%day, "retention dropped a day");
+                Ok(Step::Dropped(day))
+            }
+            Ok(None) => Ok(Step::Done),
+            Err(error) if error.kind() == StoreErrorKind::Conflict => Ok(Step::Held),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
