@@ -90,7 +90,8 @@ impl Analytics {
     ///
     /// # Errors
     /// `NotFound` if `standing_of` is unknown; `ResourceExhausted` for a population that
-    /// is too large; what the database says.
+    /// is too large; `FailedPrecondition` for a window with days whose rows are not at hand;
+    /// what the database says.
     pub async fn rank_users(
         &self,
         question: &RankQuestion,

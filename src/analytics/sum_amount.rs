@@ -69,7 +69,8 @@ impl Analytics {
     /// Sums the subject's amounts in the window.
     ///
     /// # Errors
-    /// `NotFound` for an unknown subject; what the database says.
+    /// `NotFound` for an unknown subject; `FailedPrecondition` for a window with days whose
+    /// rows are not at hand; what the database says.
     pub async fn sum_amount(&self, question: &SumQuestion) -> Result<SumAnswer, Error> {
         if question.explain || question.verify {
             return self.sum_amount_in_snapshot(question).await;

@@ -61,6 +61,8 @@ pub struct Total {
     pub count: i64,
     /// Exact sum of their amounts.
     pub sum: Decimal,
+    /// Days that keep the sum from being the whole one, earliest first.
+    pub days_in_the_way: Vec<NaiveDate>,
 }
 
 impl Total {
@@ -261,6 +263,7 @@ pub async fn sum_amount_of_rows(
         Some(Total {
             count: row.get("transaction_count"),
             sum: row.get::<_, Numeric>("sum_amount").0,
+            days_in_the_way: row.get("days_in_the_way"),
         })
     }))
 }
