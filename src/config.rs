@@ -107,6 +107,10 @@ pub struct PartitionSettings {
     #[arg(long, env = "DAYBOOK_PARTITION_COUNT_MAX", default_value_t = 10_000, value_name = "N")]
     pub partition_count_max: u32,
 
+    /// Days before today whose rows are kept; older days are dropped. 0 keeps everything
+    #[arg(long, env = "DAYBOOK_RETENTION_DAYS", default_value_t = 0, value_name = "DAYS")]
+    pub retention_days: u32,
+
     /// Who runs the upkeep of partitions
     #[arg(long, env = "DAYBOOK_SCHEDULER", value_enum, default_value_t = Scheduler::Auto)]
     pub scheduler: Scheduler,

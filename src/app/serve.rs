@@ -22,7 +22,7 @@ use crate::{
     seed::{self, SeedOutcome, SeedPlan},
     store::Database,
     upkeep::{
-        days::DayWatch,
+        days::{DayWatch, Retention},
         migrate,
         partitions::{self, Keeper, PartitionUpkeep},
         pulse::Pulse,
@@ -195,6 +195,14 @@ impl Workers {
             workers::sealing::run(sealing, policy, sealing_stop).await;
             "sealing"
         });
+        if settings.retention_days > 0 {
+            let retention = Retention::new(database.clone(), settings.retention_days);
+            let retention_stop = stop.clone();
+            self.tasks.spawn(async move {
+                workers::retention::run(retention, interval, retention_stop).await;
+                "retention"
+            });
+        }
     }
 
     async fn finish(&mut self) {

@@ -20,6 +20,7 @@ mod partman_versions;
 mod process;
 mod query_plans;
 mod rank;
+mod retention;
 mod rights;
 mod scheduler;
 mod seed;

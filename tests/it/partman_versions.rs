@@ -12,6 +12,7 @@ use daybook::{
 
 use crate::{
     partitions::check_upkeep,
+    retention::check_retention,
     seed::{check_seeded, plan},
     sum_amount::window,
     support::{
@@ -49,6 +50,8 @@ async fn check_line(line: &str) {
     assert!(version.starts_with(&format!("{line}.")), "{version}");
     check_upkeep(&schema).await;
     drop(schema);
+
+    check_retention(&TestSchema::prepared_on(target("retention"), settings()).await).await;
 
     let schema = TestSchema::prepared_on(target("seeded"), settings()).await;
     check_seeded_service(schema).await;
