@@ -20,6 +20,7 @@ mod rank;
 pub mod request_layer;
 pub mod serve;
 pub mod status;
+pub mod status_service;
 mod sum_amount;
 mod sum_series;
 pub mod transactions_service;

@@ -23,6 +23,7 @@ use crate::{
     store::Database,
     upkeep::{
         days::{DayWatch, Retention},
+        get_status::StatusReader,
         migrate,
         partitions::{self, Keeper, PartitionUpkeep},
         pulse::Pulse,
@@ -81,6 +82,7 @@ async fn run(
     let services = Services {
         analytics: Analytics::new(database.clone()),
         ledger: Ledger::new(database.clone()),
+        status: StatusReader::new(database.clone()),
     };
     let address = listener.local_addr()?;
     let slow = Duration::from_millis(logs.slow_request_ms);

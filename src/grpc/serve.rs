@@ -21,13 +21,16 @@ use crate::{
             v1::{
                 analytics_service_server::AnalyticsServiceServer,
                 ledger_service_server::LedgerServiceServer,
+                status_service_server::StatusServiceServer,
             },
         },
         rank::RankLimits,
         request_layer::{RequestLayer, RequestLimits},
+        status_service::StatusApi,
         transactions_service::TransactionsApi,
     },
     ledger::Ledger,
+    upkeep::get_status::StatusReader,
 };
 
 /// Pings on idle connections, and how long their answer may take: a peer that is
@@ -56,6 +59,8 @@ pub struct Services {
     pub analytics: Analytics,
     /// Users and balances.
     pub ledger: Ledger,
+    /// How Daybook itself is doing.
+    pub status: StatusReader,
 }
 
 /// Signals that the server follows.
@@ -178,6 +183,11 @@ fn add_services(
         )
         .add_service(
             LedgerServiceServer::new(ledger)
+                .max_decoding_message_size(decoded)
+                .max_encoding_message_size(encoded),
+        )
+        .add_service(
+            StatusServiceServer::new(StatusApi::new(services.status))
                 .max_decoding_message_size(decoded)
                 .max_encoding_message_size(encoded),
         )

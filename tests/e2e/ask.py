@@ -16,8 +16,9 @@ from clients import BufClient, GrpcurlClient, PythonClient
 
 ANALYTICS = "daybook.v1.AnalyticsService"
 LEDGER = "daybook.v1.LedgerService"
+STATUS = "daybook.v1.StatusService"
 ORIGINAL = "transactions_service.Transactions"
-SERVICES = {ANALYTICS, LEDGER, ORIGINAL, "grpc.health.v1.Health"}
+SERVICES = {ANALYTICS, LEDGER, STATUS, ORIGINAL, "grpc.health.v1.Health"}
 NOBODY = "00000000-0000-4000-8000-000000000000"
 UTC = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
 

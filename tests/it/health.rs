@@ -10,6 +10,7 @@ use daybook::{
     },
     ledger::Ledger,
     store::Database,
+    upkeep::get_status::StatusReader,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -28,10 +29,11 @@ use crate::support::{
     service::{TestService, new_target, settings},
 };
 
-const SERVICES: [&str; 4] = [
+const SERVICES: [&str; 5] = [
     "",
     "daybook.v1.AnalyticsService",
     "daybook.v1.LedgerService",
+    "daybook.v1.StatusService",
     "transactions_service.Transactions",
 ];
 
@@ -60,8 +62,11 @@ impl Server {
         let mut settings = settings();
         settings.server.drain_timeout_ms = drain_timeout_ms;
         let database = Database::new(&new_target(), &settings.pool).unwrap();
-        let services =
-            Services { analytics: Analytics::new(database.clone()), ledger: Ledger::new(database) };
+        let services = Services {
+            analytics: Analytics::new(database.clone()),
+            ledger: Ledger::new(database.clone()),
+            status: StatusReader::new(database),
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (started, is_started) = watch::channel(false);

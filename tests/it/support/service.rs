@@ -19,13 +19,16 @@ use daybook::{
             v1::{
                 analytics_service_client::AnalyticsServiceClient,
                 ledger_service_client::LedgerServiceClient,
+                status_service_client::StatusServiceClient,
             },
         },
         serve::{Services, Signals, Stop, serve},
     },
     ledger::Ledger,
     store::{Database, DatabaseTarget},
-    upkeep::{days::DayWatch, migrate, partitions, pulse::Pulse, server_check},
+    upkeep::{
+        days::DayWatch, get_status::StatusReader, migrate, partitions, pulse::Pulse, server_check,
+    },
     workers,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -89,6 +92,7 @@ impl TestService {
         let services = Services {
             analytics: Analytics::new(database.clone()),
             ledger: Ledger::new(database.clone()),
+            status: StatusReader::new(database.clone()),
         };
         let (_, is_started) = watch::channel(true);
         let (serving_sender, is_serving) = watch::channel(true);
@@ -133,6 +137,11 @@ impl TestService {
     /// A client of `LedgerService`.
     pub(crate) async fn ledger(&self) -> LedgerServiceClient<Channel> {
         LedgerServiceClient::new(self.channel().await)
+    }
+
+    /// A client of `StatusService`.
+    pub(crate) async fn status(&self) -> StatusServiceClient<Channel> {
+        StatusServiceClient::new(self.channel().await)
     }
 
     /// A client of the original contract.
