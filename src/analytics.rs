@@ -7,8 +7,6 @@ pub mod rank;
 pub mod sum_amount;
 pub mod sum_series;
 
-use chrono::NaiveDate;
-
 use crate::{
     domain::asset::{Asset, SEEDED_ASSET_CODE},
     error::Error,
@@ -41,15 +39,5 @@ impl Analytics {
     pub async fn find_asset(&self, code: &str) -> Result<Option<Asset>, Error> {
         let code = if code.is_empty() { SEEDED_ASSET_CODE } else { code };
         Ok(self.assets.find(code).await?)
-    }
-
-    /// Refuses an answer that days are in the way of: every statement that reads sums or
-    /// rows brings them along, seen in its own snapshot.
-    async fn refuse_days(&self, in_the_way: &[NaiveDate]) -> Result<(), Error> {
-        if in_the_way.is_empty() {
-            return Ok(());
-        }
-        let absent = days::absent(&self.database, in_the_way).await?;
-        Err(Error::new(ErrorKind::FailedPrecondition(absent)))
     }
 }

@@ -11,6 +11,7 @@ pub mod deadline;
 pub mod decode;
 mod explanation;
 mod get_balance;
+mod get_status;
 pub mod health;
 mod histogram;
 pub mod ledger_service;

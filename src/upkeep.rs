@@ -1,6 +1,8 @@
 //! What keeps the database fit to serve: migrations, partitions, checks at start.
 
 pub mod audit;
+pub mod days;
+pub mod get_status;
 pub mod migrate;
 pub mod partitions;
 pub mod pulse;

@@ -4,4 +4,5 @@
 pub mod database_health;
 pub mod day_watch;
 pub mod partition_upkeep;
+pub mod retention;
 pub mod sealing;

@@ -4,7 +4,6 @@
 -- $6 rows at most.
 -- At least one row: as_of is the instant of the snapshot, address is null where
 -- the network has no accounts. Idle accounts are there with count 0.
--- With days in the way (else null) the moments are not the whole ones.
 -- Counts on: partitions pruned by the window when the statement is planned, and members
 -- that meet what they moved in one GROUP BY (see rank_users_sender).
 WITH moved AS (
@@ -35,15 +34,10 @@ WITH moved AS (
 )
 SELECT
     s.as_of,
-    s.days_in_the_way,
     m.address,
     coalesce(m.transaction_count, 0) AS transaction_count,
     coalesce(m.sum_amount, 0) AS sum_amount,
     coalesce(m.sum_of_squares, 0) AS sum_of_squares
-FROM (
-    SELECT
-        now() AS as_of,
-        nullif(ARRAY(SELECT day FROM days_without_rows_at_hand($2, $3)), '{}') AS days_in_the_way
-) s
+FROM (SELECT now() AS as_of) s
 LEFT JOIN member m ON true
 LIMIT $6

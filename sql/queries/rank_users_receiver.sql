@@ -3,7 +3,6 @@
 -- (outside), $4 whether squares are wanted (else sum_of_squares is 0), $5 rows at most.
 -- At least one row: as_of is the instant of the snapshot, user_uuid is null where
 -- there are no users. Users without transactions are there with count 0.
--- With days in the way (else null) the moments are not the whole ones.
 -- Counts on: partitions pruned by the window when the statement is planned. Members and
 -- what they moved meet in one GROUP BY, not in a join: right after a load, when nothing is
 -- known of the new members, a join would be planned as a nested loop.
@@ -51,16 +50,11 @@ WITH moved AS (
 )
 SELECT
     s.as_of,
-    s.days_in_the_way,
     m.user_uuid,
     m.username,
     coalesce(m.transaction_count, 0) AS transaction_count,
     coalesce(m.sum_amount, 0) AS sum_amount,
     coalesce(m.sum_of_squares, 0) AS sum_of_squares
-FROM (
-    SELECT
-        now() AS as_of,
-        nullif(ARRAY(SELECT day FROM days_without_rows_at_hand($2, $3)), '{}') AS days_in_the_way
-) s
+FROM (SELECT now() AS as_of) s
 LEFT JOIN member m ON true
 LIMIT $5

@@ -8,7 +8,8 @@
 -- subject_id is null for an unknown subject, account_id also for one without accounts.
 -- start_cells and end_cells hold one cell a level, the leaf first: those that hold the last
 -- instant before the window and the last one inside. The corrections of the window come
--- added up.
+-- added up. days_in_the_way has the days that keep the question from being answered, null if
+-- there are none.
 -- Counts on: a plan that is made once (no partitions are read); the primary key of
 -- running_totals, one look-up for each level and edge; the two indexes of corrections.
 WITH question AS MATERIALIZED (
@@ -29,6 +30,10 @@ SELECT
     c.correction_count,
     c.row_count,
     c.sum_amount,
+    CASE
+        WHEN EXISTS (SELECT FROM absent_days)
+        THEN ARRAY(SELECT d.day FROM days_in_the_way(q.start_at, q.end_at) d)
+    END AS days_in_the_way,
     CASE WHEN $9::boolean THEN (SELECT min(occurred_at) FROM corrections) END AS sealed_until
 FROM question q
 LEFT JOIN LATERAL (

@@ -1,7 +1,6 @@
 -- Count and exact sum of what an account (receiver side) moved in a window.
 -- $1 network, $2 address, $3 asset_id, $4 window start (inside), $5 window end
 -- (outside). One row always; subject_id is null for an unknown account.
--- With days in the way the sum is not the whole one.
 -- Counts on: partitions pruned by the window when the statement is planned, and
 -- an index-only scan of (receiver_id, asset_id, occurred_at) in each of them.
 WITH subject AS MATERIALIZED (
@@ -10,8 +9,7 @@ WITH subject AS MATERIALIZED (
 SELECT
     (SELECT account_id FROM subject) AS subject_id,
     count(*) AS transaction_count,
-    coalesce(sum(t.amount), 0) AS sum_amount,
-    ARRAY(SELECT day FROM days_without_rows_at_hand($4, $5)) AS days_in_the_way
+    coalesce(sum(t.amount), 0) AS sum_amount
 FROM transactions t
 WHERE t.receiver_id = (SELECT account_id FROM subject)
   AND t.asset_id = $3

@@ -1,7 +1,6 @@
 -- Count and exact sum of what a user's payments account (receiver side) moved in a
 -- window. $1 user_uuid, $2 asset_id, $3 window start (inside), $4 window end
 -- (outside). One row always; subject_id is null for an unknown user.
--- With days in the way the sum is not the whole one.
 -- Counts on the same as sum_amount_account_receiver.
 WITH subject AS MATERIALIZED (
     SELECT u.user_id, a.account_id
@@ -12,8 +11,7 @@ WITH subject AS MATERIALIZED (
 SELECT
     (SELECT user_id FROM subject) AS subject_id,
     count(*) AS transaction_count,
-    coalesce(sum(t.amount), 0) AS sum_amount,
-    ARRAY(SELECT day FROM days_without_rows_at_hand($3, $4)) AS days_in_the_way
+    coalesce(sum(t.amount), 0) AS sum_amount
 FROM transactions t
 WHERE t.receiver_id = (SELECT account_id FROM subject)
   AND t.asset_id = $2

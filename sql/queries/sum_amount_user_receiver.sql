@@ -1,7 +1,6 @@
 -- Count and exact sum of what a user (receiver side) moved in a window.
 -- $1 user_uuid, $2 asset_id, $3 window start (inside), $4 window end (outside).
 -- One row always; subject_id is null for an unknown user.
--- With days in the way the sum is not the whole one.
 -- Counts on: partitions pruned by the window when the statement is planned, and
 -- an index-only scan of (receiver_id, asset_id, occurred_at) in each of them.
 WITH wallet AS MATERIALIZED (
@@ -13,8 +12,7 @@ WITH wallet AS MATERIALIZED (
 SELECT
     (SELECT user_id FROM users WHERE user_uuid = $1) AS subject_id,
     count(*) AS transaction_count,
-    coalesce(sum(t.amount), 0) AS sum_amount,
-    ARRAY(SELECT day FROM days_without_rows_at_hand($3, $4)) AS days_in_the_way
+    coalesce(sum(t.amount), 0) AS sum_amount
 FROM transactions t
 WHERE t.receiver_id = ANY (ARRAY(SELECT account_id FROM wallet))
   AND t.asset_id = $2

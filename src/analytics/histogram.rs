@@ -7,7 +7,11 @@ use crate::{
     analytics::{Analytics, sum_series::not_found},
     domain::{asset::Asset, decimal::Decimal, direction::Direction, window::Window},
     error::{Error, ErrorKind},
-    store::histogram::{self, Distribution, HistogramQuery},
+    store::{
+        Reader,
+        days::{self, Needs},
+        histogram::{self, Distribution, HistogramQuery},
+    },
 };
 
 /// A question for a histogram.
@@ -73,7 +77,11 @@ impl Analytics {
             // One more than allowed shows that there are too many.
             rows_max: i64::try_from(*rows_max).unwrap_or(i64::MAX).saturating_add(1),
         };
-        let answer = histogram::histogram(&self.database, query).await?;
+        let snapshot = self.database.snapshot().await?;
+        let reader = Reader::Snapshot(&snapshot);
+        days::refuse(reader, *window, Needs::Rows).await?;
+        let answer = histogram::histogram(reader, query).await?;
+        snapshot.end().await?;
         let found = answer.value.ok_or_else(|| not_found(subject))?;
         if found.transaction_count.unsigned_abs() > *rows_max {
             return Err(Error::new(ErrorKind::ResourceExhausted(

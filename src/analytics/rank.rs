@@ -19,7 +19,8 @@ use crate::{
     },
     error::{Error, ErrorKind},
     store::{
-        pool::Reader,
+        Reader,
+        days::{self, Needs},
         rank::{self, Measure, Snapshot},
         session::Answer,
     },
@@ -99,6 +100,7 @@ impl Analytics {
         standing_of: Option<Uuid>,
     ) -> Result<RankAnswer<RankedUser>, Error> {
         let session = self.database.snapshot().await?;
+        days::refuse(Reader::Snapshot(&session), question.window, needs(question)).await?;
         let measured = rank::rank_users(&session, measure(question)).await?;
         let scanned = match question.verify {
             true => {
@@ -125,6 +127,7 @@ impl Analytics {
         standing_of: Option<Address>,
     ) -> Result<RankAnswer<String>, Error> {
         let session = self.database.snapshot().await?;
+        days::refuse(Reader::Snapshot(&session), question.window, needs(question)).await?;
         let measured = rank::rank_accounts(&session, measure(question), network).await?;
         let scanned = match question.verify {
             true => {
@@ -152,6 +155,10 @@ fn measure(question: &RankQuestion) -> Measure {
         members_max: i64::try_from(question.population_max).unwrap_or(i64::MAX).saturating_add(1),
         with_sealed_until: question.explain,
     }
+}
+
+fn needs(question: &RankQuestion) -> Needs {
+    if question.verify { Needs::Rows } else { Needs::Totals }
 }
 
 /// Holds what running totals say of every member against the rows.

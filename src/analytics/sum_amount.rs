@@ -14,6 +14,7 @@ use crate::{
     error::{Error, ErrorKind},
     store::{
         Reader,
+        days::{self, Needs},
         session::Answer,
         shared_sums::SharedSum,
         sum_amount::{self, FoundSum, SumQuery, Total},
@@ -76,6 +77,7 @@ impl Analytics {
             return self.sum_amount_in_snapshot(question).await;
         }
         let shared = self.sums.ask(question.query()).await?;
+        days::refuse_days(Reader::Pool(&self.database), &shared.found.days_in_the_way).await?;
         finish(question, shared, None)
     }
 
@@ -99,26 +101,37 @@ impl Analytics {
         let first = questions.first();
         let explain = first.is_some_and(|first| first.explain);
         let verify = first.is_some_and(|first| first.verify);
-        let mut scanned = vec![None; queries.len()];
+        let mut scanned: Vec<Option<Result<Option<Total>, Error>>> = Vec::new();
         let Answer { value, took } = if verify {
             let snapshot = self.database.snapshot().await?;
             let reader = Reader::Snapshot(&snapshot);
             let answer = sum_amount::sum_amounts(reader, &queries, explain).await?;
-            for (scanned, query) in scanned.iter_mut().zip(&queries) {
-                *scanned = sum_amount::sum_amount_of_rows(reader, query).await?.value;
+            for query in &queries {
+                scanned.push(Some(sum_rows(reader, query).await));
             }
             snapshot.end().await?;
             answer
         } else {
+            scanned.resize_with(queries.len(), || None);
             sum_amount::sum_amounts(Reader::Pool(&self.database), &queries, explain).await?
         };
         let together = queries.len();
-        let outcomes = questions.iter().zip(value).zip(scanned);
-        let outcomes = outcomes.map(|((question, found), scanned)| {
-            finish(question, SharedSum { found, took, together }, scanned)
-        });
-        Ok(Answer { value: outcomes.collect(), took })
+        let mut outcomes = Vec::with_capacity(together);
+        for ((question, found), scanned) in questions.iter().zip(value).zip(scanned) {
+            let refused =
+                days::refuse_days(Reader::Pool(&self.database), &found.days_in_the_way).await;
+            outcomes.push(refused.and(scanned.transpose()).and_then(|scanned| {
+                finish(question, SharedSum { found, took, together }, scanned.flatten())
+            }));
+        }
+        Ok(Answer { value: outcomes, took })
     }
+}
+
+/// Sums the rows, where all of them are at hand.
+async fn sum_rows(reader: Reader<'_>, query: &SumQuery) -> Result<Option<Total>, Error> {
+    days::refuse(reader, query.window, Needs::Rows).await?;
+    Ok(sum_amount::sum_amount_of_rows(reader, query).await?.value)
 }
 
 /// Turns what the database found into the answer, pure.
@@ -128,7 +141,7 @@ fn finish(
     scanned: Option<Total>,
 ) -> Result<SumAnswer, Error> {
     let SharedSum { found, took, together } = shared;
-    let FoundSum { total, cells_read, corrections_read, sealed_until } = found;
+    let FoundSum { total, cells_read, corrections_read, sealed_until, .. } = found;
     let total = total.ok_or_else(|| Error::new(ErrorKind::NotFound(name(&question.subject))))?;
     let explanation = question.explain.then(|| Explanation {
         sealed_until,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveTime, Utc};
 
 pub use crate::store::sum_series::SeriesSubject;
 use crate::{
@@ -11,9 +11,17 @@ use crate::{
         asset::Asset,
         direction::Direction,
         explanation::{Explanation, Verification},
+        window::Window,
     },
     error::{Error, ErrorKind},
-    store::{Reader, sealing, session::Snapshot, sum_amount::Total, sum_series},
+    store::{
+        Reader,
+        days::{self, Needs},
+        sealing,
+        session::Snapshot,
+        sum_amount::Total,
+        sum_series,
+    },
 };
 
 /// A question for a series of sums.
@@ -64,6 +72,9 @@ impl Analytics {
         let SeriesQuestion { subject, asset, edges, directions, .. } = question;
         let asset_id = asset.asset_id;
         let snapshot = self.database.snapshot().await?;
+        if let Some(window) = window_of(edges) {
+            days::refuse(Reader::Snapshot(&snapshot), window, needs(question)).await?;
+        }
         let found = sum_series::sum_series(&snapshot, subject, asset_id, edges, directions).await?;
         let scanned = match &found {
             Some(found) if question.verify => {
@@ -92,6 +103,18 @@ impl Analytics {
         let series = found.series.into_iter().map(|totals| totals.into_iter().map(sum).collect());
         Ok(SeriesAnswer { series: series.collect(), took, explanation, verification: scanned })
     }
+}
+
+fn window_of(edges: &[DateTime<Utc>]) -> Option<Window> {
+    Window::new(*edges.first()?, *edges.last()?)
+}
+
+/// Buckets that cut days need what those days' rows were made of.
+fn needs(question: &SeriesQuestion) -> Needs {
+    let count = question.edges.len();
+    let inner = question.edges.get(1..count.saturating_sub(1)).unwrap_or_default();
+    let is_cut = inner.iter().any(|edge| edge.time() != NaiveTime::MIN);
+    if question.verify || is_cut { Needs::Rows } else { Needs::Totals }
 }
 
 /// Holds series against the rows.

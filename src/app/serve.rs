@@ -188,6 +188,11 @@ impl Workers {
             workers::partition_upkeep::run(upkeep, round, interval, upkeep_stop).await;
             "partition upkeep"
         });
+        let (watch, watch_stop) = (DayWatch::new(database.clone()), stop.clone());
+        self.tasks.spawn(async move {
+            workers::day_watch::run(watch, watch_stop).await;
+            "day watch"
+        });
         let policy = SealingPolicy {
             rows: i64::from(settings.sealing.seal_rows),
             interval: Duration::from_secs(settings.sealing.seal_seconds),
@@ -197,8 +202,8 @@ impl Workers {
             workers::sealing::run(sealing, policy, sealing_stop).await;
             "sealing"
         });
-        if settings.retention_days > 0 {
-            let retention = Retention::new(database.clone(), settings.retention_days);
+        if settings.partitions.retention_days > 0 {
+            let retention = Retention::new(database.clone(), settings.partitions.retention_days);
             let retention_stop = stop.clone();
             self.tasks.spawn(async move {
                 workers::retention::run(retention, interval, retention_stop).await;

@@ -73,6 +73,7 @@ fn failed(error: &Error) -> Outcome {
     let violations = match error.kind() {
         ErrorKind::InvalidArgument(violations) => violations.as_slice(),
         ErrorKind::NotFound(_)
+        | ErrorKind::FailedPrecondition(_)
         | ErrorKind::Unimplemented(_)
         | ErrorKind::OutOfRange
         | ErrorKind::Unavailable(_)

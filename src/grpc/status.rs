@@ -22,6 +22,16 @@ pub fn to_status(error: Error) -> Status {
             details.add_bad_request_violation(violation.field, &violation.description);
         }
     }
+    if let ErrorKind::FailedPrecondition(days) = kind {
+        for &AbsentDay { day, is_dropped } in days {
+            let (kind, description) = if is_dropped {
+                ("DAY_DROPPED", "retention dropped the rows of this day; its sums are kept")
+            } else {
+                ("DAY_DETACHED", "the partition of this day was detached or dropped")
+            };
+            details.add_precondition_failure_violation(kind, day.to_string(), description);
+        }
+    }
     if matches!(kind, ErrorKind::Unavailable(_) | ErrorKind::ResourceExhausted(_)) {
         details.set_retry_info(Some(RETRY_DELAY));
     }
@@ -37,6 +47,7 @@ pub fn to_status(error: Error) -> Status {
 pub fn code(kind: &ErrorKind) -> Code {
     match kind {
         ErrorKind::InvalidArgument(_) => Code::InvalidArgument,
+        ErrorKind::FailedPrecondition(_) => Code::FailedPrecondition,
         ErrorKind::NotFound(_) => Code::NotFound,
         ErrorKind::Unimplemented(_) => Code::Unimplemented,
         ErrorKind::OutOfRange => Code::OutOfRange,

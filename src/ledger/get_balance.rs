@@ -16,6 +16,7 @@ use crate::{
     ledger::Ledger,
     store::{
         Reader,
+        days::{self, Needs},
         get_balance::{self, Flows},
         sum_amount::{Subject, SumQuery, sum_amounts},
     },
@@ -76,6 +77,7 @@ impl Ledger {
         let (answer, scanned) = if question.verify {
             let snapshot = self.database.snapshot().await?;
             let reader = Reader::Snapshot(&snapshot);
+            days::refuse(reader, Window::before(*at), Needs::Rows).await?;
             let answer = sum_amounts(reader, &queries, question.explain).await?;
             let scanned =
                 get_balance::get_balance_of_rows(reader, subject, asset.asset_id, *at).await?;
@@ -86,6 +88,9 @@ impl Ledger {
             (sum_amounts(reader, &queries, question.explain).await?, None)
         };
         let took = answer.took;
+        for found in &answer.value {
+            days::refuse_days(Reader::Pool(&self.database), &found.days_in_the_way).await?;
+        }
         let explanation = question.explain.then(|| Explanation {
             sealed_until: answer.value.iter().find_map(|found| found.sealed_until),
             cells_read: answer.value.iter().map(|found| found.cells_read).sum(),

@@ -4,8 +4,9 @@ use chrono::NaiveDate;
 use tokio_postgres::{Client, Row};
 
 use crate::{
-    error::AbsentDay,
-    store::{Database, StoreError, statement::statement},
+    domain::window::Window,
+    error::{AbsentDay, Error, ErrorKind},
+    store::{Reader, StoreError, statement::statement},
 };
 
 /// What became of a day since somebody last looked.
@@ -42,12 +43,42 @@ pub async fn drop_oldest(
     Ok(rows.first().and_then(|row| row.get("dropped_day")))
 }
 
-/// How these days became absent, earliest first.
+/// What an answer is made of, as far as days are concerned.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Needs {
+    /// Running totals, and rows of the days that the window cuts.
+    Totals,
+    /// All rows of the window.
+    Rows,
+}
+
+/// Refuses a window that days are in the way of, seen in the snapshot of the answer.
 ///
 /// # Errors
-/// If the database cannot answer.
-pub async fn absent(database: &Database, days: &[NaiveDate]) -> Result<Vec<AbsentDay>, StoreError> {
-    let answer = database.read(statement!("days_absent"), &[&days]).await?;
+/// `FailedPrecondition` with the days; what the database says.
+pub async fn refuse(reader: Reader<'_>, window: Window, needs: Needs) -> Result<(), Error> {
+    let (start, end) = (window.start(), window.end());
+    let needs_rows = needs == Needs::Rows;
+    let answer = reader.read(statement!("days_in_the_way"), &[&start, &end, &needs_rows]).await?;
+    let days: Vec<NaiveDate> = answer.value.iter().map(|row| row.get("day")).collect();
+    refuse_days(reader, &days).await
+}
+
+/// Refuses an answer that these days are in the way of, if there are any.
+///
+/// # Errors
+/// As for [`refuse`].
+pub async fn refuse_days(reader: Reader<'_>, days: &[NaiveDate]) -> Result<(), Error> {
+    if days.is_empty() {
+        return Ok(());
+    }
+    let absent = absent(reader, days).await?;
+    Err(Error::new(ErrorKind::FailedPrecondition(absent)))
+}
+
+/// How these days became absent, earliest first.
+async fn absent(reader: Reader<'_>, days: &[NaiveDate]) -> Result<Vec<AbsentDay>, StoreError> {
+    let answer = reader.read(statement!("days_absent"), &[&days]).await?;
     let day = |row: &Row| AbsentDay { day: row.get("day"), is_dropped: row.get("is_dropped") };
     Ok(answer.value.iter().map(day).collect())
 }

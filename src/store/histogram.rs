@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use crate::{
     domain::{decimal::Decimal, direction::Direction, window::Window},
     store::{
-        Database, Reader, StoreError,
+        Reader, StoreError,
         numeric::Numeric,
         session::{Answer, Params},
         statement::statement,
@@ -49,10 +49,9 @@ pub struct Distribution {
 /// # Errors
 /// If the database cannot answer.
 pub async fn histogram(
-    database: &Database,
+    reader: Reader<'_>,
     query: HistogramQuery<'_>,
 ) -> Result<Answer<Option<Distribution>>, StoreError> {
-    let reader = Reader::Pool(database);
     let HistogramQuery { asset_id, rows_max, .. } = query;
     let (start, end) = (query.window.start(), query.window.end());
     let bounds: Vec<String> = query.bounds.iter().map(Decimal::to_string).collect();

@@ -34,6 +34,7 @@ pub const MIGRATIONS: [Migration; 5] = [
     migration!(2, "0002_partitions"),
     migration!(3, "0003_seed"),
     migration!(4, "0004_running_totals"),
+    migration!(5, "0005_days"),
 ];
 
 /// A migration that is recorded in the database.

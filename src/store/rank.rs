@@ -1,7 +1,7 @@
 //! The exact moments of every member of a population in a window: from totals by day and
 //! the rows of the days that the window cuts, or, to verify them, from all of its rows.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 use uuid::Uuid;
 

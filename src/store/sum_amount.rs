@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
 
@@ -61,8 +61,6 @@ pub struct Total {
     pub count: i64,
     /// Exact sum of their amounts.
     pub sum: Decimal,
-    /// Days that keep the sum from being the whole one, earliest first.
-    pub days_in_the_way: Vec<NaiveDate>,
 }
 
 impl Total {
@@ -84,11 +82,19 @@ pub struct FoundSum {
     pub corrections_read: i64,
     /// Rows before this instant are all sealed; asked for, and `None` if all rows are.
     pub sealed_until: Option<DateTime<Utc>>,
+    /// Days that keep the question from being answered.
+    pub days_in_the_way: Vec<NaiveDate>,
 }
 
 impl FoundSum {
     fn nothing() -> Self {
-        Self { total: None, cells_read: 0, corrections_read: 0, sealed_until: None }
+        Self {
+            total: None,
+            cells_read: 0,
+            corrections_read: 0,
+            sealed_until: None,
+            days_in_the_way: Vec::new(),
+        }
     }
 }
 
@@ -140,6 +146,9 @@ fn add_row(
     }
     found.total.get_or_insert_with(Total::none);
     found.sealed_until = row.get("sealed_until");
+    if let Some(days) = row.get("days_in_the_way") {
+        found.days_in_the_way = days;
+    }
     let before_end = prefix(row, "end_cells", window.end())?;
     let before_start = prefix(row, "start_cells", window.start())?;
     found.cells_read += before_end.cells() + before_start.cells();
@@ -156,7 +165,9 @@ fn add_row(
 /// The running total before an instant, from a column with one cell a level.
 pub(crate) fn prefix(row: &Row, column: &str, at: DateTime<Utc>) -> Result<Prefix, StoreError> {
     let mut prefix = Prefix::before(at.timestamp_micros());
-    for cell in row.get::<_, Option<Vec<&[u8]>>>(column).unwrap_or_default() {
+    // Nothing lies before the beginning of all time: there the cells are null.
+    let cells = row.get::<_, Option<Vec<Option<&[u8]>>>>(column).unwrap_or_default();
+    for cell in cells.into_iter().flatten() {
         prefix.add_level(cell).map_err(|broken| {
             StoreError::with_source(StoreErrorKind::Unexpected, STATEMENT.stem, broken)
         })?;
@@ -263,7 +274,6 @@ pub async fn sum_amount_of_rows(
         Some(Total {
             count: row.get("transaction_count"),
             sum: row.get::<_, Numeric>("sum_amount").0,
-            days_in_the_way: row.get("days_in_the_way"),
         })
     }))
 }

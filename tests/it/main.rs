@@ -1,11 +1,14 @@
 //! Every integration test, in one binary.
 #![allow(clippy::unwrap_used, reason = "an unwrap that fails is a test that fails")]
 
+mod absent_days;
+mod batch_sum_amount;
 mod bench;
 mod binary_values;
 mod cluster;
 mod deadlines;
 mod get_balance;
+mod get_status;
 mod health;
 mod histogram;
 mod invalid_requests;
