@@ -25,6 +25,7 @@ pub mod pool;
 pub mod rank;
 pub mod sealing;
 pub mod seed;
+pub mod selftest;
 pub mod server_facts;
 pub mod session;
 pub mod shared_sums;

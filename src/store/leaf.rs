@@ -28,9 +28,14 @@ impl Leaf {
         Self { quoted_name, lower_at, upper_at }
     }
 
-    /// The statement's text with this partition in the place of `{leaf}`.
+    /// The statement's text with this partition in the place of `{leaf}`, and its bounds in
+    /// those of `{lower}` and `{upper}`.
     #[must_use]
     pub fn put_into(&self, statement: Statement) -> String {
-        statement.text.replace("{leaf}", &self.quoted_name)
+        statement
+            .text
+            .replace("{leaf}", &self.quoted_name)
+            .replace("{lower}", &self.lower_at.to_rfc3339())
+            .replace("{upper}", &self.upper_at.to_rfc3339())
     }
 }

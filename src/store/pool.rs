@@ -67,6 +67,15 @@ impl Database {
         })
     }
 
+    /// The same database, whose connections outside the pool tell the server this
+    /// application name, so that they can be told from others.
+    #[must_use]
+    pub fn renamed(&self, application_name: &str) -> Self {
+        let mut renamed = self.clone();
+        renamed.config.application_name(application_name);
+        renamed
+    }
+
     /// Schema that holds everything of Daybook's.
     #[must_use]
     pub fn schema(&self) -> &str {

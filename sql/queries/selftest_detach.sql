@@ -1,0 +1,2 @@
+-- Takes a day off the parent; its rows stay in the table {leaf}.
+ALTER TABLE transactions DETACH PARTITION {leaf}
