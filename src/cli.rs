@@ -50,6 +50,8 @@ pub enum Command {
     /// does not say what was asked for: a server that does not serve, or a question of a batch
     /// with an error of its own. Users are the first 10,000 that ListUsers names.
     Bench(Box<BenchSettings>),
+    /// Compare answers with an oracle's while clients write, in a scratch schema of its own
+    Selftest(Box<SelftestArgs>),
 }
 
 /// `daybook serve`.
@@ -120,6 +122,35 @@ pub struct PsqlArgs {
     /// Handed to psql as they are
     #[arg(last = true, value_name = "ARGS")]
     pub arguments: Vec<OsString>,
+}
+
+/// `daybook selftest`.
+#[derive(Args, Clone, Debug)]
+pub struct SelftestArgs {
+    /// Operations to carry out: writes, questions, sealings, new days
+    #[arg(long, default_value_t = 100_000, value_name = "N")]
+    pub operations: u64,
+    /// Number that everything is drawn from: same number, same operations [default: a new one]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Clients that write at once
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    pub writers: usize,
+    /// What the name of the scratch schema begins with
+    #[arg(long, default_value = "daybook_selftest", value_name = "NAME")]
+    pub schema_prefix: String,
+    /// Leave the scratch schema as it is at the end
+    #[arg(long)]
+    pub keep: bool,
+    /// Where the database is.
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+    /// Connections of the questions.
+    #[command(flatten)]
+    pub pool: PoolSettings,
+    /// Logs.
+    #[command(flatten)]
+    pub logs: LogSettings,
 }
 
 /// `daybook health`.

@@ -13,6 +13,7 @@ pub mod error;
 pub mod grpc;
 pub mod ledger;
 pub mod seed;
+pub mod selftest;
 pub mod store;
 pub mod telemetry;
 pub mod upkeep;

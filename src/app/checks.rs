@@ -6,13 +6,16 @@ use chrono::Utc;
 
 use crate::{
     app::database,
-    cli::{MigrateArgs, SeederCli},
+    cli::{MigrateArgs, SeederCli, SelftestArgs},
     config::{DatabaseSettings, PartitionSettings, PoolSettings, SeedSettings, ServeSettings},
     seed::SeedPlan,
 };
 
 /// A day, in milliseconds: longer times are mistakes.
 const DAY_MS: u64 = 86_400_000;
+
+/// Longest beginning of the name of a selftest's schema.
+const SCHEMA_PREFIX_LENGTH_MAX: usize = 39;
 
 /// What is wrong with some settings.
 #[derive(Default)]
@@ -46,6 +49,23 @@ pub(super) fn migrate(arguments: &MigrateArgs) -> anyhow::Result<()> {
     problems.finish()
 }
 
+/// Checks the settings of `daybook selftest`.
+pub(super) fn selftest(arguments: &SelftestArgs) -> anyhow::Result<()> {
+    let mut problems = Problems::default();
+    problems.database(&arguments.database, &arguments.pool);
+    problems.range("--operations", arguments.operations, 1, 1_000_000_000_000);
+    problems.range("--writers", arguments.writers as u64, 1, 32);
+    // The name of the schema is longer by nine.
+    let prefix = &arguments.schema_prefix;
+    if prefix.len() > SCHEMA_PREFIX_LENGTH_MAX || database::check_schema(prefix).is_err() {
+        problems.0.push(format!(
+            "--schema-prefix must be 1 to {SCHEMA_PREFIX_LENGTH_MAX} lower-case letters, digits \
+             and underscores, not beginning with a digit or pg_"
+        ));
+    }
+    problems.finish()
+}
+
 /// Checks the settings of the `seeder` and returns its plan.
 pub(super) fn seeder(arguments: &SeederCli) -> anyhow::Result<Option<SeedPlan>> {
     let mut problems = Problems::default();
@@ -62,6 +82,13 @@ impl Problems {
         pool: &PoolSettings,
         partitions: &PartitionSettings,
     ) {
+        self.database(database, pool);
+        let ahead = u64::from(partitions.partition_days_ahead);
+        self.range("--partition-days-ahead", ahead, 1, 3_650);
+        self.range("--ticker-seconds", partitions.ticker_seconds, 1, 86_400);
+    }
+
+    fn database(&mut self, database: &DatabaseSettings, pool: &PoolSettings) {
         if let Err(error) = database::check(database) {
             self.0.push(error.to_string());
         }
@@ -70,10 +97,6 @@ impl Problems {
         self.range("--pool-wait-ms", pool.pool_wait_ms, 1, DAY_MS);
         self.range("--connect-timeout-ms", pool.connect_timeout_ms, 1, DAY_MS);
         self.range("--statement-timeout-ms", pool.statement_timeout_ms, 1, DAY_MS);
-        let ahead = u64::from(partitions.partition_days_ahead);
-        self.range("--partition-days-ahead", ahead, 1, 3_650);
-        self.range("--retention-days", u64::from(partitions.retention_days), 0, 36_500);
-        self.range("--ticker-seconds", partitions.ticker_seconds, 1, 86_400);
     }
 
     fn range(&mut self, name: &str, value: u64, min: u64, max: u64) {

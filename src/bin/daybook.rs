@@ -28,6 +28,10 @@ async fn main() -> ExitCode {
             Ok(()) => app::audit(&arguments).await,
             Err(error) => Err(error),
         },
+        Some(Command::Selftest(arguments)) => match telemetry::start(&arguments.logs) {
+            Ok(()) => Box::pin(app::selftest(&arguments)).await,
+            Err(error) => Err(error),
+        },
         Some(Command::Psql(arguments)) => app::psql(&arguments).await,
         Some(Command::Health(arguments)) => {
             app::ask_health(&arguments.address).await.map(|()| ExitCode::SUCCESS)

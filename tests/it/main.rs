@@ -28,6 +28,7 @@ mod rights;
 mod scheduler;
 mod seed;
 mod seed_kills;
+mod selftest;
 mod snapshots;
 mod stops;
 mod sum_amount;

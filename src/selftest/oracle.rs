@@ -1,0 +1,302 @@
+//! The oracle: the ledger in memory, and answers computed from it with obvious loops. Rows
+//! are found by account, side and asset in the order of time, and nothing is ever added up
+//! ahead of a question.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::DateTime;
+use num_bigint::BigInt;
+use uuid::Uuid;
+
+use crate::{
+    domain::{asset::Asset, direction::Direction, metric::Metric},
+    selftest::amount,
+    store::selftest::LedgerRow,
+};
+
+/// A transaction; accounts and assets by their places in the oracle.
+#[derive(Clone, Debug)]
+pub(super) struct OracleRow {
+    pub(super) id: Uuid,
+    pub(super) micros: i64,
+    pub(super) sender: usize,
+    pub(super) receiver: usize,
+    pub(super) asset: usize,
+    pub(super) units: BigInt,
+    /// The round in which it became what it is.
+    pub(super) changed_in: u64,
+}
+
+/// A user; wallets by the places of their accounts.
+#[derive(Clone, Debug)]
+pub(super) struct OracleUser {
+    pub(super) user_uuid: Uuid,
+    pub(super) user_id: i64,
+    /// The place of the payments account.
+    pub(super) payments: usize,
+    pub(super) wallets: BTreeSet<usize>,
+}
+
+/// An account.
+#[derive(Clone, Debug)]
+pub(super) struct OracleAccount {
+    pub(super) network: &'static str,
+    pub(super) address: String,
+    pub(super) account_id: i64,
+}
+
+/// What a tx does to the ledger once it is committed.
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    /// A row is there, in the place of the one of the same id.
+    Put(OracleRow),
+    /// A row is gone.
+    Remove(Uuid),
+    /// A user tracks an account, or no longer does.
+    Track { user: usize, account: usize, is_tracked: bool },
+}
+
+/// Half-open, in microseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub(super) start: i64,
+    pub(super) end: i64,
+}
+
+/// Whose amounts.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Whose {
+    User(usize),
+    Payments(usize),
+    Account(usize),
+}
+
+/// Whose, of what, on which side.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct About {
+    pub(super) whose: Whose,
+    pub(super) asset: usize,
+    pub(super) direction: Direction,
+}
+
+/// Who is ranked.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ranked {
+    Users,
+    Accounts(&'static str),
+}
+
+/// A question for a ranking.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RankWanted {
+    pub(super) ranked: Ranked,
+    pub(super) asset: usize,
+    pub(super) direction: Direction,
+    pub(super) metric: Metric,
+    pub(super) is_bottom: bool,
+    pub(super) include_idle: bool,
+}
+
+/// Rank (0 for an idle member that is not ranked), key, value, number of transactions.
+pub(super) type Place = (usize, String, Option<String>, usize);
+
+/// A member's rows of one asset on one side, by time.
+type Timeline = BTreeMap<(usize, i64, Uuid), BigInt>;
+
+/// The ledger in memory.
+#[derive(Debug, Default)]
+pub(super) struct Oracle {
+    pub(super) users: Vec<OracleUser>,
+    pub(super) accounts: Vec<OracleAccount>,
+    pub(super) assets: Vec<Asset>,
+    pub(super) rows: Vec<OracleRow>,
+    places: HashMap<Uuid, usize>,
+    /// By account: what it sent, what it received.
+    sent: Vec<Timeline>,
+    received: Vec<Timeline>,
+}
+
+impl Oracle {
+    /// One more account; returns its place.
+    pub(super) fn add_account(&mut self, account: OracleAccount) -> usize {
+        self.accounts.push(account);
+        self.sent.push(Timeline::new());
+        self.received.push(Timeline::new());
+        self.accounts.len() - 1
+    }
+
+    /// Does what a tx did that was committed in this round.
+    pub(super) fn apply(&mut self, change: Change, round: u64) {
+        match change {
+            Change::Put(mut row) => {
+                row.changed_in = round;
+                self.remove(row.id);
+                let key = (row.asset, row.micros, row.id);
+                self.sent[row.sender].insert(key, row.units.clone());
+                self.received[row.receiver].insert(key, row.units.clone());
+                self.places.insert(row.id, self.rows.len());
+                self.rows.push(row);
+            }
+            Change::Remove(id) => self.remove(id),
+            Change::Track { user, account, is_tracked: true } => {
+                self.users[user].wallets.insert(account);
+            }
+            Change::Track { user, account, is_tracked: false } => {
+                self.users[user].wallets.remove(&account);
+            }
+        }
+    }
+
+    fn remove(&mut self, id: Uuid) {
+        let Some(place) = self.places.remove(&id) else { return };
+        let row = self.rows.swap_remove(place);
+        if let Some(moved) = self.rows.get(place) {
+            self.places.insert(moved.id, place);
+        }
+        let key = (row.asset, row.micros, row.id);
+        self.sent[row.sender].remove(&key);
+        self.received[row.receiver].remove(&key);
+    }
+
+    /// The amounts of an account's rows in the window.
+    fn amounts_of(
+        &self,
+        account: usize,
+        (asset, direction): (usize, Direction),
+        span: Span,
+    ) -> impl Iterator<Item = BigInt> {
+        let timeline = match direction {
+            Direction::Sender => &self.sent[account],
+            Direction::Receiver => &self.received[account],
+        };
+        let from = (asset, span.start, Uuid::nil());
+        let to = (asset, span.end, Uuid::nil());
+        timeline.range(from..to).map(|(_, units)| units.clone())
+    }
+
+    fn accounts_of(&self, whose: Whose) -> Vec<usize> {
+        match whose {
+            Whose::User(user) => self.users[user].wallets.iter().copied().collect(),
+            Whose::Payments(user) => vec![self.users[user].payments],
+            Whose::Account(account) => vec![account],
+        }
+    }
+
+    /// A row as it is written; the amount at times with zeros at its end.
+    pub(super) fn ledger_row(&self, row: &OracleRow) -> LedgerRow {
+        let zeros = u32::try_from(row.micros.rem_euclid(3)).unwrap_or_default() * 7;
+        LedgerRow {
+            transaction_id: row.id,
+            occurred_at: DateTime::from_timestamp_micros(row.micros).unwrap_or_default(),
+            sender_id: self.accounts[row.sender].account_id,
+            receiver_id: self.accounts[row.receiver].account_id,
+            asset_id: self.assets[row.asset].asset_id,
+            amount: amount::text(&row.units, zeros),
+        }
+    }
+
+    /// The amounts that a question is about.
+    pub(super) fn amounts(&self, about: About, span: Span) -> Vec<BigInt> {
+        let side = (about.asset, about.direction);
+        let accounts = self.accounts_of(about.whose);
+        accounts.into_iter().flat_map(|account| self.amounts_of(account, side, span)).collect()
+    }
+
+    /// Exact sum, as text, and number of transactions.
+    pub(super) fn sum(&self, about: About, span: Span) -> (String, usize) {
+        let amounts = self.amounts(about, span);
+        let sum: BigInt = amounts.iter().sum();
+        (amount::text(&sum, self.assets[about.asset].decimals), amounts.len())
+    }
+
+    /// The same, with rows that are on their way to the ledger.
+    pub(super) fn sum_with(&self, about: About, span: Span, rows: &[OracleRow]) -> (String, usize) {
+        let mut amounts = self.amounts(about, span);
+        for row in rows {
+            let account = match about.direction {
+                Direction::Sender => row.sender,
+                Direction::Receiver => row.receiver,
+            };
+            let is_inside = span.start <= row.micros && row.micros < span.end;
+            let is_of_asset = row.asset == about.asset;
+            if is_of_asset && is_inside && self.accounts_of(about.whose).contains(&account) {
+                amounts.push(row.units.clone());
+            }
+        }
+        let sum: BigInt = amounts.iter().sum();
+        (amount::text(&sum, self.assets[about.asset].decimals), amounts.len())
+    }
+
+    /// The whole ranking, and the place of one member, ranked or not.
+    pub(super) fn rank(
+        &self,
+        wanted: &RankWanted,
+        span: Span,
+        standing: Option<&str>,
+    ) -> (Vec<Place>, Option<Place>) {
+        let decimals = match wanted.metric {
+            Metric::Count => 0,
+            Metric::Sum | Metric::Avg | Metric::StddevSample | Metric::StddevPopulation => {
+                self.assets[wanted.asset].decimals
+            }
+        };
+        let (mut measured, mut idle) = (Vec::new(), None);
+        for (key, whose) in self.members(wanted.ranked) {
+            let about = About { whose, asset: wanted.asset, direction: wanted.direction };
+            let amounts = self.amounts(about, span);
+            let value = value(wanted.metric, &amounts);
+            if amounts.is_empty() && !wanted.include_idle {
+                if standing == Some(key.as_str()) {
+                    let shown = value.map(|value| amount::text(&value, decimals));
+                    idle = Some((0, key, shown, 0));
+                }
+                continue;
+            }
+            measured.push((key, value, amounts.len()));
+        }
+        let mut places: Vec<Place> = Vec::new();
+        for (key, value, count) in &measured {
+            let is_better = |other: &Option<BigInt>| match (other, value) {
+                (Some(other), Some(value)) if wanted.is_bottom => other < value,
+                (Some(other), Some(value)) => other > value,
+                (Some(_), None) => true,
+                (None, _) => false,
+            };
+            let rank = 1 + measured.iter().filter(|(_, other, _)| is_better(other)).count();
+            let shown = value.as_ref().map(|value| amount::text(value, decimals));
+            places.push((rank, key.clone(), shown, *count));
+        }
+        places.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        let found = places.iter().find(|place| standing == Some(place.1.as_str())).cloned();
+        (places, found.or(idle))
+    }
+
+    /// Keys of the ranked, and whose amounts they are ranked by.
+    pub(super) fn members(&self, ranked: Ranked) -> Vec<(String, Whose)> {
+        match ranked {
+            Ranked::Users => {
+                let users = self.users.iter().enumerate();
+                users.map(|(place, one)| (one.user_uuid.to_string(), Whose::User(place))).collect()
+            }
+            Ranked::Accounts(network) => {
+                let accounts = self.accounts.iter().enumerate();
+                accounts
+                    .filter(|(_, one)| one.network == network)
+                    .map(|(place, one)| (one.address.clone(), Whose::Account(place)))
+                    .collect()
+            }
+        }
+    }
+}
+
+/// The value of a metric in the unit of amounts, `None` where it is undefined.
+fn value(metric: Metric, amounts: &[BigInt]) -> Option<BigInt> {
+    let count = amounts.len();
+    match metric {
+        Metric::Sum => Some(amounts.iter().sum()),
+        Metric::Count => Some(BigInt::from(count) * amount::power(amount::UNIT_DECIMALS)),
+        Metric::Avg => (count > 0).then(|| amount::mean(amounts)),
+        Metric::StddevSample => (count > 1).then(|| amount::deviation(amounts, true)),
+        Metric::StddevPopulation => (count > 0).then(|| amount::deviation(amounts, false)),
+    }
+}
