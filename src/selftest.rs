@@ -7,6 +7,7 @@
 
 mod amount;
 mod draws;
+mod further;
 mod oracle;
 mod people;
 mod progress;

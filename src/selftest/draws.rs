@@ -10,7 +10,7 @@ use crate::{
     domain::direction::Direction,
     selftest::{
         amount,
-        oracle::{Oracle, OracleRow, Span, Whose},
+        oracle::{About, Oracle, OracleRow, Span, Whose},
     },
 };
 
@@ -129,6 +129,15 @@ impl Draws {
             0 | 1 => Whose::User(self.index(oracle.users.len())),
             2 => Whose::Payments(self.index(oracle.users.len())),
             _ => Whose::Account(self.index(oracle.accounts.len())),
+        }
+    }
+
+    /// Whose amounts, of what, on which side.
+    pub(super) fn about(&mut self, oracle: &Oracle) -> About {
+        About {
+            whose: self.whose(oracle),
+            asset: self.index(oracle.assets.len()),
+            direction: self.direction(),
         }
     }
 

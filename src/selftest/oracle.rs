@@ -63,6 +63,18 @@ pub(super) struct Span {
     pub(super) end: i64,
 }
 
+impl Span {
+    /// The shortest one that holds both.
+    pub(super) fn reaching(self, other: Self) -> Self {
+        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+
+    /// Whether some instant lies in both.
+    pub(super) fn meets(self, other: Self) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+}
+
 /// Whose amounts.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Whose {
@@ -298,5 +310,71 @@ fn value(metric: Metric, amounts: &[BigInt]) -> Option<BigInt> {
         Metric::Avg => (count > 0).then(|| amount::mean(amounts)),
         Metric::StddevSample => (count > 1).then(|| amount::deviation(amounts, true)),
         Metric::StddevPopulation => (count > 0).then(|| amount::deviation(amounts, false)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three accounts; the first user has two of them, the second one the first alone.
+    fn oracle() -> Oracle {
+        let mut oracle = Oracle::default();
+        oracle.assets.push(Asset { asset_id: 1, code: "USD".into(), decimals: 2 });
+        for address in ["a", "b", "c"] {
+            let address = address.to_owned();
+            oracle.add_account(OracleAccount { network: "bank", address, account_id: 0 });
+        }
+        for (number, wallets) in [(1, vec![0, 1]), (2, vec![0])] {
+            let (user_uuid, payments) = (Uuid::from_u128(number), 0);
+            let wallets = wallets.into_iter().collect();
+            oracle.users.push(OracleUser { user_uuid, user_id: 0, payments, wallets });
+        }
+        for (number, (micros, sender, units)) in
+            (0..).zip([(1, 0, 3u32), (2, 0, 4), (2, 1, 5), (3, 2, 7)])
+        {
+            let units = BigInt::from(units) * amount::power(amount::UNIT_DECIMALS);
+            let id = Uuid::from_u128(number);
+            let row = OracleRow { id, micros, sender, receiver: 2, asset: 0, units, changed_in: 0 };
+            oracle.apply(Change::Put(row), 1);
+        }
+        oracle
+    }
+
+    #[test]
+    fn what_was_worked_out_by_hand_comes_out() {
+        let mut oracle = oracle();
+        let about = |whose| About { whose, asset: 0, direction: Direction::Sender };
+        let sum =
+            |oracle: &Oracle, whose, start, end| oracle.sum(about(whose), Span { start, end });
+        assert_eq!(sum(&oracle, Whose::User(0), 1, 3), ("12.00".to_owned(), 3));
+        assert_eq!(sum(&oracle, Whose::User(0), 1, 2), ("3.00".to_owned(), 1));
+        assert_eq!(sum(&oracle, Whose::Payments(0), 2, 9), ("4.00".to_owned(), 1));
+        assert_eq!(sum(&oracle, Whose::Account(2), 1, 3), ("0.00".to_owned(), 0));
+        oracle.apply(Change::Remove(Uuid::from_u128(0)), 2);
+        oracle.apply(Change::Track { user: 0, account: 1, is_tracked: false }, 2);
+        assert_eq!(sum(&oracle, Whose::User(0), 1, 9), ("4.00".to_owned(), 1));
+    }
+
+    #[test]
+    fn equal_members_share_a_rank_and_undefined_ones_come_last() {
+        let wanted = RankWanted {
+            ranked: Ranked::Accounts("bank"),
+            asset: 0,
+            direction: Direction::Sender,
+            metric: Metric::Count,
+            is_bottom: true,
+            include_idle: true,
+        };
+        let ranks = |wanted: &RankWanted| -> Vec<(usize, String)> {
+            let (places, _) = oracle().rank(wanted, Span { start: 1, end: 9 }, None);
+            places.into_iter().map(|(rank, key, ..)| (rank, key)).collect()
+        };
+        let of = |ranks: &[(usize, &str)]| -> Vec<(usize, String)> {
+            ranks.iter().map(|(rank, key)| (*rank, (*key).to_owned())).collect()
+        };
+        assert_eq!(ranks(&wanted), of(&[(1, "b"), (1, "c"), (3, "a")]));
+        let sample = RankWanted { metric: Metric::StddevSample, ..wanted };
+        assert_eq!(ranks(&sample), of(&[(1, "a"), (2, "b"), (2, "c")]));
     }
 }

@@ -3,7 +3,6 @@
 //! Answers are compared as texts that hold every digit of them.
 
 use chrono::{DateTime, Utc};
-use rand::RngExt;
 use uuid::Uuid;
 
 use crate::{
@@ -22,6 +21,7 @@ use crate::{
     error::{Error, ErrorKind},
     selftest::{
         draws::Draws,
+        further::{self, Drawn, Kind},
         oracle::{About, Oracle, Place, RankWanted, Ranked, Span, Whose},
     },
 };
@@ -38,6 +38,14 @@ pub(super) enum Question {
     Sum(SumQuestion),
     RankUsers(RankQuestion, Option<Uuid>),
     RankAccounts(RankQuestion, Network, Option<Address>),
+    Batch(Vec<SumQuestion>),
+    /// One question a bucket.
+    Series(Vec<SumQuestion>),
+    /// What was received, what was sent.
+    Balance(Box<[SumQuestion; 2]>),
+    /// Lower bounds.
+    Histogram(SumQuestion, Vec<String>),
+    VerifiedSum(SumQuestion),
 }
 
 /// A question with its right answer.
@@ -47,8 +55,9 @@ pub(super) struct Asked {
     pub(super) number: u64,
     pub(super) question: Question,
     pub(super) expected: String,
-    /// Whether a refusal that names detached days is right too.
-    pub(super) may_be_refused: bool,
+    /// A detached day that the question needs rows of: a refusal that names it is right
+    /// too, and nothing else but the right answer.
+    pub(super) detached: Option<DateTime<Utc>>,
 }
 
 /// An answer that is not right.
@@ -66,32 +75,23 @@ pub struct Mismatch {
 
 impl Question {
     /// Draws a question and has the oracle answer it.
-    pub(super) fn draw(draws: &mut Draws, oracle: &Oracle) -> (Self, String) {
-        match draws.rng.random_range(0..4) {
-            0 => Self::draw_rank(draws, oracle),
-            _ => {
-                let about = About {
-                    whose: draws.whose(oracle),
-                    asset: draws.index(oracle.assets.len()),
-                    direction: draws.direction(),
-                };
-                let span = draws.span(oracle);
-                (Self::sum(oracle, about, span), sum_text(oracle.sum(about, span)))
+    pub(super) fn draw(draws: &mut Draws, oracle: &Oracle) -> Drawn {
+        match Kind::draw(draws) {
+            Kind::Sum => {
+                let (about, span) = (draws.about(oracle), draws.span(oracle));
+                let question = Self::Sum(sum_question(oracle, about, span));
+                (question, sum_text(oracle.sum(about, span)), span)
             }
+            Kind::Rank => Self::draw_rank(draws, oracle),
+            Kind::Batch => further::draw_batch(draws, oracle),
+            Kind::Series => further::draw_series(draws, oracle),
+            Kind::Balance => further::draw_balance(draws, oracle),
+            Kind::Histogram => further::draw_histogram(draws, oracle),
+            Kind::VerifiedSum => further::draw_verified(draws, oracle),
         }
     }
 
-    /// The question for a sum.
-    pub(super) fn sum(oracle: &Oracle, about: About, span: Span) -> Self {
-        Self::Sum(SumQuestion {
-            subject: subject(oracle, about.whose),
-            asset: oracle.assets[about.asset].clone(),
-            window: window(span),
-            direction: about.direction,
-        })
-    }
-
-    fn draw_rank(draws: &mut Draws, oracle: &Oracle) -> (Self, String) {
+    fn draw_rank(draws: &mut Draws, oracle: &Oracle) -> Drawn {
         let network = [INTERNAL_NETWORK, "bank", "ether-1"][draws.index(3)];
         let is_of_users = draws.is(0.5);
         let wanted = RankWanted {
@@ -123,7 +123,7 @@ impl Question {
             }
             _ => Self::RankUsers(question, key.and_then(|key| Uuid::try_parse(key).ok())),
         };
-        (asked, rank_text(&places, stands.as_ref()))
+        (asked, rank_text(&places, stands.as_ref()), span)
     }
 
     /// What kind of question it is, for the counts.
@@ -136,17 +136,23 @@ impl Question {
             }
             Self::RankUsers(..) => "rank of users",
             Self::RankAccounts(..) => "rank of accounts",
+            Self::Batch(_) => "batch of sums",
+            Self::Series(_) => "series of sums",
+            Self::Balance(_) => "balance",
+            Self::Histogram(..) => "histogram",
+            Self::VerifiedSum(_) => "verified sum",
         }
     }
 
     /// Asks.
     pub(super) async fn ask(&self, analytics: &Analytics) -> Result<String, Error> {
         match self {
-            Self::Sum(question) => {
-                let answer = analytics.sum_amount(question).await?;
-                let count = usize::try_from(answer.transaction_count).unwrap_or(usize::MAX);
-                Ok(sum_text((answer.sum_amount, count)))
-            }
+            Self::Sum(question) => further::ask_sum(analytics, question).await,
+            Self::Batch(questions) => further::ask_batch(analytics, questions).await,
+            Self::Series(buckets) => further::ask_series(analytics, buckets).await,
+            Self::Balance(sides) => further::ask_balance(analytics, sides).await,
+            Self::Histogram(question, bounds) => further::ask_histogram(question, bounds),
+            Self::VerifiedSum(question) => further::ask_verified(question),
             Self::RankUsers(question, standing_of) => {
                 let key = |user: &RankedUser| user.user_uuid;
                 let page = |after| analytics.rank_users(question, after, *standing_of);
@@ -189,7 +195,9 @@ impl Asked {
         let found = match self.question.ask(analytics).await {
             Ok(found) if found == self.expected => return None,
             Ok(found) => found,
-            Err(error) if self.may_be_refused && names_detached_days(&error) => return None,
+            Err(error) if self.detached.is_some_and(|day| is_refused_for(&error, day)) => {
+                return None;
+            }
             Err(error) => told(&error),
         };
         Some(Mismatch {
@@ -201,10 +209,11 @@ impl Asked {
     }
 }
 
-/// Whether an answer was refused because days that it needs are detached.
+/// Whether an answer was refused because this day is detached.
 ///
-/// No question is refused for that yet: this is the one place to name the error's kind.
-fn names_detached_days(_error: &Error) -> bool {
+/// No question is refused for that yet: this is the one place to look at the error's kind and
+/// the days that it names.
+fn is_refused_for(_error: &Error, _day: DateTime<Utc>) -> bool {
     false
 }
 
@@ -253,6 +262,16 @@ fn check_size(told: usize, found: usize) -> Result<(), Error> {
     }
     let text = format!("population_size is {told}, and the pages hold {found} places");
     Err(Error::with_source(ErrorKind::Internal, text))
+}
+
+/// The question for a sum.
+pub(super) fn sum_question(oracle: &Oracle, about: About, span: Span) -> SumQuestion {
+    SumQuestion {
+        subject: subject(oracle, about.whose),
+        asset: oracle.assets[about.asset].clone(),
+        window: window(span),
+        direction: about.direction,
+    }
 }
 
 fn subject(oracle: &Oracle, whose: Whose) -> Subject {

@@ -15,7 +15,7 @@ use crate::{
     selftest::{
         SelftestSettings,
         draws::{DAY_MICROS, DAYS_BACK_MAX, Draws},
-        oracle::Oracle,
+        oracle::{Oracle, Span},
         people,
         progress::Progress,
         questions::{Asked, Mismatch, Question, instant},
@@ -149,7 +149,7 @@ impl<'a> Run<'a> {
         }
         // What is still open ends, and everything is asked once more.
         self.write_phase(0, true).await?;
-        self.question_phase(QUESTIONS_A_ROUND, false, false).await
+        self.question_phase(QUESTIONS_A_ROUND, false, None).await
     }
 
     fn is_done(&self) -> bool {
@@ -179,7 +179,7 @@ impl<'a> Run<'a> {
         }
         let writes_each = self.draws.rng.random_range(1..7);
         self.write_phase(writes_each, false).await?;
-        self.question_phase(QUESTIONS_A_ROUND, true, false).await
+        self.question_phase(QUESTIONS_A_ROUND, true, None).await
     }
 
     /// Makes the partitions of these days that are missing.
@@ -309,13 +309,15 @@ impl<'a> Run<'a> {
         &mut self,
         count: usize,
         has_writers: bool,
-        may_be_refused: bool,
+        detached: Option<Span>,
     ) -> Result<(), Halt> {
         let mut asked = Vec::with_capacity(count);
         for _ in 0..count {
-            let (question, expected) = Question::draw(&mut self.draws, &self.oracle);
+            let (question, expected, span) = Question::draw(&mut self.draws, &self.oracle);
             let number = self.question_number(question.kind());
-            asked.push(Asked { number, question, expected, may_be_refused });
+            let needed = detached.filter(|day| day.meets(span));
+            let detached = needed.map(|day| instant(day.start));
+            asked.push(Asked { number, question, expected, detached });
         }
         let actions: Vec<_> = (0..self.long_writers.len())
             .map(|place| if has_writers { self.draw_action(place) } else { (0, Action::Wait) })

@@ -11,8 +11,8 @@ use crate::{
     error::Error,
     selftest::{
         draws::{ALL_TIME, DAY_MICROS},
-        oracle::{About, Change, OracleRow, Whose},
-        questions::{Asked, Mismatch, Question, sum_text},
+        oracle::{About, Change, OracleRow, Span, Whose},
+        questions::{Asked, Mismatch, Question, sum_question, sum_text},
         rounds::{Halt, Run, check_all},
         writers::{Ended, ShortTx, run_short},
         writes::{Hold, Step, Writes},
@@ -49,9 +49,9 @@ impl Run<'_> {
         let mut asked = Vec::new();
         for _ in 0..QUESTIONS {
             let number = self.question_number("steady sum");
-            let question = Question::sum(&self.oracle, about, ALL_TIME);
+            let question = Question::Sum(sum_question(&self.oracle, about, ALL_TIME));
             let expected = expected.clone();
-            asked.push(Asked { number, question, expected, may_be_refused: false });
+            asked.push(Asked { number, question, expected, detached: None });
         }
         let running = self.writers.iter_mut().zip(scripts).map(|(writer, script)| async move {
             let mut ended = Vec::new();
@@ -189,10 +189,10 @@ impl Run<'_> {
             };
             let number = self.number("write before a question");
             let span = self.draws.span(&self.oracle);
-            let question = Question::sum(&self.oracle, about, span);
+            let question = Question::Sum(sum_question(&self.oracle, about, span));
             let expected = sum_text(self.oracle.sum_with(about, span, &own));
             let asked = self.question_number("sum right after a write");
-            let asked = Asked { number: asked, question, expected, may_be_refused: false };
+            let asked = Asked { number: asked, question, expected, detached: None };
             let isolation = Isolation::ReadCommitted;
             script.push((number, ShortTx { isolation, writes, is_committed: true }, asked));
         }
@@ -213,16 +213,18 @@ impl Run<'_> {
         let late: Vec<_> =
             leaves.into_iter().filter(|leaf| leaf.lower_at.timestamp_micros() < late).collect();
         let Some(leaf) = late.get(self.draws.index(late.len())) else { return Ok(()) };
+        let start = leaf.lower_at.timestamp_micros();
+        let day = Span { start, end: start + DAY_MICROS };
         self.number("day detached");
         self.control.detach(leaf).await?;
         let asked = match DETACHED_DAYS_ARE_KNOWN {
-            true => self.question_phase(QUESTIONS, false, true).await,
+            true => self.question_phase(QUESTIONS, false, Some(day)).await,
             false => Ok(()),
         };
         self.number("day attached");
         self.control.attach(leaf).await?;
         asked?;
-        self.question_phase(QUESTIONS, true, false).await
+        self.question_phase(QUESTIONS, true, None).await
     }
 }
 

@@ -3,7 +3,7 @@
 
 use daybook::{
     selftest::{self, SelftestOutcome, SelftestSettings},
-    store::DatabaseTarget,
+    store::{DatabaseTarget, selftest::Outsider},
 };
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{
     cluster::{connect, eventually},
+    schema::TestSchema,
     service::{new_target, settings},
 };
 
@@ -104,4 +105,16 @@ async fn a_selftest_that_is_stopped_leaves_nothing_behind() {
     running.stop.cancel();
     let outcome = running.end().await;
     assert!(outcome.is_stopped && outcome.mismatch.is_none());
+}
+
+#[tokio::test]
+async fn only_connections_of_the_name_are_killed() {
+    let schema = TestSchema::prepared().await;
+    let named = schema.database.renamed(&format!("{} sealing", schema.target.schema));
+    let (doomed, other) = (named.connect().await.unwrap(), schema.connect().await);
+    let mut killer = Outsider::connect(&schema.database).await.unwrap();
+    let killed = killer.kill(&format!("{} sealing", schema.target.schema)).await.unwrap();
+    assert_eq!(killed, 1);
+    eventually("it is gone", async || doomed.simple_query("SELECT 1").await.is_err()).await;
+    other.simple_query("SELECT 1").await.unwrap();
 }
