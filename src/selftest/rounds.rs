@@ -64,9 +64,9 @@ pub(super) struct Run<'a> {
     pub(super) writers: Vec<Outsider>,
     pub(super) control: Outsider,
     long_writers: Vec<LongWriter>,
-    sealer: Sealer,
+    pub(super) sealer: Sealer,
     can_prepare: bool,
-    counts: &'a mut Counts,
+    pub(super) counts: &'a mut Counts,
     progress: &'a Progress,
     operations_max: u64,
 }
@@ -290,7 +290,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn draw_seal(&mut self, probability: f64) -> Option<SealWay> {
+    pub(super) fn draw_seal(&mut self, probability: f64) -> Option<SealWay> {
         if !self.draws.is(probability) {
             return None;
         }
@@ -392,7 +392,7 @@ pub(super) async fn check_all(analytics: &Analytics, asked: &[Asked]) -> Vec<Mis
         .await
 }
 
-async fn run_seal(sealer: &mut Sealer, way: Option<SealWay>) -> Result<(), Error> {
+pub(super) async fn run_seal(sealer: &mut Sealer, way: Option<SealWay>) -> Result<(), Error> {
     match way {
         Some(way) => sealer.run(way).await,
         None => Ok(()),

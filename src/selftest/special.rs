@@ -13,7 +13,7 @@ use crate::{
         draws::{ALL_TIME, DAY_MICROS},
         oracle::{About, Change, OracleRow, Span, Whose},
         questions::{Asked, Mismatch, Question, sum_question, sum_text},
-        rounds::{Halt, Run, check_all},
+        rounds::{Halt, Run, check_all, run_seal},
         writers::{Ended, ShortTx, run_short},
         writes::{Hold, Step, Writes},
     },
@@ -37,42 +37,51 @@ const DETACHED_DAYS_ARE_KNOWN: bool = false;
 type Told = Vec<(u64, ShortTx, Asked)>;
 
 impl Run<'_> {
-    /// Amounts, instants and accounts of one user's rows change while the user's total
-    /// over all time is asked for: it never does.
+    /// Rows of one user change while the user's sums are asked for, and days are sealed.
+    /// Where amounts and instants change too, the total over all time never does; where rows
+    /// only go from one of the user's accounts to another, no sum does.
     pub(super) async fn steady_round(&mut self) -> Result<(), Halt> {
         let (user, direction) = (self.draws.index(self.oracle.users.len()), self.draws.direction());
         let asset = self.draws.index(self.oracle.assets.len());
         let about = About { whose: Whose::User(user), asset, direction };
+        let is_total = self.draws.is(0.5);
         let scripts: Vec<Vec<ShortTx>> =
-            (0..self.writers.len()).map(|_| self.steady_script(user, asset, direction)).collect();
-        let expected = sum_text(self.oracle.sum(about, ALL_TIME));
+            (0..self.writers.len()).map(|_| self.steady_script(user, about, is_total)).collect();
         let mut asked = Vec::new();
         for _ in 0..QUESTIONS {
             let number = self.question_number("steady sum");
-            let question = Question::Sum(sum_question(&self.oracle, about, ALL_TIME));
-            let expected = expected.clone();
+            let span = if is_total { ALL_TIME } else { self.draws.span(&self.oracle) };
+            let question = Question::Sum(sum_question(&self.oracle, about, span));
+            let expected = sum_text(self.oracle.sum(about, span));
             asked.push(Asked { number, question, expected, detached: None });
         }
+        let number = self.counts.operations;
+        let seal = self.draw_seal(0.5);
         let running = self.writers.iter_mut().zip(scripts).map(|(writer, script)| async move {
             let mut ended = Vec::new();
             for tx in script {
-                ended.push(run_short(writer, tx).await?);
+                ended.push((number, run_short(writer, tx).await?));
             }
             Ok::<_, Error>(ended)
         });
-        let (ended, mismatches) =
-            tokio::join!(future::try_join_all(running), check_all(&self.analytics, &asked));
+        let (ended, mismatches, sealed) = tokio::join!(
+            future::try_join_all(running),
+            check_all(&self.analytics, &asked),
+            run_seal(&mut self.sealer, seal),
+        );
         if let Some(first) = mismatches.into_iter().min_by_key(|one| one.operation) {
             return Err(Halt::Mismatch(Box::new(first)));
         }
-        for ended in ended?.into_iter().flatten() {
-            self.take(0, ended)?;
+        sealed?;
+        for (number, ended) in ended?.into_iter().flatten() {
+            self.take(number, ended)?;
         }
         Ok(())
     }
 
-    /// Txs that leave a user's total as it is.
-    fn steady_script(&mut self, user: usize, asset: usize, direction: Direction) -> Vec<ShortTx> {
+    /// Txs that leave a user's total, or all the user's sums, as they are.
+    fn steady_script(&mut self, user: usize, about: About, is_total: bool) -> Vec<ShortTx> {
+        let About { asset, direction, .. } = about;
         let mut script = Vec::new();
         for _ in 0..TXS_EACH {
             let mut writes = Writes::default();
@@ -85,11 +94,13 @@ impl Run<'_> {
             };
             self.number("steady write");
             let (mut first, mut second) = (one.clone(), other.clone());
-            // From one to the other, and perhaps all of it.
-            let moved = &first.units / BigInt::from(self.draws.rng.random_range(1..4));
-            first.units -= &moved;
-            second.units += &moved;
-            first.micros = self.draws.instant(&self.oracle);
+            if is_total {
+                // From one to the other, and perhaps all of it.
+                let moved = &first.units / BigInt::from(self.draws.rng.random_range(1..4));
+                first.units -= &moved;
+                second.units += &moved;
+                first.micros = self.draws.instant(&self.oracle);
+            }
             let wallets = &self.oracle.users[user].wallets;
             let place = self.draws.rng.random_range(0..wallets.len().max(1));
             let account = wallets.iter().nth(place).copied().unwrap_or(one.sender);
@@ -149,14 +160,17 @@ impl Run<'_> {
         let direction = self.draws.direction();
         let scripts: Vec<Told> =
             accounts.iter().map(|&account| self.telling_script(account, direction)).collect();
+        let seal = self.draw_seal(0.5);
         let analytics = &self.analytics;
         let running = self
             .writers
             .iter_mut()
             .zip(scripts)
             .map(|(writer, script)| tell(analytics, writer, script));
-        let outcome = future::try_join_all(running).await?;
-        for (number, ended, mismatch) in outcome.into_iter().flatten() {
+        let (outcome, sealed) =
+            tokio::join!(future::try_join_all(running), run_seal(&mut self.sealer, seal));
+        sealed?;
+        for (number, ended, mismatch) in outcome?.into_iter().flatten() {
             if let Some(mismatch) = mismatch {
                 return Err(Halt::Mismatch(Box::new(mismatch)));
             }

@@ -12,10 +12,13 @@ use tokio_postgres::{Client, Row, types::ToSql};
 use uuid::Uuid;
 
 use crate::store::{
-    Database, StoreError,
+    Database, StoreError, StoreErrorKind,
     leaf::Leaf,
     statement::{Statement, statement},
 };
+
+/// Times that dropping a schema is tried again where others are still at work in it.
+const DROP_TRIES: u32 = 5;
 
 /// How much a tx sees of others.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -365,8 +368,17 @@ pub async fn drop_schema(database: &Database, prepared_prefix: &str) -> Result<(
     for row in outsider.rows(statement!("selftest_prepared"), &[&prepared_prefix]).await? {
         outsider.finish(row.get("gid"), false).await?;
     }
-    outsider.rows(statement!("selftest_let_go"), &[]).await?;
-    statement!("selftest_drop").batch(&outsider.client).await
+    let mut tries = 0;
+    loop {
+        outsider.rows(statement!("selftest_let_go"), &[]).await?;
+        match statement!("selftest_drop").batch(&outsider.client).await {
+            // A statement that was on its way came between.
+            Err(error) if error.kind() == StoreErrorKind::Conflict && tries < DROP_TRIES => {
+                tries += 1;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Ids, first and last instant.
