@@ -131,6 +131,7 @@ async fn prepare(database: &Database, settings: &SelftestSettings) -> Result<(),
         partition_count_max: 10_000,
         scheduler: Scheduler::Ticker,
         ticker_seconds: 600,
+        retention_days: 0,
     };
     let facts = server_check::check(database, &settings.pool).await.map_err(unfit)?;
     migrate::migrate(database).await.map_err(unfit)?;

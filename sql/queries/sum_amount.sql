@@ -13,7 +13,9 @@
 -- Counts on: a plan that is made once (no partitions are read); the primary key of
 -- running_totals, one look-up for each level and edge; the two indexes of corrections.
 WITH question AS MATERIALIZED (
-    SELECT *
+    SELECT
+        q.place, q.kind, q.user_uuid, q.network, q.address, q.asset_id, q.direction,
+        q.start_at, q.end_at
     FROM unnest(
         $1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::smallint[],
         $7::timestamptz[], $8::timestamptz[]

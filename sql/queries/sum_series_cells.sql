@@ -16,7 +16,7 @@ WITH subject AS MATERIALIZED (
     FROM accounts a
     WHERE $1 = 2 AND a.network = $3 AND a.address = $4
     UNION ALL
-    SELECT 0, 0
+    SELECT 0::bigint, 0::bigint
     WHERE $1 = 3
 ), edge AS MATERIALIZED (
     SELECT e.at FROM unnest($7::timestamptz[]) AS e (at)

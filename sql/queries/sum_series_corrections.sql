@@ -16,12 +16,12 @@ WITH subject AS MATERIALIZED (
     JOIN corrections c ON c.sender_id = s.account_id
     WHERE c.asset_id = $5
     UNION ALL
-    SELECT 1, c.occurred_at, c.row_count, c.amount
+    SELECT 1::smallint, c.occurred_at, c.row_count, c.amount
     FROM subject s
     JOIN corrections c ON c.receiver_id = s.account_id
     WHERE c.asset_id = $5
     UNION ALL
-    SELECT 0, c.occurred_at, c.row_count, c.amount
+    SELECT 0::smallint, c.occurred_at, c.row_count, c.amount
     FROM corrections c
     WHERE $1 = 3 AND c.asset_id = $5
 )

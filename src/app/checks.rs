@@ -85,6 +85,7 @@ impl Problems {
         self.database(database, pool);
         let ahead = u64::from(partitions.partition_days_ahead);
         self.range("--partition-days-ahead", ahead, 1, 3_650);
+        self.range("--retention-days", u64::from(partitions.retention_days), 0, 36_500);
         self.range("--ticker-seconds", partitions.ticker_seconds, 1, 86_400);
     }
 

@@ -114,6 +114,8 @@ impl Question {
             metric: wanted.metric,
             order: if wanted.is_bottom { RankOrder::Bottom } else { RankOrder::Top },
             include_idle: wanted.include_idle,
+            explain: false,
+            verify: false,
             page_size: [7, 20, 1_000, 1_000, 1_000][draws.index(5)],
             population_max: POPULATION_MAX,
         };
@@ -271,6 +273,8 @@ pub(super) fn sum_question(oracle: &Oracle, about: About, span: Span) -> SumQues
         asset: oracle.assets[about.asset].clone(),
         window: window(span),
         direction: about.direction,
+        explain: false,
+        verify: false,
     }
 }
 

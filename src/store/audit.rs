@@ -12,7 +12,7 @@ use crate::{
         running_total::{
             audit::{Expected, agrees, changes_of, expect},
             cell::Cell,
-            day_cells::{DaySpan, LEVELS, MICROS_PER_DAY, group_of},
+            day_cells::{DaySpan, LEVELS, MICROS_PER_DAY, day_of, group_of},
             rows::{ALL_ACCOUNTS, DayCellKey, RowChange, SeriesKey, direction_number},
             sums::Sums,
         },
@@ -38,6 +38,9 @@ pub struct AuditSpan {
     pub asset_ids: Vec<i32>,
     /// Every account, ascending.
     pub account_ids: Vec<i64>,
+    /// Days (counted from the Unix epoch) whose rows are not at hand: what is stored of them
+    /// is all that there is.
+    pub absent_days: BTreeSet<i64>,
 }
 
 /// Asks what there is.
@@ -52,6 +55,10 @@ pub async fn span(client: &Client) -> Result<AuditSpan, StoreError> {
         first_at: first.and_then(|row| row.get("first_at")),
         last_at: first.and_then(|row| row.get("last_at")),
         asset_ids: first.map_or_else(Vec::new, |row| row.get("asset_ids")),
+        absent_days: first
+            .map_or_else(Vec::new, |row| row.get("absent_days"))
+            .into_iter()
+            .collect(),
         account_ids: accounts.iter().map(|row| row.get("account_id")).collect(),
     })
 }
@@ -286,13 +293,17 @@ fn stored_span(row: &Row) -> StoredSpan {
 ///
 /// # Errors
 /// If the database refuses; then the tree is as it was.
-pub async fn rebuild_series(client: &Client, key: SeriesKey) -> Result<(), StoreError> {
+pub async fn rebuild_series(
+    client: &Client,
+    key: SeriesKey,
+    absent_days: &BTreeSet<i64>,
+) -> Result<(), StoreError> {
     let direction = if key.direction == 0 { Direction::Sender } else { Direction::Receiver };
     let tx = begin_repair(client).await?;
     let mut found = series(client, key.account_id, key.account_id, direction).await?;
-    let params: [&(dyn ToSql + Sync); 3] = [&key.account_id, &key.asset_id, &key.direction];
-    statement!("audit_clear_series").query(client, &params).await?;
-    if let Some((_, expected)) = found.remove(&key) {
+    clear(client, key).await?;
+    if let Some((tree, mut expected)) = found.remove(&key) {
+        keep_absent(tree.levels.first().map_or(&[], Vec::as_slice), absent_days, &mut expected);
         sealing::fold_one(client, key, changes_of(expected)).await?;
     }
     end_repair(client, tx).await
@@ -305,18 +316,38 @@ pub async fn rebuild_series(client: &Client, key: SeriesKey) -> Result<(), Store
 pub async fn rebuild_all(
     client: &Client,
     asset_id: i32,
+    absent_days: &BTreeSet<i64>,
     days: impl Iterator<Item = std::ops::Range<i64>>,
 ) -> Result<(), StoreError> {
     let direction = direction_number(Direction::Sender);
     let key = SeriesKey { account_id: ALL_ACCOUNTS, asset_id, direction };
     let tx = begin_repair(client).await?;
-    let params: [&(dyn ToSql + Sync); 3] = [&key.account_id, &key.asset_id, &key.direction];
-    statement!("audit_clear_series").query(client, &params).await?;
+    let mut kept = Expected::new();
+    for &day in absent_days {
+        let leaves = leaves_of_all(client, asset_id, &(day..day + 1)).await?;
+        keep_absent(&leaves.unwrap_or_default(), absent_days, &mut kept);
+    }
+    clear(client, key).await?;
+    sealing::fold_one(client, key, changes_of(kept)).await?;
     for days in days {
         let expected = day_rows(client, asset_id, &days).await?.by_instant();
         sealing::fold_one(client, key, changes_of(expected)).await?;
     }
     end_repair(client, tx).await
+}
+
+/// Takes over what is stored of days whose rows are not at hand.
+fn keep_absent(leaves: &[Cell], absent_days: &BTreeSet<i64>, expected: &mut Expected) {
+    for leaf in leaves {
+        let kept = leaf.parts.iter().filter(|part| absent_days.contains(&day_of(part.key)));
+        kept.for_each(|part| expect(expected, part.key, leaf.scale, &part.sums));
+    }
+}
+
+/// Takes a tree away.
+async fn clear(client: &Client, key: SeriesKey) -> Result<(), StoreError> {
+    let params: [&(dyn ToSql + Sync); 3] = [&key.account_id, &key.asset_id, &key.direction];
+    statement!("audit_clear_series").query(client, &params).await.map(drop)
 }
 
 /// Writes the cells of single days anew from their rows, while nobody folds. The cells above

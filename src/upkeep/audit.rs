@@ -82,6 +82,7 @@ pub async fn audit(
 ) -> Result<Vec<Difference>, UpkeepError> {
     let span = steps::span(&database.connect().await?).await?;
     let units = units(&span);
+    let absent_days = span.absent_days;
     let unit_count = units.len() as u64;
     let done = Arc::new(AtomicU64::new(0));
     let units = Arc::new(Mutex::new(units));
@@ -105,6 +106,13 @@ pub async fn audit(
         let ended = ended.map_err(|error| UpkeepError::Unfit(format!("the audit failed: {error}")));
         found.extend(ended??);
     }
+    // What is stored of days whose rows are not at hand cannot be held against anything.
+    found.retain(|difference| match difference {
+        Difference::Series(_, Finding::Day { day, .. }) | Difference::Day { day, .. } => {
+            !absent_days.contains(day)
+        }
+        Difference::Series(_, Finding::Structure(_)) | Difference::Spans { .. } => true,
+    });
     found.sort_by_key(|difference| format!("{difference:?}"));
     Ok(found)
 }
@@ -251,9 +259,9 @@ pub async fn repair(database: &Database, differences: &[Difference]) -> Result<(
     }
     for key in series {
         if key.account_id == ALL_ACCOUNTS {
-            steps::rebuild_all(&client, key.asset_id, day_ranges(&span)).await?;
+            steps::rebuild_all(&client, key.asset_id, &span.absent_days, day_ranges(&span)).await?;
         } else {
-            steps::rebuild_series(&client, key).await?;
+            steps::rebuild_series(&client, key, &span.absent_days).await?;
         }
     }
     steps::repair_spans(&client).await?;

@@ -123,8 +123,11 @@ async fn sums_of_kept_days_stay_and_those_of_dropped_days_are_refused() {
     let dropped = |days: &[NaiveDate]| -> Vec<_> {
         days.iter().map(|day| ("DAY_DROPPED".to_owned(), day.to_string())).collect()
     };
+    // Whole days are answered from running totals, however many of them were dropped.
+    let whole = sent(&service, &ann, (&midnight(past[0]), &end)).await.unwrap();
+    assert_eq!((whole.transaction_count, whole.sum_amount.as_str()), (5, "5.00000"));
     for (start, end, days) in [
-        (midnight(past[0]), end, &past[..2]),
+        (format!("{}T00:00:00.000001Z", past[0]), end, &past[..1]),
         (format!("{}T23:59:59.999999Z", past[1]), midnight(past[2]), &past[1..2]),
         (format!("{}T10:00:00Z", past[0]), format!("{}T11:00:00Z", past[0]), &past[..1]),
     ] {

@@ -236,7 +236,9 @@ mod tests {
         }
 
         #[test]
-        fn merging_adds(a in parts(), b in parts(), scales in (0u32..9, 0u32..9), bound in any::<i64>()) {
+        fn merging_adds(
+            a in parts(), b in parts(), scales in (0u32..9, 0u32..9), bound in any::<i64>(),
+        ) {
             let mut cell = Cell { key: i64::MIN, scale: scales.0, parts: a.clone() };
             cell.merge(scales.1, b.clone(), false);
             let mut expected = ScaledSums::ZERO;

@@ -184,7 +184,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_prefix_equals_the_sum_of_its_rows(batches in batches(), bounds in proptest::collection::vec(-1i64..3_001, 20)) {
+        fn any_prefix_equals_the_sum_of_its_rows(
+            batches in batches(),
+            bounds in proptest::collection::vec(-1i64..3_001, 20),
+        ) {
             let mut tree = Tree::default();
             for batch in &batches {
                 tree.add(changes(batch));

@@ -111,7 +111,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reading_undoes_writing(word in any::<u64>(), signed in any::<i64>(), a in any::<i128>(), power in 0u32..400) {
+        fn reading_undoes_writing(
+            word in any::<u64>(), signed in any::<i64>(), a in any::<i128>(), power in 0u32..400,
+        ) {
             let numbers = [Whole::Small(a), Whole::Small(a).shifted(power), Whole::Small(a >> 64)];
             let mut bytes = Vec::new();
             put_unsigned(word, &mut bytes);
