@@ -1,107 +1,64 @@
 -- Count and sum of what subjects moved in windows, from running totals: any number of
 -- questions in one snapshot.
 -- One array element a question: $1 what the subject is (0 a user with all wallets, 1 a user's
--- payments account, 2 an account), $2 user_uuid (0 and 1), $3 network and $4 address (2),
--- $5 asset_id, $6 direction (0 sender, 1 receiver), $7 window start (inside), $8 window end
--- (outside). $9 whether sealed_until is wanted (else it is null).
+-- payments account, 2 an account), $2 user_uuid (0 and 1), $3 network and $4 address of the
+-- account (1 and 2), $5 asset_id, $6 direction (0 sender, 1 receiver), $7 window start (inside),
+-- $8 window end (outside).
 -- One row for each account of each question, in no order: place is the question's, from 1;
 -- subject_id is null for an unknown subject, account_id also for one without accounts.
--- start_cells and end_cells hold one cell a level, the leaf first: those that hold the last
--- instant before the window and the last one inside. The corrections of the window come
--- added up. days_in_the_way has the days that keep the question from being answered, null if
--- there are none.
--- Counts on: a plan that is made once (no partitions are read); the primary key of
--- running_totals, one look-up for each level and edge; the two indexes of corrections.
-WITH question AS MATERIALIZED (
-    SELECT
-        q.place, q.kind, q.user_uuid, q.network, q.address, q.asset_id, q.direction,
-        q.start_at, q.end_at
-    FROM unnest(
-        $1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::smallint[],
-        $7::timestamptz[], $8::timestamptz[]
-    ) WITH ORDINALITY AS q (
-        kind, user_uuid, network, address, asset_id, direction, start_at, end_at, place
-    )
-)
+-- cells has those of the levels 0 (the leaves), 1 and 2 that hold the last instant before the
+-- window, then those that hold the last one inside, then one of level 3; null where there is
+-- none. With one of level 3, or with absent days, it is sum_amount_full that answers.
+-- The corrections of the window come added up.
+-- Counts on: a plan that is made once (no partitions are read) and has few nodes, because
+-- starting them costs more than the look-ups; the primary key of running_totals, seven look-ups
+-- for each account; the two indexes of corrections.
 SELECT
     q.place,
-    s.subject_id,
+    CASE q.kind WHEN 2 THEN a.account_id ELSE u.user_id END AS subject_id,
     s.account_id,
-    t.start_cells,
-    t.end_cells,
+    ARRAY(
+        SELECT (
+            SELECT r.cell
+            FROM running_totals r
+            WHERE r.account_id = s.account_id
+              AND r.asset_id = q.asset_id
+              AND r.direction = q.direction
+              AND r.level = k.level
+              AND r.start_at < CASE WHEN k.is_start THEN q.start_at ELSE q.end_at END
+            ORDER BY r.start_at DESC
+            LIMIT 1
+        )
+        FROM (
+            VALUES (true, 0), (true, 1), (true, 2), (false, 0), (false, 1), (false, 2), (false, 3)
+        ) AS k (is_start, level)
+    ) AS cells,
     c.correction_count,
     c.row_count,
     c.sum_amount,
-    CASE
-        WHEN EXISTS (SELECT FROM absent_days)
-        THEN ARRAY(SELECT d.day FROM days_in_the_way(q.start_at, q.end_at) d)
-    END AS days_in_the_way,
-    CASE WHEN $9::boolean THEN (SELECT min(occurred_at) FROM corrections) END AS sealed_until
-FROM question q
+    EXISTS (SELECT FROM absent_days) AS has_absent_days
+FROM unnest(
+    $1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::smallint[],
+    $7::timestamptz[], $8::timestamptz[]
+) WITH ORDINALITY AS q (
+    kind, user_uuid, network, address, asset_id, direction, start_at, end_at, place
+)
 LEFT JOIN LATERAL (
-    SELECT u.user_id AS subject_id, w.account_id
-    FROM users u
-    LEFT JOIN LATERAL (
-        SELECT uw.account_id FROM user_wallets uw WHERE uw.user_id = u.user_id OFFSET 0
-    ) w ON true
-    WHERE q.kind = 0 AND u.user_uuid = q.user_uuid
-    UNION ALL
-    SELECT u.user_id, a.account_id
-    FROM users u
-    LEFT JOIN LATERAL (
-        SELECT p.account_id
-        FROM accounts p
-        WHERE p.network = 'internal' AND p.address = u.user_uuid::text
-        LIMIT 1
-    ) a ON true
-    WHERE q.kind = 1 AND u.user_uuid = q.user_uuid
-    UNION ALL
-    SELECT a.account_id, a.account_id
-    FROM accounts a
-    WHERE q.kind = 2 AND a.network = q.network AND a.address = q.address
+    SELECT m.user_id FROM users m WHERE q.kind <> 2 AND m.user_uuid = q.user_uuid OFFSET 0
+) u ON true
+LEFT JOIN LATERAL (
+    SELECT m.account_id FROM user_wallets m WHERE q.kind = 0 AND m.user_id = u.user_id OFFSET 0
+) w ON true
+LEFT JOIN LATERAL (
+    SELECT m.account_id
+    FROM accounts m
+    WHERE q.kind <> 0 AND m.network = q.network AND m.address = q.address
     OFFSET 0
-) s ON true
-LEFT JOIN LATERAL (
-    SELECT
-        ARRAY(
-            SELECT (
-                SELECT r.cell
-                FROM running_totals r
-                WHERE r.account_id = s.account_id
-                  AND r.asset_id = q.asset_id
-                  AND r.direction = q.direction
-                  AND r.level = l.level
-                  AND r.start_at < q.start_at
-                ORDER BY r.start_at DESC
-                LIMIT 1
-            )
-            FROM generate_series(0, h.height) AS l (level)
-        ) AS start_cells,
-        ARRAY(
-            SELECT (
-                SELECT r.cell
-                FROM running_totals r
-                WHERE r.account_id = s.account_id
-                  AND r.asset_id = q.asset_id
-                  AND r.direction = q.direction
-                  AND r.level = l.level
-                  AND r.start_at < q.end_at
-                ORDER BY r.start_at DESC
-                LIMIT 1
-            )
-            FROM generate_series(0, h.height) AS l (level)
-        ) AS end_cells
-    FROM (
-        SELECT r.level::integer AS height
-        FROM running_totals r
-        WHERE r.account_id = s.account_id
-          AND r.asset_id = q.asset_id
-          AND r.direction = q.direction
-        ORDER BY r.level DESC
-        LIMIT 1
-    ) h
-) t ON true
-LEFT JOIN LATERAL (
+) a ON true
+CROSS JOIN LATERAL (
+    SELECT CASE q.kind WHEN 0 THEN w.account_id ELSE a.account_id END AS account_id OFFSET 0
+) s
+CROSS JOIN LATERAL (
     SELECT
         count(*) AS correction_count,
         sum(m.row_count) AS row_count,
@@ -123,4 +80,4 @@ LEFT JOIN LATERAL (
           AND f.occurred_at >= q.start_at
           AND f.occurred_at < q.end_at
     ) m
-) c ON true
+) c

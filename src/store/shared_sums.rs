@@ -67,19 +67,32 @@ impl SharedSums {
     /// # Errors
     /// If the database cannot answer.
     pub async fn ask(&self, query: SumQuery) -> Result<SharedSum, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        let starts = {
+        let answer = {
             let mut state = self.lock();
-            state.waiting.push_back(Waiting { query, reply });
-            let starts = state.running < self.statements_max;
-            state.running += usize::from(starts);
-            starts
+            if state.running < self.statements_max {
+                state.running += 1;
+                None
+            } else {
+                let (reply, answer) = oneshot::channel();
+                state.waiting.push_back(Waiting { query: query.clone(), reply });
+                Some(answer)
+            }
         };
-        if starts {
-            let own = self.clone();
-            self.database.spawn(async move { own.run().await });
+        match answer {
+            Some(answer) => answer.await.unwrap_or_else(|_| Err(StoreError::lost("sum_amount"))),
+            None => self.ask_alone(query).await,
         }
-        answer.await.unwrap_or_else(|_| Err(StoreError::lost("sum_amount")))
+    }
+
+    /// Asks one question at once. Whoever came meanwhile is asked for behind it, by a task
+    /// that outlives this one.
+    async fn ask_alone(&self, query: SumQuery) -> Result<SharedSum, StoreError> {
+        let _place = HandedOn(self);
+        let reader = Reader::Pool(&self.database);
+        let answer = sum_amounts(reader, std::slice::from_ref(&query), false).await?;
+        let found = answer.value.into_iter().next();
+        let found = found.ok_or_else(|| StoreError::lost("sum_amount"))?;
+        Ok(SharedSum { found, took: answer.took, together: 1 })
     }
 
     /// Asks what waits, until nothing does.
@@ -123,6 +136,22 @@ impl SharedSums {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The right to run a statement, handed on to a task where questions wait.
+struct HandedOn<'a>(&'a SharedSums);
+
+impl Drop for HandedOn<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        if state.waiting.is_empty() {
+            state.running -= 1;
+            return;
+        }
+        drop(state);
+        let own = self.0.clone();
+        self.0.database.spawn(async move { own.run().await });
     }
 }
 

@@ -1,7 +1,7 @@
 //! Counts and sums of what subjects moved in windows: from running totals, or, to verify
 //! them, from the rows.
 
-use std::time::Instant;
+use std::{borrow::Cow, time::Instant};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use tokio_postgres::{Row, types::ToSql};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
-        account::AccountKey,
+        account::{AccountKey, INTERNAL_NETWORK},
         decimal::Decimal,
         direction::Direction,
         running_total::{
@@ -26,7 +26,7 @@ use crate::{
         numeric::{Numeric, ScaledNumeric},
         pool::Reader,
         session::Answer,
-        statement::{Statement, statement},
+        statement::statement,
     },
 };
 
@@ -110,16 +110,25 @@ pub async fn sum_amounts(
     let begun_at = Instant::now();
     let columns = Columns::of(queries);
     let params = columns.params(&with_sealed_until);
-    let answer = reader.read_totals(STATEMENT, &params).await?;
+    let (questions, _) = params.split_at(params.len() - 1);
+    let (mut shape, mut rows) = (Shape::Full, Vec::new());
+    if !with_sealed_until {
+        shape = Shape::Short;
+        rows = reader.read_totals(statement!("sum_amount"), questions).await?.value;
+    }
+    if with_sealed_until || rows.iter().any(needs_more) {
+        shape = Shape::Full;
+        rows = reader.read_totals(statement!("sum_amount_full"), &params).await?.value;
+    }
     let mut totals: Vec<_> =
         queries.iter().map(|_| (FoundSum::nothing(), ScaledSums::ZERO)).collect();
-    for row in &answer.value {
+    for row in &rows {
         let place = usize::try_from(row.get::<_, i64>("place") - 1).unwrap_or(usize::MAX);
         let (Some((found, total)), Some(query)) = (totals.get_mut(place), queries.get(place))
         else {
             continue;
         };
-        add_row(row, query.window, found, total)?;
+        add_row(row, shape, query.window, found, total)?;
     }
     let finish = |(mut found, total): (FoundSum, ScaledSums)| {
         if let Some(known) = &mut found.total {
@@ -132,11 +141,28 @@ pub async fn sum_amounts(
     Ok(Answer { value, took: begun_at.elapsed() })
 }
 
-const STATEMENT: Statement = statement!("sum_amount");
+/// What a row brings along.
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    /// The cells of three levels, which nearly always are all there are.
+    Short,
+    /// Any number of levels, days in the way, and until when everything is sealed.
+    Full,
+}
+
+/// Levels in a short row.
+const SHORT_LEVELS: usize = 3;
+
+/// Whether a short row is not all that the answer needs.
+fn needs_more(row: &Row) -> bool {
+    let is_deep = row.get::<_, Vec<Option<&[u8]>>>("cells").last().is_some_and(Option::is_some);
+    is_deep || row.get("has_absent_days")
+}
 
 /// Adds what one account of a question moved.
 fn add_row(
     row: &Row,
+    shape: Shape,
     window: Window,
     found: &mut FoundSum,
     total: &mut ScaledSums,
@@ -145,12 +171,32 @@ fn add_row(
         return Ok(());
     }
     found.total.get_or_insert_with(Total::none);
-    found.sealed_until = row.get("sealed_until");
-    if let Some(days) = row.get("days_in_the_way") {
-        found.days_in_the_way = days;
-    }
-    let before_end = prefix(row, "end_cells", window.end())?;
-    let before_start = prefix(row, "start_cells", window.start())?;
+    // Nothing lies before the beginning of all time: there the cells are null.
+    let cells = |column| -> Vec<&[u8]> {
+        let cells = row.get::<_, Option<Vec<Option<&[u8]>>>>(column).unwrap_or_default();
+        cells.into_iter().flatten().collect()
+    };
+    let (before_start, before_end) = match shape {
+        Shape::Short => {
+            let cells: Vec<Option<&[u8]>> = row.get("cells");
+            let (start, end) = cells.split_at(cells.len().min(SHORT_LEVELS));
+            let end = end.iter().take(SHORT_LEVELS);
+            (
+                prefix(start.iter().copied().flatten(), window.start())?,
+                prefix(end.copied().flatten(), window.end())?,
+            )
+        }
+        Shape::Full => {
+            found.sealed_until = row.get("sealed_until");
+            if let Some(days) = row.get("days_in_the_way") {
+                found.days_in_the_way = days;
+            }
+            (
+                prefix(cells("start_cells").into_iter(), window.start())?,
+                prefix(cells("end_cells").into_iter(), window.end())?,
+            )
+        }
+    };
     found.cells_read += before_end.cells() + before_start.cells();
     total.add(before_end.total().scale, &before_end.total().sums);
     total.subtract(before_start.total());
@@ -162,14 +208,15 @@ fn add_row(
     Ok(())
 }
 
-/// The running total before an instant, from a column with one cell a level.
-pub(crate) fn prefix(row: &Row, column: &str, at: DateTime<Utc>) -> Result<Prefix, StoreError> {
+/// The running total before an instant, from one cell a level.
+fn prefix<'c>(
+    cells: impl Iterator<Item = &'c [u8]>,
+    at: DateTime<Utc>,
+) -> Result<Prefix, StoreError> {
     let mut prefix = Prefix::before(at.timestamp_micros());
-    // Nothing lies before the beginning of all time: there the cells are null.
-    let cells = row.get::<_, Option<Vec<Option<&[u8]>>>>(column).unwrap_or_default();
-    for cell in cells.into_iter().flatten() {
+    for cell in cells {
         prefix.add_level(cell).map_err(|broken| {
-            StoreError::with_source(StoreErrorKind::Unexpected, STATEMENT.stem, broken)
+            StoreError::with_source(StoreErrorKind::Unexpected, "sum_amount", broken)
         })?;
     }
     Ok(prefix)
@@ -180,7 +227,7 @@ struct Columns<'a> {
     kinds: Vec<i16>,
     users: Vec<Option<Uuid>>,
     networks: Vec<Option<&'a str>>,
-    addresses: Vec<Option<&'a str>>,
+    addresses: Vec<Option<Cow<'a, str>>>,
     assets: Vec<i32>,
     directions: Vec<i16>,
     starts: Vec<Micros>,
@@ -201,15 +248,21 @@ impl<'a> Columns<'a> {
             ends: Vec::with_capacity(count),
         };
         for query in queries {
-            let (kind, user, account) = match &query.subject {
-                Subject::User(user_uuid) => (0, Some(*user_uuid), None),
-                Subject::PaymentsAccount(user_uuid) => (1, Some(*user_uuid), None),
-                Subject::Account(key) => (2, None, Some(key)),
+            let (kind, user, network, address) = match &query.subject {
+                Subject::User(user_uuid) => (0, Some(*user_uuid), None, None),
+                Subject::PaymentsAccount(user_uuid) => {
+                    let address = Cow::from(user_uuid.to_string());
+                    (1, Some(*user_uuid), Some(INTERNAL_NETWORK), Some(address))
+                }
+                Subject::Account(key) => {
+                    let address = Cow::from(key.address.as_str());
+                    (2, None, Some(key.network.as_str()), Some(address))
+                }
             };
             columns.kinds.push(kind);
             columns.users.push(user);
-            columns.networks.push(account.map(|key| key.network.as_str()));
-            columns.addresses.push(account.map(|key| key.address.as_str()));
+            columns.networks.push(network);
+            columns.addresses.push(address);
             columns.assets.push(query.asset_id);
             columns.directions.push(direction_number(query.direction));
             columns.starts.push(Micros(query.window.start().timestamp_micros()));
