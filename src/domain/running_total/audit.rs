@@ -35,9 +35,9 @@ pub enum Finding {
         /// The day, counted from the Unix epoch.
         day: i64,
         /// What is stored.
-        stored: ScaledSums,
+        stored: Box<ScaledSums>,
         /// What the rows say.
-        rows: ScaledSums,
+        rows: Box<ScaledSums>,
     },
     /// Cells contradict each other, or cannot be read.
     Structure(&'static str),
@@ -73,7 +73,7 @@ pub fn compare_leaves(leaves: &[Cell], expected: Expected) -> Vec<Finding> {
         .into_keys()
         .map(|day| {
             let (stored, rows) = days.remove(&day).unwrap_or_else(none);
-            Finding::Day { day, stored, rows }
+            Finding::Day { day, stored: Box::new(stored), rows: Box::new(rows) }
         })
         .collect()
 }

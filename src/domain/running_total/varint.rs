@@ -6,7 +6,7 @@ use num_bigint::{BigInt, Sign};
 use super::{cell::BrokenCell, whole::Whole};
 
 /// Length in a number's head that means that the length itself follows.
-const LONG: usize = 127;
+const LONG: u8 = 127;
 
 /// Appends an unsigned word.
 pub(super) fn put_unsigned(mut word: u64, into: &mut Vec<u8>) {
@@ -38,8 +38,9 @@ pub(super) fn put_whole(number: &Whole, into: &mut Vec<u8>) {
 }
 
 fn put_magnitude(is_negative: bool, bytes: &[u8], into: &mut Vec<u8>) {
-    let length = bytes.len().min(LONG);
-    into.push((length << 1) as u8 | u8::from(is_negative));
+    // Those that do not fit are long too.
+    let length = u8::try_from(bytes.len()).unwrap_or(u8::MAX).min(LONG);
+    into.push(length << 1 | u8::from(is_negative));
     if length == LONG {
         put_unsigned(bytes.len() as u64, into);
     }
@@ -87,7 +88,7 @@ impl<'a> Reader<'a> {
         let head = self.byte()?;
         let is_negative = head & 1 == 1;
         let mut length = usize::from(head >> 1);
-        if length == LONG {
+        if head >> 1 == LONG {
             length = usize::try_from(self.unsigned()?).map_err(|_| BrokenCell)?;
         }
         let (bytes, rest) = self.rest.split_at_checked(length).ok_or(BrokenCell)?;
