@@ -6,7 +6,7 @@ use tokio_postgres::{Client, Row};
 use crate::{
     domain::window::Window,
     error::{AbsentDay, Error, ErrorKind},
-    store::{Reader, StoreError, statement::statement},
+    store::{Reader, StoreError, instant::Micros, statement::statement},
 };
 
 /// What became of a day since somebody last looked.
@@ -57,7 +57,9 @@ pub enum Needs {
 /// # Errors
 /// `FailedPrecondition` with the days; what the database says.
 pub async fn refuse(reader: Reader<'_>, window: Window, needs: Needs) -> Result<(), Error> {
-    let (start, end) = (window.start(), window.end());
+    // All time reaches beyond what Postgres can hold.
+    let start = Micros(window.start().timestamp_micros());
+    let end = Micros(window.end().timestamp_micros());
     let needs_rows = needs == Needs::Rows;
     let answer = reader.read(statement!("days_in_the_way"), &[&start, &end, &needs_rows]).await?;
     let days: Vec<NaiveDate> = answer.value.iter().map(|row| row.get("day")).collect();
