@@ -76,17 +76,19 @@ impl Analytics {
             days::refuse(Reader::Snapshot(&snapshot), window, needs(question)).await?;
         }
         let found = sum_series::sum_series(&snapshot, subject, asset_id, edges, directions).await?;
+        let sealed_until = match question.explain {
+            true => sealing::sealed_until(&snapshot).await?,
+            false => None,
+        };
+        // Without the scan: that is not how the answer was made.
+        let took = snapshot.took();
         let scanned = match &found {
             Some(found) if question.verify => {
                 Some(verify(&snapshot, question, &found.series).await?)
             }
             _ => None,
         };
-        let sealed_until = match question.explain {
-            true => sealing::sealed_until(&snapshot).await?,
-            false => None,
-        };
-        let took = snapshot.end().await?;
+        snapshot.end().await?;
         let found = found.ok_or_else(|| not_found(subject))?;
         let explanation = question.explain.then(|| Explanation {
             sealed_until,

@@ -11,11 +11,11 @@ pub struct Explanation {
     pub sealed_until: Option<DateTime<Utc>>,
     /// Cells of running totals that were read.
     pub cells_read: u64,
-    /// Corrections that were read: rows that are not sealed yet.
+    /// Corrections that were read: what was written and is not sealed yet.
     pub corrections_read: i64,
-    /// Rows of the ledger itself that were read.
+    /// Rows of the ledger itself that the answer is made of.
     pub raw_rows_read: i64,
-    /// Daily partitions that were read.
+    /// Daily partitions that were asked for those rows.
     pub partitions_touched: i64,
     /// How long the database took.
     pub took: Duration,
@@ -26,8 +26,8 @@ pub struct Explanation {
 /// What a scan of the rows says of an answer, in the same snapshot.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Verification {
-    /// The first difference, in words; `None` if the answer and the rows agree.
+    /// What differs, in words; `None` if the answer and the rows agree.
     pub difference: Option<String>,
-    /// Rows that were scanned.
+    /// Rows that the scan counted.
     pub rows_scanned: i64,
 }

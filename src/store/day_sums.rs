@@ -1,6 +1,8 @@
 //! Sums of all accounts in a window: cells of whole days, corrections in them, and the rows
 //! of the parts of days at the edges.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 
@@ -10,7 +12,7 @@ use crate::{
         metric::Moments,
         running_total::{
             cell::{self, CellHead},
-            day_cells::{MICROS_PER_DAY, WindowParts, cover, take_apart},
+            day_cells::{MICROS_PER_DAY, WindowParts, cover, day_of, take_apart},
             rows::direction_number,
             sums::{ScaledSums, Sums},
         },
@@ -49,9 +51,11 @@ impl DaySums {
             edges,
             read_sealed_until(session, measure),
         )?;
+        let parts_of_days = parts.added.iter().chain(&parts.taken);
+        let cut_days: BTreeSet<_> = parts_of_days.map(|part| day_of(part.start)).collect();
         let mut made = MadeOf {
             cells: cells.len() as u64,
-            partitions: i64::try_from(edges.len()).unwrap_or(i64::MAX),
+            partitions: i64::try_from(cut_days.len()).unwrap_or(i64::MAX),
             sealed_until,
             ..MadeOf::default()
         };

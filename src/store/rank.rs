@@ -39,7 +39,7 @@ pub struct MadeOf {
     pub corrections: i64,
     /// Rows.
     pub rows: i64,
-    /// Parts of days whose rows were read.
+    /// Days of which rows were read.
     pub partitions: i64,
     /// Rows before this instant are all sealed; asked for, and `None` if all rows are.
     pub sealed_until: Option<DateTime<Utc>>,

@@ -148,6 +148,12 @@ impl Snapshot {
             .map_err(|source| StoreError::from_postgres(statement.stem, source))
     }
 
+    /// How long the database took from the beginning of the snapshot until now.
+    #[must_use]
+    pub fn took(&self) -> Duration {
+        self.begun_at.elapsed()
+    }
+
     /// Ends the tx and gives the connection back; says how long the database took from
     /// the beginning of the snapshot on.
     ///

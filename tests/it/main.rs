@@ -7,6 +7,7 @@ mod bench;
 mod binary_values;
 mod cluster;
 mod deadlines;
+mod explain;
 mod get_balance;
 mod get_status;
 mod health;
