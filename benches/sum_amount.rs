@@ -20,7 +20,7 @@ use daybook::{
     },
     ledger::Ledger,
     seed::{SeedPlan, people},
-    upkeep::get_status::StatusReader,
+    upkeep::{get_status::StatusReader, verifier::VerifierCounts},
 };
 use prost_types::Timestamp;
 use rand::{RngExt, SeedableRng, rngs::ChaCha12Rng};
@@ -97,7 +97,7 @@ async fn serve_on_a_port(bench: &Bench) -> anyhow::Result<Channel> {
     let services = Services {
         analytics: Analytics::new(bench.database.clone()),
         ledger: Ledger::new(bench.database.clone()),
-        status: StatusReader::new(bench.database.clone()),
+        status: StatusReader::new(bench.database.clone(), VerifierCounts::default()),
     };
     let (_, is_started) = watch::channel(true);
     let (serving, is_serving) = watch::channel(true);

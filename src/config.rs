@@ -143,6 +143,15 @@ pub struct SealingSettings {
     pub seal_seconds: u64,
 }
 
+/// The background verifier.
+#[derive(Args, Clone, Debug)]
+pub struct VerifierSettings {
+    /// Hold a random running total against the rows after this time, again and again, in
+    /// milliseconds. 0 never does
+    #[arg(long, env = "DAYBOOK_VERIFY_INTERVAL_MS", default_value_t = 1_000, value_name = "MS")]
+    pub verify_interval_ms: u64,
+}
+
 /// What the seeder fills an empty database with.
 #[derive(Args, Clone, Debug)]
 pub struct SeedSettings {
@@ -303,6 +312,9 @@ pub struct ServeSettings {
     /// Running totals.
     #[command(flatten)]
     pub sealing: SealingSettings,
+    /// What holds them against the rows.
+    #[command(flatten)]
+    pub verifier: VerifierSettings,
     /// What an empty database is filled with.
     #[command(flatten)]
     pub seed: SeedSettings,

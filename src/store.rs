@@ -33,6 +33,7 @@ pub mod statement;
 pub mod sum_amount;
 pub mod sum_series;
 pub mod tx;
+pub mod verifier;
 
 pub use error::{StoreError, StoreErrorKind};
 pub use pool::{Database, DatabaseTarget, Reader};

@@ -8,10 +8,11 @@ pub mod partitions;
 pub mod pulse;
 pub mod sealing;
 pub mod server_check;
+pub mod verifier;
 
 use std::fmt;
 
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreErrorKind};
 
 /// Why the database is not fit to serve, in words for the person who runs Daybook.
 #[derive(Debug)]
@@ -20,6 +21,22 @@ pub enum UpkeepError {
     Unfit(String),
     /// The database refused a statement.
     Store(StoreError),
+}
+
+impl UpkeepError {
+    /// Whether the database was away or too busy.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Store(error) => matches!(
+                error.kind(),
+                StoreErrorKind::Disconnected
+                    | StoreErrorKind::TooManyConnections
+                    | StoreErrorKind::PoolTimeout
+            ),
+            Self::Unfit(_) => false,
+        }
+    }
 }
 
 impl fmt::Display for UpkeepError {

@@ -6,3 +6,4 @@ pub mod day_watch;
 pub mod partition_upkeep;
 pub mod retention;
 pub mod sealing;
+pub mod verifier;

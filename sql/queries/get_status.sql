@@ -1,6 +1,7 @@
 -- What is recorded and what is missing, in one row of one snapshot. The days are null
--- without partitions; at most 100 detached days.
--- Counts on: the catalog for partitions, and small tables.
+-- without partitions; at most 100 detached days, and corrections counted up to a million. sealed_until
+-- is the earliest instant of a correction, null if there are none.
+-- Counts on: the catalog for partitions, and small tables: sealing keeps corrections few.
 SELECT
     count(*) AS partition_count,
     (min(b.lower_at) AT TIME ZONE 'UTC')::date AS first_day,
@@ -9,5 +10,7 @@ SELECT
     ARRAY(
         SELECT day FROM absent_days WHERE NOT is_dropped ORDER BY day LIMIT 100
     ) AS detached_days,
-    (SELECT max(version)::bigint FROM schema_migrations) AS schema_version
+    (SELECT max(version)::bigint FROM schema_migrations) AS schema_version,
+    (SELECT count(*) FROM (SELECT FROM corrections LIMIT 1000000) c) AS correction_count,
+    (SELECT min(occurred_at) FROM corrections) AS sealed_until
 FROM partition_bounds('transactions') b

@@ -27,6 +27,7 @@ pub(super) fn serve(settings: &ServeSettings) -> anyhow::Result<Option<SeedPlan>
     problems.shared(&settings.database, &settings.pool, &settings.partitions);
     problems.range("--seal-rows", u64::from(settings.sealing.seal_rows), 1, 1_000_000);
     problems.range("--seal-seconds", settings.sealing.seal_seconds, 1, 3_600);
+    problems.range("--verify-interval-ms", settings.verifier.verify_interval_ms, 0, DAY_MS);
     let server = &settings.server;
     problems.range("--request-timeout-ms", server.request_timeout_ms, 1, DAY_MS);
     problems.range("--first-bytes-timeout-ms", server.first_bytes_timeout_ms, 1, DAY_MS);

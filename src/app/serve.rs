@@ -20,7 +20,7 @@ use crate::{
     },
     ledger::Ledger,
     seed::{self, SeedOutcome, SeedPlan},
-    store::Database,
+    store::{Database, DatabaseTarget},
     upkeep::{
         days::{DayWatch, Retention},
         get_status::StatusReader,
@@ -29,6 +29,7 @@ use crate::{
         pulse::Pulse,
         sealing::{Sealing, SealingPolicy},
         server_check,
+        verifier::{Verifier, VerifierCounts},
     },
     workers::{self, partition_upkeep::Round},
 };
@@ -79,10 +80,11 @@ async fn run(
 ) -> anyhow::Result<()> {
     let (started, is_started) = watch::channel(false);
     let (serving, is_serving) = watch::channel(false);
+    let verified = VerifierCounts::default();
     let services = Services {
         analytics: Analytics::new(database.clone()),
         ledger: Ledger::new(database.clone()),
-        status: StatusReader::new(database.clone()),
+        status: StatusReader::new(database.clone(), verified.clone()),
     };
     let address = listener.local_addr()?;
     let slow = Duration::from_millis(logs.slow_request_ms);
@@ -100,6 +102,7 @@ async fn run(
     let work = async {
         let keeper = prepare(settings, plan, database).await?;
         workers.start(database, (keeper, settings), serving, &drain);
+        workers.start_verifier(&opened.target, settings, verified, &drain)?;
         started.send_replace(true);
         let where_it_is = opened.describe(&settings.database);
         let is_open = grpc::serve::is_reflection_open(&settings.server);
@@ -210,6 +213,25 @@ impl Workers {
                 "retention"
             });
         }
+    }
+
+    fn start_verifier(
+        &mut self,
+        target: &DatabaseTarget,
+        settings: &ServeSettings,
+        counts: VerifierCounts,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        let interval = Duration::from_millis(settings.verifier.verify_interval_ms);
+        if interval.is_zero() {
+            return Ok(());
+        }
+        let (verifier, stop) = (Verifier::new(target, &settings.pool, counts)?, stop.clone());
+        self.tasks.spawn(async move {
+            workers::verifier::run(verifier, interval, stop).await;
+            "verifier"
+        });
+        Ok(())
     }
 
     async fn finish(&mut self) {

@@ -5,7 +5,10 @@ use std::fmt;
 
 use tokio_postgres::error::SqlState;
 
-use crate::error::{BoxError, Error, ErrorKind};
+use crate::{
+    domain::running_total::cell::BrokenCell,
+    error::{BoxError, Error, ErrorKind},
+};
 
 /// What a failure of the database means.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -68,6 +71,12 @@ impl StoreError {
     #[must_use]
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
+    }
+
+    /// Whether a stored cell of running totals could not be read.
+    #[must_use]
+    pub fn is_broken_cell(&self) -> bool {
+        self.source.as_deref().is_some_and(|source| source.is::<BrokenCell>())
     }
 
     /// What Postgres said, for people who run the server: message and hint, but

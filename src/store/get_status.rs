@@ -1,6 +1,6 @@
 //! What is recorded and what is missing, in one row.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::store::{Database, StoreError, StoreErrorKind, statement::statement};
 
@@ -17,6 +17,10 @@ pub struct DatabaseStatus {
     pub detached_days: Vec<NaiveDate>,
     /// Number of the last migration.
     pub schema_version: i64,
+    /// Corrections that wait to be folded into running totals, counted up to a million.
+    pub correction_count: i64,
+    /// The earliest instant of a row that is not sealed yet; `None` if all are.
+    pub sealed_until: Option<DateTime<Utc>>,
 }
 
 /// Reads the status.
@@ -36,5 +40,7 @@ pub async fn get_status(database: &Database) -> Result<DatabaseStatus, StoreErro
         dropped_day_count: row.get("dropped_day_count"),
         detached_days: row.get("detached_days"),
         schema_version: row.get("schema_version"),
+        correction_count: row.get("correction_count"),
+        sealed_until: row.get("sealed_until"),
     })
 }

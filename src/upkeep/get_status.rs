@@ -4,19 +4,27 @@ pub use crate::store::get_status::DatabaseStatus;
 use crate::{
     error::Error,
     store::{Database, get_status},
+    upkeep::verifier::{VerifierCounts, VerifierStatus},
 };
 
 /// Tells how one Daybook and its database are doing.
 #[derive(Clone)]
 pub struct StatusReader {
     database: Database,
+    verified: VerifierCounts,
 }
 
 impl StatusReader {
-    /// Reads the status of this database.
+    /// Reads the status of this database, and what the verifier counts here.
     #[must_use]
-    pub fn new(database: Database) -> Self {
-        Self { database }
+    pub fn new(database: Database, verified: VerifierCounts) -> Self {
+        Self { database, verified }
+    }
+
+    /// What the verifier of this process did.
+    #[must_use]
+    pub fn verifier(&self) -> VerifierStatus {
+        self.verified.read()
     }
 
     /// What is recorded and what is missing.

@@ -10,7 +10,7 @@ use daybook::{
     },
     ledger::Ledger,
     store::Database,
-    upkeep::get_status::StatusReader,
+    upkeep::{get_status::StatusReader, verifier::VerifierCounts},
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -65,7 +65,7 @@ impl Server {
         let services = Services {
             analytics: Analytics::new(database.clone()),
             ledger: Ledger::new(database.clone()),
-            status: StatusReader::new(database),
+            status: StatusReader::new(database, VerifierCounts::default()),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

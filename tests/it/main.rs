@@ -38,3 +38,4 @@ mod support;
 mod tidy;
 mod transactions_service;
 mod transport;
+mod verifier;

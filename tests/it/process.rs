@@ -12,8 +12,8 @@ use std::{
 use daybook::{
     cluster::{ClusterRole, attach},
     grpc::pb::v1::{
-        Direction, ListUsersRequest, ListUsersResponse, RankMetric, RankOrder, RankRequest,
-        RankResponse,
+        Direction, GetStatusRequest, ListUsersRequest, ListUsersResponse, RankMetric, RankOrder,
+        RankRequest, RankResponse, VerifierStatus, status_service_client::StatusServiceClient,
     },
 };
 use prost::Message;
@@ -375,4 +375,28 @@ async fn a_preparation_that_fails_lets_those_who_watch_go_in_order() {
         assert_ne!(told.status(), ServingStatus::Serving);
     }
     assert_eq!(daybook.end().await.code(), Some(1));
+}
+
+#[tokio::test]
+async fn the_verifier_runs_unless_it_is_switched_off() {
+    for (interval, is_wanted) in [("1", true), ("0", false)] {
+        let folder = TestFolder::initialised();
+        let mut daybook = Daybook::start(&folder, &["--verify-interval-ms", interval]).await;
+        let endpoint = Endpoint::from_shared(format!("http://{}", daybook.address)).unwrap();
+        let mut client = StatusServiceClient::new(endpoint.connect().await.unwrap());
+        let mut told = VerifierStatus::default();
+        eventually("it has checked if it should", async || {
+            let answer = client.get_status(GetStatusRequest {}).await.unwrap().into_inner();
+            told = answer.verifier.unwrap();
+            !is_wanted || told.checks > 20
+        })
+        .await;
+        assert_eq!((told.is_running, told.mismatches), (is_wanted, 0), "{told:?}");
+        assert_eq!(told.checks > 0, is_wanted, "{told:?}");
+        daybook.signal(Signal::TERM);
+        assert_eq!(daybook.end().await.code(), Some(0));
+        let log = daybook.log(&folder);
+        assert!(!log.contains("could not be checked") && !log.contains("WARN"), "{log}");
+        nothing_is_left(&folder).await;
+    }
 }

@@ -28,6 +28,7 @@ use daybook::{
     store::{Database, DatabaseTarget},
     upkeep::{
         days::DayWatch, get_status::StatusReader, migrate, partitions, pulse::Pulse, server_check,
+        verifier::VerifierCounts,
     },
     workers,
 };
@@ -70,6 +71,8 @@ pub(crate) struct TestService {
     pub(crate) sql: Client,
     /// Which database, to connect in other ways.
     pub(crate) target: DatabaseTarget,
+    /// What `GetStatus` says of the verifier, which runs where a test starts one.
+    pub(crate) verified: VerifierCounts,
     /// Lets a test stop it.
     pub(crate) stop: Stop,
     /// Ends with the number of requests that were cut off.
@@ -89,10 +92,11 @@ impl TestService {
         prepare(&database, &settings).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let verified = VerifierCounts::default();
         let services = Services {
             analytics: Analytics::new(database.clone()),
             ledger: Ledger::new(database.clone()),
-            status: StatusReader::new(database.clone()),
+            status: StatusReader::new(database.clone(), verified.clone()),
         };
         let (_, is_started) = watch::channel(true);
         let (serving_sender, is_serving) = watch::channel(true);
@@ -110,7 +114,7 @@ impl TestService {
         let watch = DayWatch::new(database.clone());
         tokio::spawn(workers::day_watch::run(watch, workers.clone()));
         let sql = sql(target.config.clone(), &target.schema).await;
-        Self { address, database, sql, target, stop, serving: Some(serving), workers }
+        Self { address, database, sql, target, verified, stop, serving: Some(serving), workers }
     }
 
     /// Stops it; whether every connection to the database and every task that cancels
