@@ -57,6 +57,38 @@ class Database:
             ORDER BY sum(t.amount) DESC, u.user_uuid"""
         return [(user, Decimal(total)) for user, total in self.rows(sql)]
 
+    def days(self, zone: str, window: dict) -> list[tuple[int, Decimal]]:
+        """Counts and sums of everybody's days on the clocks of a time zone, from a scan."""
+        sql = f"""
+            SELECT count(*), sum(amount)
+            FROM transactions
+            WHERE occurred_at >= '{window["start"]}' AND occurred_at < '{window["end"]}'
+            GROUP BY (occurred_at AT TIME ZONE '{zone}')::date
+            ORDER BY (occurred_at AT TIME ZONE '{zone}')::date"""
+        return [(int(count), Decimal(total)) for count, total in self.rows(sql)]
+
+    def sizes(self, bounds: list[str], window: dict) -> list[int]:
+        """Numbers of rows below the first bound, and from each bound to the next one."""
+        numbers = f"ARRAY[{', '.join(bounds)}]::numeric[]"
+        sql = f"""
+            SELECT count(t.amount)
+            FROM generate_series(0, {len(bounds)}) AS g (bucket)
+            LEFT JOIN transactions t ON width_bucket(t.amount, {numbers}) = g.bucket
+                AND t.occurred_at >= '{window["start"]}' AND t.occurred_at < '{window["end"]}'
+            GROUP BY g.bucket
+            ORDER BY g.bucket"""
+        return [int(count) for (count,) in self.rows(sql)]
+
+    def balance(self, user: str, at: str) -> Decimal:
+        """What a user's payments account holds before an instant, from a scan."""
+        sql = f"""
+            SELECT sum(CASE WHEN t.receiver_id = a.account_id THEN t.amount ELSE 0 END)
+                 - sum(CASE WHEN t.sender_id = a.account_id THEN t.amount ELSE 0 END)
+            FROM accounts a
+            JOIN transactions t ON a.account_id IN (t.sender_id, t.receiver_id)
+            WHERE a.network = 'internal' AND a.address = '{user}' AND t.occurred_at < '{at}'"""
+        return Decimal(self.rows(sql)[0][0])
+
 
 def checks(client, database: Database):
     """Yields the name of each check and whether what was seen is what was wanted."""
@@ -82,6 +114,39 @@ def checks(client, database: Database):
     answer = client.call(ANALYTICS, "Rank", request)
     ranked = [(row["userUuid"], Decimal(row["value"])) for row in answer.body.get("rows", [])]
     yield "Rank is the scan's", ranked, sent[:10]
+
+    asked = {"window": window, "direction": "DIRECTION_SENDER"}
+    questions = [{"userUuid": name} | asked for name in (user, NOBODY, sent[1][0])]
+    request = {"questions": questions, "verify": True}
+    answer = client.call(ANALYTICS, "BatchSumAmount", request)
+    results = [seen_result(result) for result in answer.body.get("results", [])]
+    yield "BatchSumAmount is the scan's, each question apart", results, [sent[0][1], 5, sent[1][1]]
+
+    zone = "Europe/Berlin"
+    request = {"all": {}, "bucketUnit": "BUCKET_UNIT_DAY", "timeZone": zone, "verify": True} | asked
+    answer = client.call(ANALYTICS, "SumSeries", request)
+    buckets = [one for series in answer.body.get("series", []) for one in series["buckets"]]
+    seen = [(int(one.get("transactionCount", 0)), Decimal(one["sumAmount"])) for one in buckets]
+    yield "SumSeries by days of a time zone is the scan's", seen, database.days(zone, window)
+    agrees = answer.body.get("verification", {}).get("agrees")
+    yield "SumSeries agrees with a scan of the server's own", agrees, True
+
+    bounds = ["10", "1000", "100000"]
+    answer = client.call(ANALYTICS, "Histogram", {"all": {}, "bounds": bounds} | asked)
+    sizes = [one.get("transactionCount", 0) for one in answer.body.get("buckets", [])]
+    seen = [int(count) for count in [answer.body.get("belowCount", 0), *sizes]]
+    yield "Histogram is the scan's", seen, database.sizes(bounds, window)
+
+    answer = client.call(LEDGER, "GetBalance", {"userUuid": user, "at": window["end"]})
+    balance = Decimal(answer.body["balance"]) if answer.code == "OK" else answer.code
+    yield "GetBalance is the scan's", balance, database.balance(user, window["end"])
+
+    answer = client.call(STATUS, "GetStatus", {})
+    count = int(database.rows("SELECT count(*) FROM partition_bounds('transactions')")[0][0])
+    yield "GetStatus counts the partitions", int(answer.body.get("partitionCount", 0)), count
+    verifier = answer.body.get("verifier", {})
+    found = (verifier.get("isRunning"), int(verifier.get("mismatches", 0)))
+    yield "GetStatus says that the verifier runs and found nothing", found, (True, 0)
 
     answer = client.call(LEDGER, "ListUsers", {"pageSize": 3})
     listed = [user["username"] for user in answer.body.get("users", [])]
@@ -111,6 +176,11 @@ def checks(client, database: Database):
 def seen_sum(answer):
     """The sum in an answer, or the code that came in its place."""
     return Decimal(answer.body["sumAmount"]) if answer.code == "OK" else answer.code
+
+
+def seen_result(result: dict):
+    """The sum of a question of a batch, or the number of its error."""
+    return Decimal(result["answer"]["sumAmount"]) if "answer" in result else result["error"]["code"]
 
 
 def clients(address: str, tools: Path):

@@ -1,6 +1,9 @@
 //! The original contract, with the differences that it has on purpose.
 
-use daybook::grpc::pb::transactions_service::{SumAmountRequest, SumAmountResponse};
+use daybook::{
+    grpc::pb::transactions_service::{SumAmountRequest, SumAmountResponse},
+    upkeep::sealing::seal_once,
+};
 use tonic::{Code, Status};
 use uuid::Uuid;
 
@@ -141,4 +144,32 @@ async fn it_means_the_seeded_asset_and_keeps_every_digit() {
     let ann = ann.user_uuid.to_string();
     let answer = ask(&service, &ann, ("2023-06-01", "2023-06-02"), "sender").await.unwrap();
     assert_eq!(answer.sum_amount, "100000000000000000000000000000000.0000000001");
+}
+
+#[tokio::test]
+async fn rows_count_at_once_however_old_they_are_and_sealing_changes_nothing() {
+    let service = TestService::start().await;
+    let sql = &service.sql;
+    ensure_days(sql, &["2023-06-01", "2023-06-02"]).await;
+    let (ann, bob) = (add_user(sql, "ann").await, add_user(sql, "bob").await);
+    let user = ann.user_uuid.to_string();
+    let two_days = ("2023-06-01", "2023-06-03");
+    let late = "UPDATE transactions SET amount = 5 WHERE occurred_at = '2023-06-02 10:00Z'";
+    for (at, amount, sum, later) in [
+        ("2023-06-02T10:00:00Z", "1", "1.00000", None),
+        ("2023-06-01T10:00:00Z", "20", "21.00000", None),
+        ("2023-06-01T09:00:00Z", "300", "321.00000", Some((late, "325.00000"))),
+    ] {
+        add(sql, at, ann.account_id, bob.account_id, amount).await;
+        let mut expected = sum;
+        assert_eq!(ask(&service, &user, two_days, "sender").await.unwrap().sum_amount, expected);
+        if let Some((text, sum)) = later {
+            sql.batch_execute(text).await.unwrap();
+            expected = sum;
+            let answer = ask(&service, &user, two_days, "sender").await.unwrap();
+            assert_eq!(answer.sum_amount, expected);
+        }
+        assert!(seal_once(&service.database).await.unwrap() > 0);
+        assert_eq!(ask(&service, &user, two_days, "sender").await.unwrap().sum_amount, expected);
+    }
 }
