@@ -303,6 +303,7 @@ pub async fn rebuild_series(
     let mut found = series(client, key.account_id, key.account_id, direction).await?;
     clear(client, key).await?;
     if let Some((tree, mut expected)) = found.remove(&key) {
+        leave_absent(absent_days, &mut expected);
         keep_absent(tree.levels.first().map_or(&[], Vec::as_slice), absent_days, &mut expected);
         sealing::fold_one(client, key, changes_of(expected)).await?;
     }
@@ -330,10 +331,17 @@ pub async fn rebuild_all(
     clear(client, key).await?;
     sealing::fold_one(client, key, changes_of(kept)).await?;
     for days in days {
-        let expected = day_rows(client, asset_id, &days).await?.by_instant();
+        let mut expected = day_rows(client, asset_id, &days).await?.by_instant();
+        leave_absent(absent_days, &mut expected);
         sealing::fold_one(client, key, changes_of(expected)).await?;
     }
     end_repair(client, tx).await
+}
+
+/// Leaves out days whose rows are not at hand: their corrections are still to be folded into
+/// what is stored of them.
+fn leave_absent(absent_days: &BTreeSet<i64>, expected: &mut Expected) {
+    expected.retain(|instant, _| !absent_days.contains(&day_of(*instant)));
 }
 
 /// Takes over what is stored of days whose rows are not at hand.
