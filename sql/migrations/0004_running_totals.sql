@@ -115,8 +115,8 @@ REVOKE ALL ON FUNCTION correct_totals_of_changed() FROM PUBLIC;
 ALTER TABLE seed_days ADD COLUMN is_sealed boolean NOT NULL DEFAULT false;
 
 -- From here on no writer passes without its corrections; what is there already is appended
--- as if it came now. Rows of a seeding that is not finished yet are left to the seeder,
--- which seals its days itself.
+-- as if it came now. That includes the days that a seeding has loaded, finished or not: they
+-- may have rows of others among them, and the seeder would seal its own alone.
 CREATE TRIGGER transactions_added_to_totals AFTER INSERT ON transactions
     REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION correct_totals_of_added();
@@ -129,10 +129,6 @@ CREATE TRIGGER transactions_changed_in_totals AFTER UPDATE ON transactions
 
 INSERT INTO corrections (occurred_at, sender_id, receiver_id, asset_id, row_count, amount)
 SELECT t.occurred_at, t.sender_id, t.receiver_id, t.asset_id, 1, t.amount
-FROM transactions t
-WHERE NOT EXISTS (SELECT FROM seed_runs WHERE finished_at IS NULL)
-   OR NOT EXISTS (
-       SELECT FROM seed_days d WHERE d.day = (t.occurred_at AT TIME ZONE 'UTC')::date);
-UPDATE seed_days SET is_sealed = true
-WHERE NOT EXISTS (SELECT FROM seed_runs WHERE finished_at IS NULL);
+FROM transactions t;
+UPDATE seed_days SET is_sealed = true;
 ANALYZE corrections;
