@@ -39,6 +39,7 @@ const UNIT_DAYS: i64 = 16;
 
 /// Something that does not agree with the rows.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "there are few of them, and nearly all are series")]
 pub enum Difference {
     /// An account's tree.
     Series(SeriesKey, Finding),
