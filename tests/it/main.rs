@@ -26,6 +26,7 @@ mod query_plans;
 mod rank;
 mod retention;
 mod rights;
+mod running_totals;
 mod scheduler;
 mod seed;
 mod seed_kills;

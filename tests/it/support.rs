@@ -9,3 +9,4 @@ pub(crate) mod raw;
 pub(crate) mod schema;
 pub(crate) mod service;
 pub(crate) mod slow;
+pub(crate) mod totals;

@@ -62,7 +62,12 @@ impl SharedCluster {
 pub(crate) fn shared() -> &'static SharedCluster {
     static SHARED: OnceLock<SharedCluster> = OnceLock::new();
     SHARED.get_or_init(|| {
-        let settings = TestFolder::initialised().keep().settings();
+        let folder = TestFolder::initialised().keep();
+        let conf = folder.data().join("pgdata/postgresql.conf");
+        let text = fs::read_to_string(&conf).expect("the copied folder is configured");
+        let text = format!("{text}max_prepared_transactions = 20\n");
+        fs::write(&conf, text).expect("it can be configured");
+        let settings = folder.settings();
         // A runtime cannot be waited for inside that of a test.
         let start = move || {
             let runtime = Runtime::new().expect("a runtime can be made");
