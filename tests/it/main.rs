@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "an unwrap that fails is a test that fails")]
 
 mod absent_days;
+mod audit;
 mod batch_sum_amount;
 mod bench;
 mod binary_values;
