@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use daybook::{
     seed::{SeedOutcome, SeedPlan, seed},
     store::{Connection, partitions},
+    upkeep::{audit::audit, sealing::seal_once},
 };
 use tokio_postgres::Client;
 
@@ -69,6 +70,12 @@ async fn seed_it(schema: &TestSchema, plan: &SeedPlan, loaders: usize) -> SeedOu
     seed(&schema.database, Some(plan.clone()), loaders, settings).await.unwrap()
 }
 
+/// Seeds a schema that is empty.
+pub(crate) async fn seed_into(schema: &TestSchema, plan: &SeedPlan) {
+    let outcome = seed_it(schema, plan, 2).await;
+    assert!(matches!(outcome, SeedOutcome::Seeded { .. }), "{outcome:?}");
+}
+
 /// A schema that was seeded without disturbance.
 pub(crate) async fn seeded(plan: &SeedPlan, loaders: usize) -> TestSchema {
     let schema = TestSchema::prepared().await;
@@ -111,9 +118,19 @@ pub(crate) async fn check_seeded(schema: &TestSchema, plan: &SeedPlan) {
                 OR a.network <> 'internal' OR t.asset_id <> 1",
             0,
         ),
+        ("SELECT count(*) FROM seed_days WHERE NOT is_sealed", 0),
+        ("SELECT count(*) FROM corrections", 0),
+        // Each account that moved something has a tree a direction; all together have one.
+        (
+            "SELECT (SELECT count(DISTINCT (account_id, direction)) FROM running_totals)
+                 - (SELECT count(DISTINCT sender_id) + count(DISTINCT receiver_id)
+                    FROM transactions)",
+            1,
+        ),
     ] {
         assert_eq!(one::<i64>(sql, text).await, expected, "{text}");
     }
+    assert_eq!(audit(&schema.database, 2, |_, _| ()).await.unwrap(), []);
 }
 
 /// Two schemas must have the same definitions; returns them.
@@ -285,6 +302,12 @@ async fn own_rows_in_a_seeding_that_was_cut_off_survive_it() {
     assert_eq!(one::<i64>(&schema.sql, count).await, 1_001);
     let own = "SELECT count(*) FROM transactions WHERE amount = 12345.5";
     assert_eq!(one::<i64>(&schema.sql, own).await, 1);
+    // It is a correction; the others' totals are stored.
+    assert_eq!(one::<i64>(&schema.sql, "SELECT count(*) FROM corrections").await, 1);
+    for is_sealed in [false, true] {
+        assert_eq!(audit(&schema.database, 2, |_, _| ()).await.unwrap(), [], "{is_sealed}");
+        seal_once(&schema.database).await.unwrap();
+    }
     // The day with the own row has what the others have.
     let never = TestSchema::prepared().await;
     never.ensure(&[plan.day(0), plan.day(1)]).await;
@@ -341,4 +364,85 @@ async fn days_that_are_refused_leave_the_database_as_it_was() {
     assert_eq!(one::<i64>(&schema.sql, begun).await, 0);
     let outcome = seed(&schema.database, Some(good), 1, settings).await.unwrap();
     assert!(matches!(outcome, SeedOutcome::Seeded { rows: 500, .. }), "{outcome:?}");
+}
+
+/// Days that were loaded and not sealed when a seeder was killed; with a row of somebody
+/// else's among the rows of one of them.
+#[tokio::test]
+async fn days_that_were_loaded_and_not_sealed_are_sealed_by_the_next_start() {
+    for with_own_row in [false, true] {
+        let plan = plan(4_000, 5);
+        let schema = TestSchema::prepared().await;
+        if with_own_row {
+            // Written before the seeder took its turn, sealed or not.
+            let client = cut_off(&schema, &plan, false).await;
+            let days: Vec<NaiveDate> = (0..5).map(|index| plan.day(index)).collect();
+            partitions::ensure(&client, &days, 36_500, 1_000).await.unwrap();
+            own_row(&schema.sql, "2023-01-02T12:00:00Z").await;
+        }
+        let outcome = seed_it(&schema, &plan, 2).await;
+        assert!(matches!(outcome, SeedOutcome::Seeded { .. }), "{outcome:?}");
+        let expected = stored(&schema).await;
+        // As a kill leaves it after three days were loaded and one was sealed.
+        unseal(&schema, &plan).await;
+        let outcome = seed(&schema.database, None, 2, &schema.settings.partitions).await.unwrap();
+        assert!(matches!(outcome, SeedOutcome::Seeded { .. }), "{outcome:?}");
+        let unsealed = "SELECT count(*) FROM seed_days WHERE NOT is_sealed";
+        assert_eq!(one::<i64>(&schema.sql, unsealed).await, 0);
+        let corrections = i64::from(with_own_row);
+        assert_eq!(one::<i64>(&schema.sql, "SELECT count(*) FROM corrections").await, corrections);
+        assert_eq!(audit(&schema.database, 2, |_, _| ()).await.unwrap(), []);
+        seal_once(&schema.database).await.unwrap();
+        assert_eq!(audit(&schema.database, 2, |_, _| ()).await.unwrap(), []);
+        if !with_own_row {
+            assert_eq!(stored(&schema).await, expected, "days come to the same totals");
+        }
+    }
+}
+
+/// Totals by day, which do not depend on the order of sealing.
+async fn stored(schema: &TestSchema) -> String {
+    let text = "SELECT md5(string_agg(format('%s %s %s %s', direction, level, span_number,
+            md5(cell)), ',' ORDER BY direction, level, span_number))
+        FROM day_totals";
+    one(&schema.sql, text).await
+}
+
+/// Takes back the end of a seeding and the sealing of all its days but the first.
+async fn unseal(schema: &TestSchema, plan: &SeedPlan) {
+    use daybook::store::sealing::{Spread, fold};
+    let client = schema.connect().await;
+    let keep = format!(
+        "TRUNCATE running_totals, day_totals;
+         UPDATE seed_days SET is_sealed = (day = '{}');
+         UPDATE seed_runs SET finished_at = NULL",
+        plan.day(0)
+    );
+    client.batch_execute(&keep).await.unwrap();
+    let rows = client
+        .query(
+            "SELECT (extract(epoch FROM occurred_at) * 1000000)::bigint, sender_id, receiver_id,
+                 asset_id, (amount * 100000)::bigint
+             FROM transactions WHERE occurred_at < $1::date::timestamptz AND amount <> 12345.5",
+            &[&plan.day(1)],
+        )
+        .await
+        .unwrap();
+    let changes: Vec<_> = rows
+        .iter()
+        .map(|row| daybook::domain::running_total::rows::RowChange {
+            instant: row.get(0),
+            sender_id: row.get(1),
+            receiver_id: row.get(2),
+            asset_id: row.get(3),
+            count: 1,
+            scale: 5,
+            amount: daybook::domain::running_total::whole::Whole::Small(
+                row.get::<_, i64>(4).into(),
+            ),
+        })
+        .collect();
+    client.batch_execute("BEGIN").await.unwrap();
+    fold(&client, &changes, Spread::Dense).await.unwrap();
+    client.batch_execute("COMMIT").await.unwrap();
 }
