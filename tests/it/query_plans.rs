@@ -1,6 +1,8 @@
 //! How Postgres answers the hot statements: only the window's partitions, by the index that was
 //! made for it, on the first execution and on the tenth.
 
+mod totals;
+
 use std::sync::OnceLock;
 
 use chrono::{DateTime, Days, Utc};

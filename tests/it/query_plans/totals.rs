@@ -1,0 +1,228 @@
+//! Running totals by their keys alone: no partition is opened, and one question costs the same
+//! whatever there is besides.
+
+use chrono::Days;
+use tokio_postgres::Client;
+
+use super::{DAY, Param, busy_schema, counted, locked, plan, scanned};
+use crate::support::{
+    ledger::at,
+    schema::{TestSchema, day, one, statement_text},
+    service::{new_target, settings},
+};
+
+/// Most pages that one question may touch.
+const BUFFERS_MAX: i64 = 60;
+
+/// What sessions of the totals' pool are set to, in the words of the pool itself.
+fn session_settings() -> String {
+    let text = include_str!("../../../src/store/pool.rs");
+    let found = text.split("const PLANNED_ONCE: &str = \"").nth(1).unwrap();
+    let found = found.split("\";").next().unwrap();
+    let found: Vec<_> = found.split_whitespace().filter(|word| *word != "\\").collect();
+    assert!(found.len() >= 10 && found.contains(&"plan_cache_mode=force_generic_plan"));
+    found.join(" ")
+}
+
+/// A session like those that questions are asked on, with sum_amount prepared.
+async fn totals_session(schema: &TestSchema) -> Client {
+    let mut config = schema.target.config.clone();
+    let path = &schema.target.schema;
+    let settings = session_settings();
+    config.options(format!("-c search_path={path} -c timezone=UTC -c jit=off {settings}"));
+    let client = crate::support::cluster::connect(&config).await;
+    let text = format!("PREPARE question AS {}", statement_text("sum_amount"));
+    client.batch_execute(&text).await.unwrap();
+    client
+}
+
+/// The prepared statement with one question about the first user.
+async fn question(sql: &Client, side: i16, (start, end): (&str, &str)) -> String {
+    let text = "SELECT user_uuid::text FROM users ORDER BY user_id LIMIT 1";
+    let user: String = one(sql, text).await;
+    format!(
+        "EXECUTE question ('{{0}}', '{{{user}}}', '{{NULL}}', '{{NULL}}', '{{1}}', '{{{side}}}', \
+         '{{{start}}}', '{{{end}}}', false)"
+    )
+}
+
+async fn explained(client: &Client, text: &str) -> Vec<String> {
+    let text = format!("EXPLAIN (ANALYZE, BUFFERS, COSTS off, TIMING off, SUMMARY off) {text}");
+    client.query(&text, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+/// Pages that a statement touches, once all of them are at hand.
+async fn buffers(client: &Client, text: &str) -> i64 {
+    explained(client, text).await;
+    let lines = explained(client, text).await;
+    let line = lines.iter().find(|line| line.contains("Buffers:"));
+    let line = line.unwrap_or_else(|| panic!("{lines:#?}"));
+    counted(line, "hit=") + counted(line, "read=")
+}
+
+/// Nothing is read as a whole, and cells and corrections are found by their indexes.
+fn check_by_key(lines: &[String], side: &str) {
+    let has = |word: &str| lines.iter().any(|line| line.contains(word));
+    assert!(!has("Seq Scan"), "{lines:#?}");
+    assert!(!has("Bitmap"), "{lines:#?}");
+    for index in [
+        "running_totals_pkey",
+        &format!("corrections_{side}_id_asset_id_occurred_at_idx"),
+        "users_user_uuid_key",
+    ] {
+        assert!(has(index), "{index} is not used: {lines:#?}");
+    }
+    assert!(!has("transactions"), "{lines:#?}");
+}
+
+const SIDES: [(i16, &str); 2] = [(0, "sender"), (1, "receiver")];
+
+/// A month that begins and ends inside of days.
+const CUT: (&str, &str) = ("2022-12-05T07:08:09Z", "2023-01-02T13:14:15.678901Z");
+
+#[tokio::test]
+async fn a_sum_is_found_by_key_also_when_corrections_came_behind_its_plan() {
+    let schema = TestSchema::prepared_on(new_target(), settings()).await;
+    crate::seed::seed_into(&schema, &crate::seed::plan(20_000, 3)).await;
+    let client = totals_session(&schema).await;
+    for (number, side) in SIDES {
+        let text = question(&schema.sql, number, CUT).await;
+        for _ in 0..7 {
+            client.batch_execute(&text).await.unwrap();
+        }
+        check_by_key(&explained(&client, &text).await, side);
+        assert!(buffers(&client, &text).await <= BUFFERS_MAX);
+    }
+    // Of others; a few of the account itself.
+    let many = "INSERT INTO corrections
+            (occurred_at, sender_id, receiver_id, asset_id, row_count, amount)
+        SELECT timestamptz '2023-01-01' + n * interval '1 second', 1000 + n % 500, 2000 + n % 500,
+            1, 1, n
+        FROM generate_series(1, 20000) AS n;
+        INSERT INTO corrections (occurred_at, sender_id, receiver_id, asset_id, row_count, amount)
+        SELECT timestamptz '2023-01-01' + n * interval '1 second', a.account_id, a.account_id, 1,
+            1, n
+        FROM generate_series(1, 5) AS n, (SELECT min(account_id) AS account_id FROM accounts) a";
+    schema.sql.batch_execute(many).await.unwrap();
+    for is_analysed in [false, true] {
+        if is_analysed {
+            schema.sql.batch_execute("ANALYZE corrections").await.unwrap();
+        }
+        let fresh = totals_session(&schema).await;
+        for client in [&client, &fresh] {
+            for (number, side) in SIDES {
+                let text = question(&schema.sql, number, CUT).await;
+                let lines = explained(client, &text).await;
+                check_by_key(&lines, side);
+                let found = buffers(client, &text).await;
+                assert!(found <= BUFFERS_MAX, "{found} buffers: {lines:#?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sum_locks_no_partition_and_costs_the_same_with_a_hundred() {
+    let schema = TestSchema::prepared_on(new_target(), settings()).await;
+    crate::seed::seed_into(&schema, &crate::seed::plan(20_000, 3)).await;
+    let client = totals_session(&schema).await;
+    let mut few = Vec::new();
+    for (number, _) in SIDES {
+        let text = question(&schema.sql, number, CUT).await;
+        few.push(buffers(&client, &text).await);
+        client.batch_execute("BEGIN").await.unwrap();
+        client.batch_execute(&text).await.unwrap();
+        assert_eq!(locked(&client).await, Vec::<String>::new());
+        let parent = "SELECT count(*) FROM pg_locks
+            WHERE pid = pg_backend_pid() AND relation = 'transactions'::regclass";
+        assert_eq!(one::<i64>(&client, parent).await, 0);
+        client.batch_execute("COMMIT").await.unwrap();
+    }
+    let more: Vec<_> = (0..95).map(|n| day("2022-09-01") + Days::new(n)).collect();
+    schema.ensure(&more).await;
+    assert!(schema.days().await.len() >= 100);
+    let fresh = totals_session(&schema).await;
+    for ((number, side), few) in SIDES.into_iter().zip(few) {
+        let text = question(&schema.sql, number, CUT).await;
+        for client in [&client, &fresh] {
+            let many = buffers(client, &text).await;
+            assert!(many <= BUFFERS_MAX, "{side}: {many} buffers");
+            assert!(5 * (many - few).abs() <= few, "{side}: {few} buffers, then {many}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_edges_of_a_ranking_read_one_partition() {
+    let schema = busy_schema().await;
+    let client = schema.connect().await;
+    let leaf = schema.leaf(day("2023-01-02")).await;
+    let hours = ("2023-01-02T00:00:00Z", "2023-01-02T07:08:09Z");
+    for (_, side) in SIDES {
+        for (start, end) in [DAY, hours] {
+            let params: Vec<Param> =
+                vec![Box::new(1i32), Box::new(at(start)), Box::new(at(end)), Box::new(true)];
+            let text = statement_text(&format!("rank_edge_{side}"));
+            let lines = plan(&client, "COSTS off", &text, &params).await;
+            assert_eq!(scanned(&lines), [leaf.as_str()], "{lines:#?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn days_of_a_ranking_are_found_by_key() {
+    let schema = busy_schema().await;
+    let client = schema.connect().await;
+    let first = "SELECT span_number FROM day_totals WHERE level = 0 ORDER BY 1 LIMIT 1";
+    let first: i64 = one(&client, first).await;
+    let params: Vec<Param> = vec![
+        Box::new(1i32),
+        Box::new(0i16),
+        Box::new(vec![0i16, 0, 1]),
+        Box::new(vec![first, first + 1, first.div_euclid(4)]),
+    ];
+    let text = statement_text("rank_day_totals");
+    let lines = plan(&client, "ANALYZE, COSTS off, TIMING off, SUMMARY off", &text, &params).await;
+    let is_by_key = |line: &String| line.contains("day_totals_pkey");
+    assert!(lines.iter().any(is_by_key), "{lines:#?}");
+    assert!(!lines.iter().any(|line| line.contains("Seq Scan on day_totals")), "{lines:#?}");
+}
+
+#[tokio::test]
+async fn sealing_finds_cells_by_their_key() {
+    let schema = busy_schema().await;
+    let client = schema.connect().await;
+    // As many series as a seal of some hundred corrections has.
+    let text = "SELECT array_agg(account_id) FROM
+        (SELECT account_id FROM accounts ORDER BY account_id LIMIT 300) AS first";
+    let accounts: Vec<i64> = one(&client, text).await;
+    let count = accounts.len();
+    let (assets, directions) = (vec![1i32; count], vec![0i16; count]);
+    let (first, last) = (vec![at(DAY.0); count], vec![at(DAY.1); count]);
+    let series = || -> Vec<Param> {
+        vec![Box::new(accounts.clone()), Box::new(assets.clone()), Box::new(directions.clone())]
+    };
+    let with = |more: Vec<Param>| series().into_iter().chain(more).collect::<Vec<_>>();
+    let numbers: Vec<i64> = (0..20i64).map(|n| 19_350 + n).collect();
+    let by_day: Vec<Param> = vec![
+        Box::new(vec![1i32; 20]),
+        Box::new(vec![0i16; 20]),
+        Box::new(vec![0i16; 20]),
+        Box::new(numbers),
+        Box::new(vec![0i64; 20]),
+    ];
+    let cells = "running_totals";
+    for (stem, table, params) in [
+        ("seal_heights", cells, series()),
+        ("seal_cells_at", cells, with(vec![Box::new(first.clone()), Box::new(0i16)])),
+        ("seal_cells_at", cells, with(vec![Box::new(first.clone()), Box::new(1i16)])),
+        ("seal_cells_between", cells, with(vec![Box::new(first.clone()), Box::new(last)])),
+        ("seal_day_cells", "day_totals", by_day),
+    ] {
+        let options = "ANALYZE, COSTS off, TIMING off, SUMMARY off";
+        let lines = plan(&client, options, &statement_text(stem), &params).await;
+        let has = |word: &str| lines.iter().any(|line| line.contains(word));
+        assert!(has(&format!("{table}_pkey")), "{stem}: {lines:#?}");
+        assert!(!has(&format!("Seq Scan on {table}")), "{stem}: {lines:#?}");
+    }
+}
