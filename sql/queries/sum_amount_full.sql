@@ -106,21 +106,28 @@ LEFT JOIN LATERAL (
         count(*) AS correction_count,
         sum(m.row_count) AS row_count,
         sum(m.row_count * m.amount) AS sum_amount
+    -- The order is only there for its index, as in sum_amount.
     FROM (
-        SELECT f.row_count, f.amount
-        FROM corrections f
-        WHERE q.direction = 0
-          AND f.sender_id = s.account_id
-          AND f.asset_id = q.asset_id
-          AND f.occurred_at >= q.start_at
-          AND f.occurred_at < q.end_at
+        (
+            SELECT f.row_count, f.amount
+            FROM corrections f
+            WHERE q.direction = 0
+              AND f.sender_id = s.account_id
+              AND f.asset_id = q.asset_id
+              AND f.occurred_at >= q.start_at
+              AND f.occurred_at < q.end_at
+            ORDER BY f.occurred_at
+        )
         UNION ALL
-        SELECT f.row_count, f.amount
-        FROM corrections f
-        WHERE q.direction = 1
-          AND f.receiver_id = s.account_id
-          AND f.asset_id = q.asset_id
-          AND f.occurred_at >= q.start_at
-          AND f.occurred_at < q.end_at
+        (
+            SELECT f.row_count, f.amount
+            FROM corrections f
+            WHERE q.direction = 1
+              AND f.receiver_id = s.account_id
+              AND f.asset_id = q.asset_id
+              AND f.occurred_at >= q.start_at
+              AND f.occurred_at < q.end_at
+            ORDER BY f.occurred_at
+        )
     ) m
 ) c ON true

@@ -1,6 +1,6 @@
 //! Days whose rows are not at hand: noticing them, dropping them, telling them apart.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use tokio_postgres::{Client, Row};
 
 use crate::{

@@ -40,4 +40,5 @@ mod support;
 mod tidy;
 mod transactions_service;
 mod transport;
+mod upgrade;
 mod verifier;
