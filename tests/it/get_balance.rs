@@ -55,6 +55,23 @@ async fn check(
 }
 
 #[tokio::test]
+async fn a_balance_is_verified_whether_or_not_it_ends() {
+    let service = TestService::start().await;
+    let someone = add_user(&service.sql, "someone").await;
+    for at in [None, Some("2024-01-01T00:00:00Z")] {
+        let request = GetBalanceRequest {
+            subject: Some(user(&someone)),
+            at: at.map(timestamp),
+            verify: true,
+            ..Default::default()
+        };
+        let answer = service.ledger().await.get_balance(request).await.unwrap().into_inner();
+        let found = answer.verification.expect("it was asked for");
+        assert!(found.agrees, "{at:?}: {found:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_balance_is_what_was_received_minus_what_was_sent_before_an_instant() {
     let service = TestService::start().await;
     let sql = &service.sql;
