@@ -8,12 +8,14 @@
 mod amount;
 mod draws;
 mod further;
+mod histogram;
 mod oracle;
 mod people;
 mod progress;
 mod questions;
 mod rounds;
 mod sealing;
+mod series;
 mod special;
 mod writers;
 mod writes;

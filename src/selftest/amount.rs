@@ -17,7 +17,12 @@ pub(super) fn power(exponent: u32) -> BigInt {
 
 /// The amount as text with at least so many decimals, more only where it has more.
 pub(super) fn text(units: &BigInt, decimals: u32) -> String {
-    let places = UNIT_DECIMALS as usize;
+    text_of(units, UNIT_DECIMALS, decimals)
+}
+
+/// The same of an amount in units of another size.
+pub(super) fn text_of(units: &BigInt, unit_decimals: u32, decimals: u32) -> String {
+    let places = unit_decimals as usize;
     let digits = format!("{:0>width$}", units.magnitude().to_string(), width = places + 1);
     let (whole, fraction) = digits.split_at(digits.len() - places);
     let mut kept = fraction.trim_end_matches('0').to_owned();

@@ -1,6 +1,6 @@
 //! What is drawn at random: instants, rows, windows. Edges come often.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use num_bigint::BigInt;
 use rand::{RngExt, rngs::ChaCha12Rng};
@@ -11,6 +11,7 @@ use crate::{
     selftest::{
         amount,
         oracle::{About, Oracle, OracleRow, Span, Whose},
+        questions::{instant, refusal_text},
     },
 };
 
@@ -24,6 +25,20 @@ pub(super) const DAYS_BACK_MAX: i64 = 1_826;
 pub(super) const ALL_TIME: Span =
     Span { start: -62_135_596_800_000_000, end: 253_402_300_799_999_999 };
 
+/// Days that a refusal names at most.
+const DAYS_NAMED_MAX: usize = 10;
+
+/// Whether an answer needs all rows of its window, and not only running totals.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Scan {
+    /// Totals do.
+    Never,
+    /// Totals would do; that rows are asked for is right too.
+    Perhaps,
+    /// It reads rows.
+    Always,
+}
+
 /// Draws at random, from one seed.
 pub(super) struct Draws {
     pub(super) rng: ChaCha12Rng,
@@ -32,6 +47,8 @@ pub(super) struct Draws {
     /// Midnights of the days that have partitions, as far as the tx that is drawn for can
     /// know them.
     pub(super) days: BTreeSet<i64>,
+    /// Midnights of the days whose rows are not at hand, and whether they were dropped.
+    pub(super) absent: BTreeMap<i64, bool>,
     /// The round that is on.
     pub(super) round: u64,
     /// Accounts that the tx which is drawn for can see: the first ones.
@@ -143,7 +160,13 @@ impl Draws {
 
     /// A window: a microsecond, around midnight, whole days, years, all time, empty ones.
     pub(super) fn span(&mut self, oracle: &Oracle) -> Span {
-        let midnight = self.day();
+        let midnight = match self.absent.len() {
+            count @ 1.. if self.is(0.05) => {
+                let place = self.index(count);
+                self.absent.keys().nth(place).copied().unwrap_or(self.today)
+            }
+            _ => self.day(),
+        };
         let row = match oracle.rows.len() {
             0 => midnight,
             count => oracle.rows[self.index(count)].micros,
@@ -169,5 +192,37 @@ impl Draws {
             _ => (self.instant(oracle), self.instant(oracle)),
         };
         Span { start: start.min(end), end: if start == end { end + 1 } else { start.max(end) } }
+    }
+
+    /// Whether an answer is to be explained, and whether it is to be verified.
+    pub(super) fn besides(&mut self) -> (bool, bool) {
+        (self.is(0.15), self.is(0.15))
+    }
+
+    /// What is right for a question about a window: its answer, or that it is refused for
+    /// days whose rows are not at hand.
+    pub(super) fn right(&self, answer: String, span: Span, scan: Scan) -> Vec<String> {
+        let (totals, rows) = (self.refusal(span, false), self.refusal(span, true));
+        let answer = match (&totals, scan) {
+            (None, Scan::Never | Scan::Perhaps) => Some(answer),
+            (None, Scan::Always) if rows.is_none() => Some(answer),
+            (None, Scan::Always) | (Some(_), _) => None,
+        };
+        let rows = rows.filter(|_| scan != Scan::Never);
+        [answer, totals, rows].into_iter().flatten().collect()
+    }
+
+    /// How a question is refused that needs what running totals need, or all rows: detached
+    /// days keep everything from being answered, dropped ones what cuts them.
+    pub(super) fn refusal(&self, span: Span, needs_rows: bool) -> Option<String> {
+        let is_in_the_way = |(day, is_dropped): &(&i64, &bool)| {
+            let cuts = |at: i64| **day < at && at < **day + DAY_MICROS;
+            let meets = span.meets(Span { start: **day, end: **day + DAY_MICROS });
+            if needs_rows || !**is_dropped { meets } else { cuts(span.start) || cuts(span.end) }
+        };
+        let found = self.absent.iter().filter(is_in_the_way).take(DAYS_NAMED_MAX);
+        let days: Vec<_> =
+            found.map(|(day, is_dropped)| (instant(*day).date_naive(), *is_dropped)).collect();
+        (!days.is_empty()).then(|| refusal_text(days))
     }
 }

@@ -64,11 +64,6 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// The shortest one that holds both.
-    pub(super) fn reaching(self, other: Self) -> Self {
-        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
-    }
-
     /// Whether some instant lies in both.
     pub(super) fn meets(self, other: Self) -> bool {
         self.start < other.end && other.start < self.end
@@ -212,6 +207,26 @@ impl Oracle {
         let side = (about.asset, about.direction);
         let accounts = self.accounts_of(about.whose);
         accounts.into_iter().flat_map(|account| self.amounts_of(account, side, span)).collect()
+    }
+
+    /// The amounts of somebody, or, for nobody, of all transactions.
+    pub(super) fn amounts_of_group(
+        &self,
+        whose: Option<Whose>,
+        (asset, direction): (usize, Direction),
+        span: Span,
+    ) -> Vec<BigInt> {
+        let Some(whose) = whose else {
+            let senders = 0..self.accounts.len();
+            let side = (asset, Direction::Sender);
+            return senders.flat_map(|account| self.amounts_of(account, side, span)).collect();
+        };
+        self.amounts(About { whose, asset, direction }, span)
+    }
+
+    /// Whether there are rows of this time.
+    pub(super) fn has_rows(&self, span: Span) -> bool {
+        self.rows.iter().any(|row| span.start <= row.micros && row.micros < span.end)
     }
 
     /// Exact sum, as text, and number of transactions.

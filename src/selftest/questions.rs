@@ -2,12 +2,14 @@
 //!
 //! Answers are compared as texts that hold every digit of them.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
+use rand::RngExt;
 use uuid::Uuid;
 
 use crate::{
     analytics::{
         Analytics,
+        histogram::HistogramQuestion,
         rank::{Place as ShownPlace, RankAnswer, RankQuestion, RankedUser},
         sum_amount::{Subject, SumQuestion},
     },
@@ -19,10 +21,13 @@ use crate::{
         window::Window,
     },
     error::{Error, ErrorKind},
+    ledger::{Ledger, get_balance::BalanceQuestion},
     selftest::{
-        draws::Draws,
-        further::{self, Drawn, Kind},
+        draws::{Draws, Scan},
+        further::{self, Besides},
+        histogram,
         oracle::{About, Oracle, Place, RankWanted, Ranked, Span, Whose},
+        series::{self, SeriesWanted},
     },
 };
 
@@ -32,6 +37,12 @@ const POPULATION_MAX: u64 = 100_000;
 const METRICS: [Metric; 5] =
     [Metric::Sum, Metric::Count, Metric::Avg, Metric::StddevSample, Metric::StddevPopulation];
 
+/// Who answers.
+pub(super) struct Answering {
+    pub(super) analytics: Analytics,
+    pub(super) ledger: Ledger,
+}
+
 /// What is asked.
 #[derive(Clone, Debug)]
 pub(super) enum Question {
@@ -39,25 +50,24 @@ pub(super) enum Question {
     RankUsers(RankQuestion, Option<Uuid>),
     RankAccounts(RankQuestion, Network, Option<Address>),
     Batch(Vec<SumQuestion>),
-    /// One question a bucket.
-    Series(Vec<SumQuestion>),
-    /// What was received, what was sent.
-    Balance(Box<[SumQuestion; 2]>),
-    /// Lower bounds.
-    Histogram(SumQuestion, Vec<String>),
-    VerifiedSum(SumQuestion),
+    Series(Box<SeriesWanted>),
+    Balance(BalanceQuestion),
+    Histogram(HistogramQuestion),
 }
 
-/// A question with its right answer.
+/// A question with all that is right to say of it.
+#[derive(Clone, Debug)]
+pub(super) struct Drawn {
+    pub(super) question: Question,
+    pub(super) right: Vec<String>,
+}
+
+/// A question on its way.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     /// Number of the operation.
     pub(super) number: u64,
-    pub(super) question: Question,
-    pub(super) expected: String,
-    /// A detached day that the question needs rows of: a refusal that names it is right
-    /// too, and nothing else but the right answer.
-    pub(super) detached: Option<DateTime<Utc>>,
+    pub(super) drawn: Drawn,
 }
 
 /// An answer that is not right.
@@ -76,18 +86,13 @@ pub struct Mismatch {
 impl Question {
     /// Draws a question and has the oracle answer it.
     pub(super) fn draw(draws: &mut Draws, oracle: &Oracle) -> Drawn {
-        match Kind::draw(draws) {
-            Kind::Sum => {
-                let (about, span) = (draws.about(oracle), draws.span(oracle));
-                let question = Self::Sum(sum_question(oracle, about, span));
-                (question, sum_text(oracle.sum(about, span)), span)
-            }
-            Kind::Rank => Self::draw_rank(draws, oracle),
-            Kind::Batch => further::draw_batch(draws, oracle),
-            Kind::Series => further::draw_series(draws, oracle),
-            Kind::Balance => further::draw_balance(draws, oracle),
-            Kind::Histogram => further::draw_histogram(draws, oracle),
-            Kind::VerifiedSum => further::draw_verified(draws, oracle),
+        match draws.rng.random_range(0..100) {
+            0..=54 => further::draw_sum(draws, oracle),
+            55..=72 => Self::draw_rank(draws, oracle),
+            73..=79 => further::draw_batch(draws, oracle),
+            80..=86 => series::draw_series(draws, oracle),
+            87..=93 => further::draw_balance(draws, oracle),
+            _ => histogram::draw_histogram(draws, oracle),
         }
     }
 
@@ -107,6 +112,7 @@ impl Question {
         let standing = draws.is(0.5).then(|| draws.index(members.len()));
         let key = standing.and_then(|place| members.get(place)).map(|(key, _)| key.as_str());
         let (places, stands) = oracle.rank(&wanted, span, key);
+        let (explain, verify) = draws.besides();
         let question = RankQuestion {
             asset: oracle.assets[wanted.asset].clone(),
             window: window(span),
@@ -114,8 +120,8 @@ impl Question {
             metric: wanted.metric,
             order: if wanted.is_bottom { RankOrder::Bottom } else { RankOrder::Top },
             include_idle: wanted.include_idle,
-            explain: false,
-            verify: false,
+            explain,
+            verify,
             page_size: [7, 20, 1_000, 1_000, 1_000][draws.index(5)],
             population_max: POPULATION_MAX,
         };
@@ -125,7 +131,9 @@ impl Question {
             }
             _ => Self::RankUsers(question, key.and_then(|key| Uuid::try_parse(key).ok())),
         };
-        (asked, rank_text(&places, stands.as_ref()), span)
+        let scan = if verify { Scan::Always } else { Scan::Never };
+        let right = draws.right(rank_text(&places, stands.as_ref()), span, scan);
+        Drawn { question: asked, right }
     }
 
     /// What kind of question it is, for the counts.
@@ -141,29 +149,40 @@ impl Question {
             Self::Batch(_) => "batch of sums",
             Self::Series(_) => "series of sums",
             Self::Balance(_) => "balance",
-            Self::Histogram(..) => "histogram",
-            Self::VerifiedSum(_) => "verified sum",
+            Self::Histogram(_) => "histogram",
+        }
+    }
+
+    /// Whether the answer is held against the rows.
+    pub(super) fn is_verified(&self) -> bool {
+        match self {
+            Self::Sum(question) => question.verify,
+            Self::RankUsers(question, _) | Self::RankAccounts(question, ..) => question.verify,
+            Self::Batch(questions) => questions.iter().any(|question| question.verify),
+            Self::Series(wanted) => wanted.verify,
+            Self::Balance(question) => question.verify,
+            Self::Histogram(_) => false,
         }
     }
 
     /// Asks.
-    pub(super) async fn ask(&self, analytics: &Analytics) -> Result<String, Error> {
+    async fn ask(&self, answering: &Answering) -> Result<String, Error> {
+        let analytics = &answering.analytics;
         match self {
-            Self::Sum(question) => further::ask_sum(analytics, question).await,
-            Self::Batch(questions) => further::ask_batch(analytics, questions).await,
-            Self::Series(buckets) => further::ask_series(analytics, buckets).await,
-            Self::Balance(sides) => further::ask_balance(analytics, sides).await,
-            Self::Histogram(question, bounds) => further::ask_histogram(question, bounds),
-            Self::VerifiedSum(question) => further::ask_verified(question),
+            Self::Sum(question) => further::ask_sum(answering, question).await,
+            Self::Batch(questions) => further::ask_batch(answering, questions).await,
+            Self::Series(wanted) => series::ask_series(answering, wanted).await,
+            Self::Balance(question) => further::ask_balance(answering, question).await,
+            Self::Histogram(question) => histogram::ask_histogram(answering, question).await,
             Self::RankUsers(question, standing_of) => {
                 let key = |user: &RankedUser| user.user_uuid;
                 let page = |after| analytics.rank_users(question, after, *standing_of);
-                all_pages(page, key, |user| key(user).to_string()).await
+                all_pages(question, page, key, |user| key(user).to_string()).await
             }
             Self::RankAccounts(question, network, standing_of) => {
                 let page =
                     |after| analytics.rank_accounts(question, network, after, standing_of.clone());
-                all_pages(page, String::clone, String::clone).await
+                all_pages(question, page, String::clone, String::clone).await
             }
         }
     }
@@ -171,6 +190,7 @@ impl Question {
 
 /// Asks page after page until there are no more.
 async fn all_pages<M, K, P>(
+    question: &RankQuestion,
     page: impl Fn(Option<RankCursor<K>>) -> P,
     key: impl Fn(&M) -> K,
     text: impl Fn(&M) -> String,
@@ -178,14 +198,20 @@ async fn all_pages<M, K, P>(
 where
     P: Future<Output = Result<RankAnswer<M>, Error>>,
 {
-    let (mut places, mut after) = (Vec::new(), None);
+    let (mut places, mut besides, mut after, mut count) = (Vec::new(), Vec::new(), None, 0);
     loop {
         let answer = page(after).await?;
+        let RankAnswer { explanation, verification, .. } = answer;
+        besides.push(Besides { explanation, verification });
+        count += answer.places.iter().map(|place| place.transaction_count).sum::<i64>();
         after = answer.places.last().and_then(|place| cursor(place, &key));
         let stands = answer.standing.map(|place| shown(place, &text));
         places.extend(answer.places.into_iter().map(|place| shown(place, &text)));
         if !answer.has_more || after.is_none() {
             check_size(answer.population_size, places.len())?;
+            for one in besides {
+                one.check(question.explain, question.verify, count)?;
+            }
             return Ok(rank_text(&places, stands.as_ref()));
         }
     }
@@ -193,34 +219,30 @@ where
 
 impl Asked {
     /// Asks, and tells the answer if it is not right.
-    pub(super) async fn check(&self, analytics: &Analytics) -> Option<Mismatch> {
-        let found = match self.question.ask(analytics).await {
-            Ok(found) if found == self.expected => return None,
-            Ok(found) => found,
-            Err(error) if self.detached.is_some_and(|day| is_refused_for(&error, day)) => {
-                return None;
-            }
-            Err(error) => told(&error),
-        };
-        Some(Mismatch {
+    pub(super) async fn check(&self, answering: &Answering) -> Option<Mismatch> {
+        let Drawn { question, right } = &self.drawn;
+        let found = question.ask(answering).await.unwrap_or_else(|error| told(&error));
+        (!right.contains(&found)).then(|| Mismatch {
             operation: self.number,
-            question: format!("{:?}", self.question),
-            expected: self.expected.clone(),
+            question: format!("{question:?}"),
+            expected: right.join("\nor\n"),
             found,
         })
     }
 }
 
-/// Whether an answer was refused because this day is detached.
-///
-/// No question is refused for that yet: this is the one place to look at the error's kind and
-/// the days that it names.
-fn is_refused_for(_error: &Error, _day: DateTime<Utc>) -> bool {
-    false
+/// A refusal, as it is compared: days, and whether they were dropped.
+pub(super) fn refusal_text(days: impl IntoIterator<Item = (NaiveDate, bool)>) -> String {
+    let day =
+        |(day, is_dropped)| format!("{day} {}", if is_dropped { "dropped" } else { "detached" });
+    format!("refused: {}", days.into_iter().map(day).collect::<Vec<_>>().join(", "))
 }
 
-/// An error with its causes.
+/// An error with its causes, or the days that an answer is refused for.
 pub(super) fn told(error: &Error) -> String {
+    if let ErrorKind::FailedPrecondition(days) = error.kind() {
+        return refusal_text(days.iter().map(|absent| (absent.day, absent.is_dropped)));
+    }
     let mut text = format!("error: {error}");
     let mut cause = std::error::Error::source(error);
     while let Some(source) = cause {
@@ -282,16 +304,20 @@ fn subject(oracle: &Oracle, whose: Whose) -> Subject {
     match whose {
         Whose::User(user) => Subject::User(oracle.users[user].user_uuid),
         Whose::Payments(user) => Subject::PaymentsAccount(oracle.users[user].user_uuid),
-        Whose::Account(account) => {
-            let one = &oracle.accounts[account];
-            let network = Network::parse(one.network).expect("the selftest's networks are slugs");
-            let address = Address::parse(&one.address).expect("and its addresses are plain");
-            Subject::Account(AccountKey { network, address })
-        }
+        Whose::Account(account) => Subject::Account(account_key(oracle, account)),
     }
 }
 
-fn window(span: Span) -> Window {
+/// What an account is known by.
+pub(super) fn account_key(oracle: &Oracle, account: usize) -> AccountKey {
+    let one = &oracle.accounts[account];
+    let network = Network::parse(one.network).expect("the selftest's networks are slugs");
+    let address = Address::parse(&one.address).expect("and its addresses are plain");
+    AccountKey { network, address }
+}
+
+/// The window of a span.
+pub(super) fn window(span: Span) -> Window {
     Window::new(instant(span.start), instant(span.end)).expect("a span is never empty")
 }
 

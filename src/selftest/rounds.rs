@@ -1,10 +1,7 @@
 //! The rounds: clients write at once, the oracle follows at a barrier, and questions are
 //! asked while txs are open and days are sealed.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, HashSet};
 
 use futures_util::{StreamExt, future, stream};
 use rand::{RngExt, SeedableRng, rngs::ChaCha12Rng};
@@ -12,13 +9,14 @@ use rand::{RngExt, SeedableRng, rngs::ChaCha12Rng};
 use crate::{
     analytics::Analytics,
     error::{Error, ErrorKind},
+    ledger::Ledger,
     selftest::{
         SelftestSettings,
         draws::{DAY_MICROS, DAYS_BACK_MAX, Draws},
-        oracle::{Oracle, Span},
+        oracle::Oracle,
         people,
         progress::Progress,
-        questions::{Asked, Mismatch, Question, instant},
+        questions::{Answering, Asked, Mismatch, Question, instant},
         sealing::{SealWay, Sealer},
         writers::{Action, Ended, LongWriter, ShortTx, Sight, isolation, run_short},
         writes::{Hold, Planner, Writes},
@@ -27,17 +25,26 @@ use crate::{
         Database, partitions,
         selftest::{Isolation, Outsider},
     },
+    upkeep::{UpkeepError, audit, days::DayWatch, sealing::SEALED_ROWS_MAX},
 };
 
 /// Clients whose txs stay open.
 const LONG_WRITERS: usize = 3;
 
 /// Questions of a round, and how many are asked at once.
-const QUESTIONS_A_ROUND: usize = 32;
+pub(super) const QUESTIONS_A_ROUND: usize = 32;
 pub(super) const QUESTIONS_AT_ONCE: usize = 4;
 
 /// Most days that get partitions: with thousands of them every question would take long.
 const DAYS_MAX: usize = 24;
+
+/// Units of an audit that are compared side by side.
+const AUDIT_JOBS: usize = 2;
+
+/// Rounds that are not left to chance: every run has them.
+const DETACHED_ROUND: u64 = 8;
+const DROPPED_ROUND: u64 = 16;
+const AUDITED_ROUND: u64 = 24;
 
 /// Why a run ended before its time.
 #[derive(Debug)]
@@ -57,7 +64,7 @@ impl<E: Into<Error>> From<E> for Halt {
 /// Everything that a run holds.
 pub(super) struct Run<'a> {
     pub(super) database: &'a Database,
-    pub(super) analytics: Analytics,
+    pub(super) answering: Answering,
     pub(super) oracle: Oracle,
     pub(super) draws: Draws,
     pub(super) held: HashSet<Hold>,
@@ -65,6 +72,7 @@ pub(super) struct Run<'a> {
     pub(super) control: Outsider,
     long_writers: Vec<LongWriter>,
     pub(super) sealer: Sealer,
+    pub(super) watch: DayWatch,
     can_prepare: bool,
     pub(super) counts: &'a mut Counts,
     progress: &'a Progress,
@@ -109,15 +117,17 @@ impl<'a> Run<'a> {
             rng: ChaCha12Rng::seed_from_u64(settings.seed),
             today: facts.today_at.timestamp_micros(),
             days: std::collections::BTreeSet::new(),
+            absent: BTreeMap::new(),
             round: 0,
             accounts_seen: usize::MAX,
         };
         let analytics = Analytics::new(database.clone());
-        let oracle = people::begin(&mut control, &analytics, &mut draws).await?;
+        let answering = Answering { analytics, ledger: Ledger::new(database.clone()) };
+        let oracle = people::begin(&mut control, &answering.analytics, &mut draws).await?;
         let sealer = Sealer::new(database).await?;
         let mut run = Self {
             database,
-            analytics,
+            answering,
             oracle,
             draws,
             held: HashSet::new(),
@@ -125,6 +135,7 @@ impl<'a> Run<'a> {
             control,
             long_writers,
             sealer,
+            watch: DayWatch::new(database.clone()),
             can_prepare,
             counts,
             progress,
@@ -140,16 +151,62 @@ impl<'a> Run<'a> {
     pub(super) async fn go_on(&mut self) -> Result<(), Halt> {
         while !self.is_done() {
             self.draws.round += 1;
-            match self.draws.rng.random_range(0..20) {
-                0 => self.steady_round().await?,
-                1 => self.read_your_writes_round().await?,
-                2 if self.draws.is(0.2) => self.detached_round().await?,
+            match (self.draws.round, self.draws.rng.random_range(0..1_000)) {
+                (DETACHED_ROUND, _) | (_, 100..=109) => self.detached_round().await?,
+                (DROPPED_ROUND, _) | (_, 110..=114) => self.dropped_round().await?,
+                (AUDITED_ROUND, _) | (_, 115..=117) => self.audited_round().await?,
+                (_, 0..=49) => self.steady_round().await?,
+                (_, 50..=99) => self.read_your_writes_round().await?,
                 _ => self.usual_round().await?,
             }
         }
-        // What is still open ends, and everything is asked once more.
+        // What is still open ends, and everything is asked once more, as it is and with
+        // everything sealed, and audited.
+        self.end_long_txs().await?;
+        self.question_phase(QUESTIONS_A_ROUND, false).await?;
+        self.number("seal");
+        self.sealer.run(SealWay::Whole(SEALED_ROWS_MAX)).await?;
+        self.question_phase(QUESTIONS_A_ROUND, false).await?;
+        self.audit().await
+    }
+
+    /// Ends the txs that are open or prepared.
+    pub(super) async fn end_long_txs(&mut self) -> Result<(), Halt> {
         self.write_phase(0, true).await?;
-        self.question_phase(QUESTIONS_A_ROUND, false, None).await
+        if self.long_writers.iter().all(LongWriter::is_idle) {
+            return Ok(());
+        }
+        Err(own_fault("a tx is still open").into())
+    }
+
+    /// Everything that is stored is held against the rows, while writers are at work.
+    async fn audited_round(&mut self) -> Result<(), Halt> {
+        self.number("audit beside writers");
+        let database = self.database;
+        let (audited, written) =
+            tokio::join!(run_audit(database), Box::pin(self.write_phase(4, false)));
+        written?;
+        self.judge_audit(audited?)?;
+        self.question_phase(QUESTIONS_A_ROUND, true).await
+    }
+
+    /// Everything that is stored is held against the rows.
+    pub(super) async fn audit(&mut self) -> Result<(), Halt> {
+        self.number("audit");
+        let found = run_audit(self.database).await?;
+        self.judge_audit(found)
+    }
+
+    fn judge_audit(&self, found: Vec<audit::Difference>) -> Result<(), Halt> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        Err(Halt::Mismatch(Box::new(Mismatch {
+            operation: self.counts.operations,
+            question: "an audit".to_owned(),
+            expected: "no difference".to_owned(),
+            found: format!("{found:?}"),
+        })))
     }
 
     fn is_done(&self) -> bool {
@@ -159,9 +216,14 @@ impl<'a> Run<'a> {
     /// Counts an operation; returns its number.
     pub(super) fn number(&mut self, kind: &'static str) -> u64 {
         self.counts.operations += 1;
-        *self.counts.by_kind.entry(kind).or_default() += 1;
+        self.count(kind);
         self.progress.add(1);
         self.counts.operations
+    }
+
+    /// Counts something about an operation.
+    fn count(&mut self, kind: &'static str) {
+        *self.counts.by_kind.entry(kind).or_default() += 1;
     }
 
     /// Counts a question; returns its number.
@@ -170,16 +232,20 @@ impl<'a> Run<'a> {
         self.number(kind)
     }
 
-    async fn usual_round(&mut self) -> Result<(), Halt> {
+    pub(super) async fn usual_round(&mut self) -> Result<(), Halt> {
         if self.draws.is(0.02) {
             self.make_late_days().await?;
         }
         if self.draws.is(0.05) {
             people::add(self).await?;
         }
+        if self.draws.is(0.05) {
+            self.number("vacuum");
+            self.control.vacuum().await?;
+        }
         let writes_each = self.draws.rng.random_range(1..7);
         self.write_phase(writes_each, false).await?;
-        self.question_phase(QUESTIONS_A_ROUND, true, None).await
+        self.question_phase(QUESTIONS_A_ROUND, true).await
     }
 
     /// Makes the partitions of these days that are missing.
@@ -199,8 +265,13 @@ impl<'a> Run<'a> {
         }
         let back = self.draws.rng.random_range(8..DAYS_BACK_MAX);
         let day = self.draws.today - back * DAY_MICROS;
+        let days = vec![day, day + DAY_MICROS];
+        // A day that was dropped is never made again.
+        if days.iter().any(|day| self.draws.absent.contains_key(day)) {
+            return Ok(());
+        }
         self.number("days made");
-        self.make_days(vec![day, day + DAY_MICROS]).await
+        self.make_days(days).await
     }
 
     /// Draws the txs of one writer.
@@ -274,7 +345,7 @@ impl<'a> Run<'a> {
             self.held.remove(hold);
         }
         if ended.is_refused {
-            *self.counts.by_kind.entry("of these refused").or_default() += 1;
+            self.count("(of these refused)");
         }
         if let Some(found) = ended.wrong {
             return Err(Halt::Mismatch(Box::new(Mismatch {
@@ -294,13 +365,9 @@ impl<'a> Run<'a> {
         if !self.draws.is(probability) {
             return None;
         }
-        self.number("seal");
-        let after = Duration::from_micros(self.draws.rng.random_range(0..20_000));
-        Some(match self.draws.rng.random_range(0..10) {
-            0 => SealWay::Dropped(after),
-            1 => SealWay::Killed(after),
-            _ => SealWay::Whole,
-        })
+        let way = SealWay::draw(&mut self.draws);
+        self.number(way.kind());
+        Some(way)
     }
 
     /// Questions are asked at once, while long txs open and write and days are sealed:
@@ -309,15 +376,18 @@ impl<'a> Run<'a> {
         &mut self,
         count: usize,
         has_writers: bool,
-        detached: Option<Span>,
     ) -> Result<(), Halt> {
         let mut asked = Vec::with_capacity(count);
         for _ in 0..count {
-            let (question, expected, span) = Question::draw(&mut self.draws, &self.oracle);
-            let number = self.question_number(question.kind());
-            let needed = detached.filter(|day| day.meets(span));
-            let detached = needed.map(|day| instant(day.start));
-            asked.push(Asked { number, question, expected, detached });
+            let drawn = Question::draw(&mut self.draws, &self.oracle);
+            let number = self.question_number(drawn.question.kind());
+            if drawn.question.is_verified() {
+                self.count("(of these verified)");
+            }
+            if drawn.right.iter().any(|right| right.contains("refused")) {
+                self.count("(of these refused for absent days)");
+            }
+            asked.push(Asked { number, drawn });
         }
         let actions: Vec<_> = (0..self.long_writers.len())
             .map(|place| if has_writers { self.draw_action(place) } else { (0, Action::Wait) })
@@ -329,7 +399,7 @@ impl<'a> Run<'a> {
             },
         );
         let (mismatches, long, sealed) = tokio::join!(
-            check_all(&self.analytics, &asked),
+            check_all(&self.answering, &asked),
             future::try_join_all(long),
             run_seal(&mut self.sealer, seal),
         );
@@ -375,16 +445,11 @@ impl<'a> Run<'a> {
         self.draws.accounts_seen = usize::MAX;
         (self.number("write in a long tx"), Action::Write(writes))
     }
-
-    /// Whether no long tx is open.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.long_writers.iter().all(LongWriter::is_idle)
-    }
 }
 
 /// Asks several at once; returns what is wrong.
-pub(super) async fn check_all(analytics: &Analytics, asked: &[Asked]) -> Vec<Mismatch> {
-    let checks: Vec<_> = asked.iter().map(|one| one.check(analytics)).collect();
+pub(super) async fn check_all(answering: &Answering, asked: &[Asked]) -> Vec<Mismatch> {
+    let checks: Vec<_> = asked.iter().map(|one| one.check(answering)).collect();
     stream::iter(checks)
         .buffer_unordered(QUESTIONS_AT_ONCE)
         .filter_map(future::ready)
@@ -397,6 +462,15 @@ pub(super) async fn run_seal(sealer: &mut Sealer, way: Option<SealWay>) -> Resul
         Some(way) => sealer.run(way).await,
         None => Ok(()),
     }
+}
+
+async fn run_audit(database: &Database) -> Result<Vec<audit::Difference>, Error> {
+    audit::audit(database, AUDIT_JOBS, |_, _| ()).await.map_err(upkeep_fault)
+}
+
+/// A failure of upkeep.
+pub(super) fn upkeep_fault(error: UpkeepError) -> Error {
+    Error::with_source(ErrorKind::Internal, error)
 }
 
 /// A fault of the selftest's own.

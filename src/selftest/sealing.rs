@@ -1,35 +1,72 @@
-//! Sealing, as often as the selftest likes: whole, dropped on its way, and killed.
+//! Sealing, as often as the selftest likes: whole, in small batches, by several at once,
+//! dropped on its way, and killed.
 
 use std::time::Duration;
 
+use futures_util::future;
+use rand::RngExt;
+
 use crate::{
     error::{Error, ErrorKind},
-    store::{Database, selftest::Outsider},
+    selftest::draws::Draws,
+    store::{Database, StoreError, StoreErrorKind, sealing, selftest::Outsider},
+    upkeep::sealing::{SEALED_ROWS_MAX, Sealing, seal_once},
 };
-
-/// Folds what is pending into the running totals; returns how many rows that were.
-///
-/// Nothing is sealed yet: this is the one place where `upkeep` is to be asked for it.
-async fn seal(_database: &Database) -> Result<u64, Error> {
-    tokio::task::yield_now().await;
-    Ok(0)
-}
 
 /// How a sealing goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum SealWay {
-    /// To its end.
-    Whole,
-    /// Its future is dropped after this time.
-    Dropped(Duration),
-    /// Its connection is ended by the server after this time.
-    Killed(Duration),
+    /// To its end, so many rows a tx.
+    Whole(i64),
+    /// One tx of so many rows: others are left.
+    Part(i64),
+    /// Until so few are left, as the worker does.
+    Leaving(i64),
+    /// So many at once, with so many rows a tx.
+    Together(usize, i64),
+    /// So many rows a tx; its future is dropped after this time.
+    Dropped(i64, Duration),
+    /// So many rows a tx; its connection is ended by the server after this time.
+    Killed(i64, Duration),
+}
+
+impl SealWay {
+    /// Draws one.
+    pub(super) fn draw(draws: &mut Draws) -> Self {
+        let rows = match draws.rng.random_range(0..4) {
+            0 => draws.rng.random_range(1..8),
+            1 => draws.rng.random_range(8..200),
+            _ => SEALED_ROWS_MAX,
+        };
+        let after = Duration::from_micros(draws.rng.random_range(0..20_000));
+        match draws.rng.random_range(0..12) {
+            0 => Self::Dropped(rows, after),
+            1 => Self::Killed(rows, after),
+            2 => Self::Together(draws.rng.random_range(2..4), rows),
+            3 => Self::Leaving(draws.rng.random_range(1..100)),
+            4..=6 => Self::Part(draws.rng.random_range(1..100)),
+            _ => Self::Whole(rows),
+        }
+    }
+
+    /// What kind it is, for the counts.
+    pub(super) fn kind(self) -> &'static str {
+        match self {
+            Self::Whole(_) => "seal",
+            Self::Part(_) => "seal of a part",
+            Self::Leaving(_) => "seal that leaves a few",
+            Self::Together(..) => "seal by several at once",
+            Self::Dropped(..) => "seal dropped on its way",
+            Self::Killed(..) => "seal killed on its way",
+        }
+    }
 }
 
 /// Seals on connections that can be told from all others.
 pub(super) struct Sealer {
     database: Database,
     application_name: String,
+    worker: Sealing,
     killer: Outsider,
 }
 
@@ -37,31 +74,49 @@ impl Sealer {
     pub(super) async fn new(database: &Database) -> Result<Self, Error> {
         let application_name = format!("{} sealing", database.schema());
         let killer = Outsider::connect(database).await?;
-        Ok(Self { database: database.renamed(&application_name), application_name, killer })
+        let database = database.renamed(&application_name);
+        let worker = Sealing::new(database.clone());
+        Ok(Self { database, application_name, worker, killer })
     }
 
-    /// Seals, one way or another. Being killed, and others that are in the way, are no
-    /// faults.
+    /// Seals, one way or another. That it is killed is no fault; that anybody is in its way
+    /// is one.
     pub(super) async fn run(&mut self, way: SealWay) -> Result<(), Error> {
-        let outcome = match way {
-            SealWay::Whole => seal(&self.database).await,
-            SealWay::Dropped(after) => {
-                tokio::time::timeout(after, seal(&self.database)).await.unwrap_or(Ok(0))
+        let database = &self.database;
+        match way {
+            SealWay::Whole(rows) => seal_once(database, rows).await.map(drop)?,
+            SealWay::Part(rows) => {
+                let client = database.connect().await?;
+                sealing::seal(&client, rows).await.map(drop)?;
             }
-            SealWay::Killed(after) => {
+            SealWay::Leaving(rows) => {
+                let sealed = self.worker.seal(rows).await;
+                sealed.map_err(|error| Error::with_source(ErrorKind::Internal, error))?;
+            }
+            SealWay::Together(count, rows) => {
+                let all = (0..count).map(|_| seal_once(database, rows));
+                future::try_join_all(all).await.map(drop)?;
+            }
+            SealWay::Dropped(rows, after) => {
+                let sealing = tokio::time::timeout(after, seal_once(database, rows));
+                sealing.await.unwrap_or(Ok(0)).map(drop)?;
+            }
+            SealWay::Killed(rows, after) => {
                 let killing = async {
                     tokio::time::sleep(after).await;
                     self.killer.kill(&self.application_name).await
                 };
-                let (sealed, killed) = tokio::join!(seal(&self.database), killing);
+                let (sealed, killed) = tokio::join!(seal_once(database, rows), killing);
                 killed?;
-                sealed
+                // The worker keeps a connection: it was ended too.
+                self.worker = Sealing::new(self.database.clone());
+                let is_cut_off = |error: &StoreError| error.kind() == StoreErrorKind::Disconnected;
+                match sealed {
+                    Err(error) if !is_cut_off(&error) => return Err(error.into()),
+                    Ok(_) | Err(_) => {}
+                }
             }
-        };
-        let is_killed = matches!(way, SealWay::Killed(_));
-        let Err(error) = outcome else { return Ok(()) };
-        let is_in_the_way = *error.kind() == ErrorKind::Aborted;
-        let is_cut_off = is_killed && matches!(error.kind(), ErrorKind::Unavailable(_));
-        if is_in_the_way || is_cut_off { Ok(()) } else { Err(error) }
+        }
+        Ok(())
     }
 }

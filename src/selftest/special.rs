@@ -6,19 +6,18 @@ use num_bigint::BigInt;
 use rand::RngExt;
 
 use crate::{
-    analytics::Analytics,
     domain::direction::Direction,
     error::Error,
     selftest::{
-        draws::{ALL_TIME, DAY_MICROS},
+        draws::{ALL_TIME, DAY_MICROS, Scan},
         oracle::{About, Change, OracleRow, Span, Whose},
-        questions::{Asked, Mismatch, Question, sum_question, sum_text},
-        rounds::{Halt, Run, check_all, run_seal},
+        questions::{Answering, Asked, Drawn, Mismatch, Question, instant, sum_question, sum_text},
+        rounds::{Halt, QUESTIONS_A_ROUND, Run, check_all, run_seal, upkeep_fault},
         writers::{Ended, ShortTx, run_short},
         writes::{Hold, Step, Writes},
     },
     store::{
-        partitions,
+        StoreErrorKind, days, partitions,
         selftest::{Isolation, Outsider},
     },
 };
@@ -29,9 +28,11 @@ const TXS_EACH: usize = 6;
 /// Questions that are asked while they are committed.
 const QUESTIONS: usize = 24;
 
-/// Whether questions that need rows of detached days are refused or answered right. Until
-/// they are, nothing is asked while a day is detached.
-const DETACHED_DAYS_ARE_KNOWN: bool = false;
+/// Days that are dropped at most: their rows stay in the oracle.
+const DROPPED_DAYS_MAX: usize = 12;
+
+/// Days that are kept at least: those around today.
+const KEPT_DAYS: i64 = 8;
 
 /// A writer's txs, each with the question that follows its commit at once.
 type Told = Vec<(u64, ShortTx, Asked)>;
@@ -53,7 +54,8 @@ impl Run<'_> {
             let span = if is_total { ALL_TIME } else { self.draws.span(&self.oracle) };
             let question = Question::Sum(sum_question(&self.oracle, about, span));
             let expected = sum_text(self.oracle.sum(about, span));
-            asked.push(Asked { number, question, expected, detached: None });
+            let right = self.draws.right(expected, span, Scan::Never);
+            asked.push(Asked { number, drawn: Drawn { question, right } });
         }
         let number = self.counts.operations;
         let seal = self.draw_seal(0.5);
@@ -66,7 +68,7 @@ impl Run<'_> {
         });
         let (ended, mismatches, sealed) = tokio::join!(
             future::try_join_all(running),
-            check_all(&self.analytics, &asked),
+            check_all(&self.answering, &asked),
             run_seal(&mut self.sealer, seal),
         );
         if let Some(first) = mismatches.into_iter().min_by_key(|one| one.operation) {
@@ -142,7 +144,9 @@ impl Run<'_> {
             };
             row.asset == asset && wallets.contains(&account)
         };
-        let is_free = |row: &&OracleRow| !self.held.contains(&Hold::Row(row.id));
+        let is_free = |row: &&OracleRow| {
+            self.draws.has_day(row.micros) && !self.held.contains(&Hold::Row(row.id))
+        };
         let row = self.oracle.rows.iter().filter(is_of_user).find(is_free)?.clone();
         self.held.insert(Hold::Row(row.id));
         writes.held.push(Hold::Row(row.id));
@@ -161,12 +165,12 @@ impl Run<'_> {
         let scripts: Vec<Told> =
             accounts.iter().map(|&account| self.telling_script(account, direction)).collect();
         let seal = self.draw_seal(0.5);
-        let analytics = &self.analytics;
+        let answering = &self.answering;
         let running = self
             .writers
             .iter_mut()
             .zip(scripts)
-            .map(|(writer, script)| tell(analytics, writer, script));
+            .map(|(writer, script)| tell(answering, writer, script));
         let (outcome, sealed) =
             tokio::join!(future::try_join_all(running), run_seal(&mut self.sealer, seal));
         sealed?;
@@ -205,46 +209,86 @@ impl Run<'_> {
             let span = self.draws.span(&self.oracle);
             let question = Question::Sum(sum_question(&self.oracle, about, span));
             let expected = sum_text(self.oracle.sum_with(about, span, &own));
+            let right = self.draws.right(expected, span, Scan::Never);
             let asked = self.question_number("sum right after a write");
-            let asked = Asked { number: asked, question, expected, detached: None };
+            let asked = Asked { number: asked, drawn: Drawn { question, right } };
             let isolation = Isolation::ReadCommitted;
             script.push((number, ShortTx { isolation, writes, is_committed: true }, asked));
         }
         script
     }
 
-    /// Takes a day off, asks, and puts it back. Questions may be refused meanwhile, for
-    /// no other reason than that day, and are answered right otherwise.
+    /// Takes a day off, and puts it back. Meanwhile whatever needs its rows is refused, for no
+    /// other reason than that day, and the rest is written, sealed, answered and audited.
     pub(super) async fn detached_round(&mut self) -> Result<(), Halt> {
         // Taking a day off waits for every tx that has touched the table.
-        self.write_phase(1, true).await?;
-        if !self.is_quiet() {
-            self.write_phase(1, true).await?;
-        }
+        self.end_long_txs().await?;
         let client = self.database.connect().await?;
-        let leaves = partitions::list(&client).await?;
-        let late = self.draws.today - 7 * DAY_MICROS;
-        let late: Vec<_> =
-            leaves.into_iter().filter(|leaf| leaf.lower_at.timestamp_micros() < late).collect();
-        let Some(leaf) = late.get(self.draws.index(late.len())) else { return Ok(()) };
+        let mut leaves = partitions::list(&client).await?;
+        leaves.retain(|leaf| self.draws.days.contains(&leaf.lower_at.timestamp_micros()));
+        let Some(leaf) = leaves.get(self.draws.index(leaves.len())) else { return Ok(()) };
         let start = leaf.lower_at.timestamp_micros();
-        let day = Span { start, end: start + DAY_MICROS };
         self.number("day detached");
         self.control.detach(leaf).await?;
-        let asked = match DETACHED_DAYS_ARE_KNOWN {
-            true => self.question_phase(QUESTIONS, false, Some(day)).await,
-            false => Ok(()),
-        };
+        self.watch.look().await.map_err(upkeep_fault)?;
+        self.draws.days.remove(&start);
+        // Nothing is missing of a day without rows.
+        if self.oracle.has_rows(Span { start, end: start + DAY_MICROS }) {
+            self.draws.absent.insert(start, false);
+        }
+        let outcome = Box::pin(self.go_on_without_a_day()).await;
         self.number("day attached");
         self.control.attach(leaf).await?;
-        asked?;
-        self.question_phase(QUESTIONS, true, None).await
+        self.watch.look().await.map_err(upkeep_fault)?;
+        self.draws.absent.remove(&start);
+        self.draws.days.insert(start);
+        outcome?;
+        self.question_phase(QUESTIONS, true).await
+    }
+
+    async fn go_on_without_a_day(&mut self) -> Result<(), Halt> {
+        self.question_phase(QUESTIONS, false).await?;
+        self.write_phase(2, false).await?;
+        self.question_phase(QUESTIONS, false).await?;
+        if self.draws.is(0.05) { self.audit().await } else { Ok(()) }
+    }
+
+    /// Retention drops the oldest day. What running totals know of it stays.
+    pub(super) async fn dropped_round(&mut self) -> Result<(), Halt> {
+        let oldest = self.draws.days.first().copied().unwrap_or(self.draws.today);
+        let back = (self.draws.today - oldest) / DAY_MICROS;
+        if back <= KEPT_DAYS || self.draws.absent.len() >= DROPPED_DAYS_MAX {
+            return self.usual_round().await;
+        }
+        self.end_long_txs().await?;
+        let client = self.database.connect().await?;
+        let number = self.number("day dropped by retention");
+        let kept = u32::try_from(back - 1).unwrap_or(u32::MAX);
+        let expected = instant(oldest).date_naive();
+        match days::drop_oldest(&client, kept).await {
+            Ok(Some(day)) if day == expected => {
+                self.draws.days.remove(&oldest);
+                self.draws.absent.insert(oldest, true);
+            }
+            // Autovacuum holds the day: retention does not wait.
+            Err(error) if error.kind() == StoreErrorKind::Conflict => {}
+            Err(error) => return Err(error.into()),
+            Ok(found) => {
+                return Err(Halt::Mismatch(Box::new(Mismatch {
+                    operation: number,
+                    question: format!("the oldest day is dropped, {kept} are kept"),
+                    expected: expected.to_string(),
+                    found: format!("{found:?}"),
+                })));
+            }
+        }
+        self.question_phase(QUESTIONS_A_ROUND, true).await
     }
 }
 
 /// Carries out a writer's txs, and asks right after each.
 async fn tell(
-    analytics: &Analytics,
+    answering: &Answering,
     writer: &mut Outsider,
     script: Told,
 ) -> Result<Vec<(u64, Ended, Option<Mismatch>)>, Error> {
@@ -259,7 +303,7 @@ async fn tell(
             told.push((number, ended, Some(refused)));
             return Ok(told);
         }
-        told.push((number, ended, asked.check(analytics).await));
+        told.push((number, ended, asked.check(answering).await));
     }
     Ok(told)
 }

@@ -57,6 +57,8 @@ pub(super) async fn run_short(outsider: &mut Outsider, tx: ShortTx) -> Result<En
     let is_alone = matches!(writes.steps[..], [ref step] if !matches!(step, Step::Undone(_)));
     // A statement by itself is its own tx.
     let is_block = !is_alone || !is_committed || isolation != Isolation::ReadCommitted;
+    // What a snapshot has seen may explain it.
+    let may_be_refused = isolation == Isolation::Serializable;
     let mut ended = Ended { released: writes.held, ..Ended::default() };
     if is_block {
         outsider.begin(isolation).await?;
@@ -67,7 +69,7 @@ pub(super) async fn run_short(outsider: &mut Outsider, tx: ShortTx) -> Result<En
             if is_block {
                 outsider.roll_back().await?;
             }
-            return Ok(ended.failed(went));
+            return Ok(ended.failed(went, may_be_refused));
         }
     }
     if !is_committed {
@@ -79,17 +81,21 @@ pub(super) async fn run_short(outsider: &mut Outsider, tx: ShortTx) -> Result<En
         Ok(()) => ended.changes = writes.changes,
         Err(error) => {
             outsider.roll_back().await?;
-            return Ok(ended.failed(Went::from_error(error, &"COMMIT")));
+            return Ok(ended.failed(Went::from_error(error, &"COMMIT"), may_be_refused));
         }
     }
     Ok(ended)
 }
 
 impl Ended {
-    fn failed(mut self, went: Went) -> Self {
+    /// A tx that failed. Writers never touch the same rows at once, and days come and go while
+    /// none of them is at work: where nothing else explains it, only Daybook can have been
+    /// in the way, and it never may.
+    fn failed(mut self, went: Went, may_be_refused: bool) -> Self {
         match went {
             Went::Well => {}
-            Went::Refused => self.is_refused = true,
+            Went::Refused(_) if may_be_refused => self.is_refused = true,
+            Went::Refused(text) => self.wrong = Some(format!("it was refused: {text}")),
             Went::Wrong(text) => self.wrong = Some(text),
         }
         self
@@ -188,32 +194,41 @@ impl LongWriter {
                 for step in &more.steps {
                     let went = carry_out(&mut self.outsider, step).await;
                     if went != Went::Well {
+                        // A snapshot does not see what came after it.
+                        let is_blind = isolation != Isolation::ReadCommitted && more.is_late;
+                        let may_be_refused = is_blind || isolation == Isolation::Serializable;
                         let mut ended = self.give_up(writes).await?;
                         ended.released.extend(more.held);
-                        // A snapshot does not see what came after it.
-                        let is_blind = isolation != Isolation::ReadCommitted;
-                        let went = if is_blind && more.is_late { Went::Refused } else { went };
-                        return Ok(ended.failed(went));
+                        let went = match went {
+                            Went::Wrong(text) if is_blind => Went::Refused(text),
+                            went @ (Went::Well | Went::Refused(_) | Went::Wrong(_)) => went,
+                        };
+                        return Ok(ended.failed(went, may_be_refused));
                     }
                 }
                 writes.changes.extend(more.changes);
                 writes.held.extend(more.held);
                 self.state = State::Open { isolation, sight, writes };
             }
-            (Action::Commit, State::Open { writes, .. }) => match self.outsider.commit().await {
-                Ok(()) => return Ok(done(writes)),
-                Err(error) => {
-                    let went = Went::from_error(error, &"COMMIT");
-                    return Ok(self.give_up(writes).await?.failed(went));
+            (Action::Commit, State::Open { isolation, writes, .. }) => {
+                match self.outsider.commit().await {
+                    Ok(()) => return Ok(done(writes)),
+                    Err(error) => {
+                        let went = Went::from_error(error, &"COMMIT");
+                        let may_be_refused = isolation == Isolation::Serializable;
+                        return Ok(self.give_up(writes).await?.failed(went, may_be_refused));
+                    }
                 }
-            },
+            }
             (Action::RollBack, State::Open { writes, .. }) => return self.give_up(writes).await,
-            (Action::Prepare(name), State::Open { sight: Sight { round, .. }, writes, .. }) => {
+            (Action::Prepare(name), State::Open { isolation, sight, writes }) => {
+                let round = sight.round;
                 match self.outsider.prepare(&name).await {
                     Ok(()) => self.state = State::Prepared { name, round, writes },
                     Err(error) => {
                         let went = Went::from_error(error, &"PREPARE TRANSACTION");
-                        return Ok(self.give_up(writes).await?.failed(went));
+                        let may_be_refused = isolation == Isolation::Serializable;
+                        return Ok(self.give_up(writes).await?.failed(went, may_be_refused));
                     }
                 }
             }

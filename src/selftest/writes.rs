@@ -231,8 +231,8 @@ impl Planner<'_> {
 pub(super) enum Went {
     /// As it should.
     Well,
-    /// Another tx was in the way: this one has failed.
-    Refused,
+    /// Another tx was in the way, in these words: this one has failed.
+    Refused(String),
     /// It failed for another reason, or found more or fewer rows than there are.
     Wrong(String),
 }
@@ -241,7 +241,7 @@ impl Went {
     /// What an error means: a refusal, which a tx may meet, or a fault.
     pub(super) fn from_error(error: StoreError, step: &dyn Debug) -> Self {
         if error.kind() == StoreErrorKind::Conflict {
-            return Self::Refused;
+            return Self::Refused(format!("{error}: {step:?}"));
         }
         Self::Wrong(format!("{error}: {step:?}"))
     }

@@ -287,6 +287,14 @@ impl Outsider {
         self.batch(&leaf.put_into(statement!("selftest_attach"))).await
     }
 
+    /// Frees the places of corrections that are gone.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn vacuum(&self) -> Result<(), StoreError> {
+        statement!("selftest_vacuum").batch(&self.client).await
+    }
+
     /// What the selftest has to know of the server.
     ///
     /// # Errors

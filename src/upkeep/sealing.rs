@@ -56,15 +56,15 @@ impl Sealing {
     }
 }
 
-/// Folds all corrections that there are; returns how many.
+/// Folds all corrections that there are, up to `rows_max` a tx; returns how many.
 ///
 /// # Errors
-/// If the database refuses.
-pub async fn seal_once(database: &Database) -> Result<u64, StoreError> {
+/// If the database refuses; what was committed stays folded.
+pub async fn seal_once(database: &Database, rows_max: i64) -> Result<u64, StoreError> {
     let client = database.connect().await?;
     let mut folded = 0;
     loop {
-        match sealing::seal(&client, SEALED_ROWS_MAX).await? {
+        match sealing::seal(&client, rows_max).await? {
             Some(rows) if rows > 0 => folded += rows as u64,
             Some(_) | None => return Ok(folded),
         }

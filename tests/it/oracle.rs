@@ -15,7 +15,7 @@ use daybook::grpc::pb::{
         sum_amount_request::Subject,
     },
 };
-use daybook::upkeep::sealing::seal_once;
+use daybook::upkeep::sealing::{SEALED_ROWS_MAX, seal_once};
 use prost_types::Timestamp;
 use rand::RngExt;
 use tonic::transport::Channel;
@@ -82,7 +82,7 @@ async fn answers_equal_the_oracles_while_rows_change() {
         let seals = world.rng.random_ratio(1, 5);
         let sealing = async {
             if seals {
-                seal_once(&service.database).await.unwrap();
+                seal_once(&service.database, SEALED_ROWS_MAX).await.unwrap();
             }
         };
         tokio::join!(futures_util::future::join_all(answers), sealing);

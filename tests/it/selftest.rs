@@ -2,8 +2,18 @@
 //! wrong, and leaves nothing behind.
 
 use daybook::{
+    analytics::{
+        Analytics,
+        rank::RankQuestion,
+        sum_amount::{Subject, SumQuestion},
+    },
+    domain::{direction::Direction, metric::Metric, ranking::RankOrder, window::Window},
     selftest::{self, SelftestOutcome, SelftestSettings},
     store::{DatabaseTarget, selftest::Outsider},
+    upkeep::{
+        audit::{Difference, audit},
+        sealing::{SEALED_ROWS_MAX, seal_once},
+    },
 };
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
@@ -16,7 +26,7 @@ use crate::support::{
 };
 
 /// Operations of a whole run.
-const OPERATIONS: u64 = 5_000;
+const OPERATIONS: u64 = 2_500;
 
 /// A selftest under way, and a connection of somebody else's to its schema.
 struct Running {
@@ -54,6 +64,19 @@ impl Running {
         .await;
     }
 
+    /// Waits until there is something to spoil, and spoils it.
+    async fn spoil(&self, text: &str) {
+        let lock = "(hashtext('daybook.seal'), hashtext(current_schema()))";
+        eventually("something is spoiled", async || {
+            // Nobody seals meanwhile.
+            self.sql.execute(&format!("SELECT pg_advisory_lock{lock}"), &[]).await.unwrap();
+            let count = self.sql.execute(text, &[]).await.unwrap();
+            self.sql.execute(&format!("SELECT pg_advisory_unlock{lock}"), &[]).await.unwrap();
+            count > 5
+        })
+        .await;
+    }
+
     /// Waits for the end; its schema must be gone, and what pg_partman knew of it.
     async fn end(self) -> SelftestOutcome {
         let outcome = self.task.await.unwrap();
@@ -73,7 +96,23 @@ async fn a_selftest_finds_nothing_wrong_and_leaves_nothing_behind() {
     assert!(!outcome.is_stopped);
     let counts = outcome.counts;
     assert!(counts.operations >= OPERATIONS && counts.questions > OPERATIONS / 4, "{counts:?}");
-    for kind in ["write", "write in a long tx", "seal", "rank of users", "steady sum"] {
+    for kind in [
+        "write",
+        "write in a long tx",
+        "tx prepared",
+        "seal",
+        "seal of a part",
+        "rank of users",
+        "batch of sums",
+        "series of sums",
+        "balance",
+        "histogram",
+        "steady sum",
+        "day detached",
+        "audit beside writers",
+        "(of these verified)",
+        "(of these refused for absent days)",
+    ] {
         assert!(counts.by_kind.contains_key(kind), "no {kind}: {counts:?}");
     }
 }
@@ -96,6 +135,130 @@ async fn a_selftest_sees_what_was_changed_behind_its_back() {
     let mismatch = outcome.mismatch.unwrap();
     assert_ne!(mismatch.expected, mismatch.found);
     assert!((1..=outcome.counts.operations).contains(&mismatch.operation), "{mismatch:?}");
+}
+
+/// Has a selftest run until much is sealed, spoils what is stored, and tells what it found.
+async fn mismatch_after(spoil: &str) -> selftest::Mismatch {
+    let running = Running::start(100 * OPERATIONS).await;
+    running.rows(400).await;
+    running.spoil(spoil).await;
+    let outcome = running.end().await;
+    let mismatch = outcome.mismatch.unwrap();
+    assert_ne!(mismatch.expected, mismatch.found);
+    mismatch
+}
+
+/// Has what was sent and what was received change places: cells that can be read just as well.
+const SPOIL_RUNNING_TOTALS: &str = "UPDATE running_totals r SET cell = o.cell
+    FROM running_totals o
+    WHERE (r.account_id, r.asset_id, r.level, r.start_at, 1 - r.direction)
+          = (o.account_id, o.asset_id, o.level, o.start_at, o.direction)
+      AND r.cell <> o.cell AND r.level = 0";
+const SPOIL_DAY_TOTALS: &str = "UPDATE day_totals r SET cell = o.cell
+    FROM day_totals o
+    WHERE (r.asset_id, r.level, r.span_number, r.account_group, 1 - r.direction)
+          = (o.asset_id, o.level, o.span_number, o.account_group, o.direction)
+      AND r.cell <> o.cell AND r.level = 0";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_selftest_sees_running_totals_that_are_wrong() {
+    mismatch_after(SPOIL_RUNNING_TOTALS).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_selftest_sees_totals_by_day_that_are_wrong() {
+    mismatch_after(SPOIL_DAY_TOTALS).await;
+}
+
+#[tokio::test]
+async fn questions_verify_and_audit_each_see_what_is_spoiled() {
+    let schema = TestSchema::prepared().await;
+    let rows = "WITH u AS (
+            INSERT INTO users (user_uuid, username, name)
+            SELECT md5(n::text)::uuid, 'user ' || n, '' FROM generate_series(1, 3) n
+            RETURNING user_id, user_uuid
+        ), a AS (
+            INSERT INTO accounts (network, address) SELECT 'internal', user_uuid::text FROM u
+            RETURNING account_id, address
+        ), w AS (
+            INSERT INTO user_wallets SELECT user_id, account_id FROM u JOIN a
+            ON address = user_uuid::text RETURNING account_id
+        )
+        INSERT INTO transactions
+            (transaction_id, occurred_at, sender_id, receiver_id, asset_id, amount)
+        SELECT gen_random_uuid(), date_trunc('day', now(), 'UTC'), account_id,
+            min(account_id) OVER (),
+            (SELECT min(asset_id) FROM assets), row_number() OVER (ORDER BY account_id) FROM w";
+    schema.sql.batch_execute(rows).await.unwrap();
+    seal_once(&schema.database, SEALED_ROWS_MAX).await.unwrap();
+    let analytics = Analytics::new(schema.database.clone());
+    let audited = async || audit(&schema.database, 1, |_, _| ()).await.unwrap();
+    let before = Seen::of(&schema, &analytics).await;
+    assert!(before.differences().is_empty(), "{before:?}");
+    assert!(audited().await.is_empty());
+
+    let spoiled = schema.sql.execute(SPOIL_RUNNING_TOTALS, &[]).await.unwrap();
+    let after = Seen::of(&schema, &analytics).await;
+    assert!(spoiled > 0 && after.sums != before.sums && after.ranks == before.ranks, "{after:?}");
+    assert!(!after.differences().is_empty());
+    let is_series = |found: &Difference| matches!(found, Difference::Series(..));
+    assert!(audited().await.iter().any(is_series));
+
+    let spoiled = schema.sql.execute(SPOIL_DAY_TOTALS, &[]).await.unwrap();
+    let last = Seen::of(&schema, &analytics).await;
+    assert!(spoiled > 0 && last.ranks != before.ranks, "{last:?}");
+    assert!(last.differences().len() > after.differences().len(), "{last:?}");
+    let is_day = |found: &Difference| matches!(found, Difference::Day { .. });
+    assert!(audited().await.iter().any(is_day));
+}
+
+/// What questions say: sums of all users, their ranking, and what verifying each of them
+/// found.
+#[derive(Debug)]
+struct Seen {
+    sums: Vec<String>,
+    ranks: Vec<Option<String>>,
+    verified: Vec<Option<String>>,
+}
+
+impl Seen {
+    async fn of(schema: &TestSchema, analytics: &Analytics) -> Self {
+        let asset = analytics.find_asset("").await.unwrap().unwrap();
+        let midnight = "SELECT date_trunc('day', now(), 'UTC')";
+        let start = schema.sql.query_one(midnight, &[]).await.unwrap().get(0);
+        let window = Window::new(start, start + chrono::Days::new(1)).unwrap();
+        let (direction, explain, verify) = (Direction::Sender, false, true);
+        let mut seen = Self { sums: Vec::new(), ranks: Vec::new(), verified: Vec::new() };
+        let users = "SELECT user_uuid FROM users ORDER BY user_id";
+        for user in schema.sql.query(users, &[]).await.unwrap() {
+            let subject = Subject::User(user.get(0));
+            let asset = asset.clone();
+            let question = SumQuestion { subject, asset, window, direction, explain, verify };
+            let answer = analytics.sum_amount(&question).await.unwrap();
+            seen.sums.push(answer.sum_amount);
+            seen.verified.push(answer.verification.unwrap().difference);
+        }
+        let question = RankQuestion {
+            asset,
+            window,
+            direction,
+            metric: Metric::Sum,
+            order: RankOrder::Top,
+            include_idle: true,
+            page_size: 10,
+            population_max: 10,
+            explain,
+            verify,
+        };
+        let answer = analytics.rank_users(&question, None, None).await.unwrap();
+        seen.ranks = answer.places.into_iter().map(|place| place.value).collect();
+        seen.verified.push(answer.verification.unwrap().difference);
+        seen
+    }
+
+    fn differences(&self) -> Vec<&String> {
+        self.verified.iter().flatten().collect()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
