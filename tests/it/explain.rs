@@ -6,7 +6,7 @@ use daybook::{
         RankRequest, SumAmountRequest, SumAmountResponse, SumSeriesRequest, Verification,
         batch_sum_amount_result::Outcome, get_balance_request, sum_series_request,
     },
-    upkeep::sealing::seal_once,
+    upkeep::sealing::{SEALED_ROWS_MAX, seal_once},
 };
 use prost_types::Timestamp;
 use uuid::Uuid;
@@ -39,7 +39,7 @@ impl Case {
         case.add("2024-05-05T18:00:00Z").await;
         case.add("2024-05-06T18:00:00Z").await;
         case.add_back("2024-05-06T12:00:00Z").await;
-        seal_once(&case.service.database).await.unwrap();
+        seal_once(&case.service.database, SEALED_ROWS_MAX).await.unwrap();
         case
     }
 
@@ -181,7 +181,7 @@ async fn a_sum_says_what_it_was_made_of() {
     let verified = case.sum(true, true).await;
     assert_eq!(verified.verification, agrees(4));
     check("verified", verified.explanation, since, (2, 1), (0, 0));
-    seal_once(&case.service.database).await.unwrap();
+    seal_once(&case.service.database, SEALED_ROWS_MAX).await.unwrap();
     check("sealed again", case.sum(true, false).await.explanation, None, (2, 0), (0, 0));
 }
 

@@ -3,7 +3,7 @@
 use daybook::{
     grpc::pb::v1::{GetStatusRequest, GetStatusResponse, VerifierStatus},
     store::{days, migrate::MIGRATIONS},
-    upkeep::sealing::seal_once,
+    upkeep::sealing::{SEALED_ROWS_MAX, seal_once},
 };
 
 use crate::{
@@ -71,18 +71,18 @@ async fn what_waits_to_be_sealed_is_counted_and_dated() {
         add(&schema.sql, at, ann.account_id, bob.account_id, "1").await;
     }
     assert_eq!(waiting().await, (2, Some(timestamp("2024-05-06T01:00:00Z"))));
-    seal_once(&schema.database).await.unwrap();
+    seal_once(&schema.database, SEALED_ROWS_MAX).await.unwrap();
     assert_eq!(waiting().await, (0, None));
     // A row that comes late, one that is changed, and one that goes.
     add(&schema.sql, "2024-05-05T23:59:59.999999Z", ann.account_id, bob.account_id, "1").await;
     assert_eq!(waiting().await, (1, Some(timestamp("2024-05-05T23:59:59.999999Z"))));
-    seal_once(&schema.database).await.unwrap();
+    seal_once(&schema.database, SEALED_ROWS_MAX).await.unwrap();
     let changed = "UPDATE transactions SET amount = 2 WHERE occurred_at = '2024-05-06 01:00Z'";
     schema.sql.batch_execute(changed).await.unwrap();
     assert_eq!(waiting().await, (2, Some(timestamp("2024-05-06T01:00:00Z"))));
     let gone = "DELETE FROM transactions WHERE occurred_at = '2024-05-05 23:59:59.999999Z'";
     schema.sql.batch_execute(gone).await.unwrap();
     assert_eq!(waiting().await, (3, Some(timestamp("2024-05-05T23:59:59.999999Z"))));
-    seal_once(&schema.database).await.unwrap();
+    seal_once(&schema.database, SEALED_ROWS_MAX).await.unwrap();
     assert_eq!(waiting().await, (0, None));
 }

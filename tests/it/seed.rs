@@ -4,7 +4,10 @@ use chrono::NaiveDate;
 use daybook::{
     seed::{SeedOutcome, SeedPlan, seed},
     store::{Connection, partitions},
-    upkeep::{audit::audit, sealing::seal_once},
+    upkeep::{
+        audit::audit,
+        sealing::{SEALED_ROWS_MAX, seal_once},
+    },
 };
 use tokio_postgres::Client;
 
@@ -306,7 +309,7 @@ async fn own_rows_in_a_seeding_that_was_cut_off_survive_it() {
     assert_eq!(one::<i64>(&schema.sql, "SELECT count(*) FROM corrections").await, 1);
     for is_sealed in [false, true] {
         assert_eq!(audit(&schema.database, 2, |_, _| ()).await.unwrap(), [], "{is_sealed}");
-        seal_once(&schema.database).await.unwrap();
+        seal_once(&schema.database, SEALED_ROWS_MAX).await.unwrap();
     }
     // The day with the own row has what the others have.
     let never = TestSchema::prepared().await;
@@ -392,7 +395,7 @@ async fn days_that_were_loaded_and_not_sealed_are_sealed_by_the_next_start() {
         let corrections = i64::from(with_own_row);
         assert_eq!(one::<i64>(&schema.sql, "SELECT count(*) FROM corrections").await, corrections);
         assert_eq!(audit(&schema.database, 2, |_, _| ()).await.unwrap(), []);
-        seal_once(&schema.database).await.unwrap();
+        seal_once(&schema.database, SEALED_ROWS_MAX).await.unwrap();
         assert_eq!(audit(&schema.database, 2, |_, _| ()).await.unwrap(), []);
         if !with_own_row {
             assert_eq!(stored(&schema).await, expected, "days come to the same totals");

@@ -2,7 +2,7 @@
 
 use daybook::{
     grpc::pb::transactions_service::{SumAmountRequest, SumAmountResponse},
-    upkeep::sealing::seal_once,
+    upkeep::sealing::{SEALED_ROWS_MAX, seal_once},
 };
 use tonic::{Code, Status};
 use uuid::Uuid;
@@ -169,7 +169,7 @@ async fn rows_count_at_once_however_old_they_are_and_sealing_changes_nothing() {
             let answer = ask(&service, &user, two_days, "sender").await.unwrap();
             assert_eq!(answer.sum_amount, expected);
         }
-        assert!(seal_once(&service.database).await.unwrap() > 0);
+        assert!(seal_once(&service.database, SEALED_ROWS_MAX).await.unwrap() > 0);
         assert_eq!(ask(&service, &user, two_days, "sender").await.unwrap().sum_amount, expected);
     }
 }

@@ -16,7 +16,7 @@ use daybook::{
     seed::{SeedPlan, seed},
     store::DatabaseTarget,
     upkeep::{
-        sealing::seal_once,
+        sealing::{SEALED_ROWS_MAX, seal_once},
         verifier::{Verifier, VerifierCounts},
     },
     workers,
@@ -103,7 +103,7 @@ async fn nothing_is_found_while_writers_write_and_rows_are_sealed() {
     let sealer = tokio::spawn(async move {
         let mut sealed = 0;
         while !told.is_cancelled() {
-            sealed += seal_once(&database).await.unwrap();
+            sealed += seal_once(&database, SEALED_ROWS_MAX).await.unwrap();
         }
         sealed
     });

@@ -12,7 +12,10 @@ use chrono::Days;
 use daybook::{
     cluster::ClusterRole,
     store::DatabaseTarget,
-    upkeep::{audit::repair, sealing::seal_once},
+    upkeep::{
+        audit::repair,
+        sealing::{SEALED_ROWS_MAX, seal_once},
+    },
 };
 use rand::RngExt;
 
@@ -59,7 +62,7 @@ async fn a_repair_beside_writers_and_a_sealer_loses_and_doubles_nothing() {
     others.push(tokio::spawn(async move {
         while !is_over_too.load(Ordering::Relaxed) {
             // While a cell is broken it is refused.
-            let _ = seal_once(&sealed.service.database).await;
+            let _ = seal_once(&sealed.service.database, SEALED_ROWS_MAX).await;
         }
     }));
     let mut random = random();

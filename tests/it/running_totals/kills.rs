@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use daybook::{
     cluster::ClusterRole,
     store::{Database, DatabaseTarget, sealing},
-    upkeep::sealing::{Sealing, seal_once},
+    upkeep::sealing::{SEALED_ROWS_MAX, Sealing, seal_once},
 };
 use rand::RngExt;
 use rustix::process::{Pid, Signal, kill_process};
@@ -79,7 +79,7 @@ async fn a_sealer_that_is_cut_off_at_any_moment_loses_nothing_and_counts_nothing
         let by_server = random.random_bool(0.5);
         let begun_at = Instant::now();
         let sealer = database.clone();
-        let mut task = tokio::spawn(async move { seal_once(&sealer).await });
+        let mut task = tokio::spawn(async move { seal_once(&sealer, SEALED_ROWS_MAX).await });
         match tokio::time::timeout(moment, &mut task).await {
             Ok(_) => whole = begun_at.elapsed(),
             Err(_) if by_server => {
@@ -127,7 +127,7 @@ async fn a_server_that_crashes_while_it_seals_loses_nothing() {
         let admin = connect(&cluster.connection(ClusterRole::Superuser)).await;
         let hold = format!("BEGIN; LOCK TABLE daybook.{table} IN EXCLUSIVE MODE");
         admin.batch_execute(&hold).await.unwrap();
-        let task = tokio::spawn(async move { seal_once(&database).await });
+        let task = tokio::spawn(async move { seal_once(&database, SEALED_ROWS_MAX).await });
         let mut pid = None;
         eventually("the sealer waits", async || {
             let text = format!(
@@ -170,7 +170,7 @@ async fn of_two_sealers_one_works_and_the_other_leaves_at_once() {
     first.batch_execute(lock).await.unwrap();
     let begun_at = Instant::now();
     assert_eq!(sealing::seal(&second, 10).await.unwrap(), None);
-    assert_eq!(seal_once(&schema.database).await.unwrap(), 0);
+    assert_eq!(seal_once(&schema.database, SEALED_ROWS_MAX).await.unwrap(), 0);
     assert_eq!(Sealing::new(schema.database.clone()).seal(1).await.unwrap(), 0);
     assert!(begun_at.elapsed() < Duration::from_secs(2), "{:?}", begun_at.elapsed());
     // Its connection is of use again.
@@ -186,7 +186,7 @@ async fn sealers_that_start_together_fold_each_correction_once() {
         write_many(&totals, round).await;
         let before = totals.corrections().await;
         let databases: [Database; 4] = std::array::from_fn(|_| totals.service.database.clone());
-        let sealers = databases.iter().map(seal_once);
+        let sealers = databases.iter().map(|database| seal_once(database, SEALED_ROWS_MAX));
         let folded = futures_util::future::join_all(sealers).await;
         let folded: u64 = folded.into_iter().map(Result::unwrap).sum();
         let after = totals.corrections().await;

@@ -12,7 +12,7 @@ use daybook::{
     },
     upkeep::{
         audit::{Difference, audit},
-        sealing::seal_once,
+        sealing::{SEALED_ROWS_MAX, seal_once},
     },
 };
 use prost_types::Timestamp;
@@ -131,7 +131,7 @@ impl Totals {
 
     /// Seals everything; returns how many corrections that were.
     pub(crate) async fn seal(&self) -> u64 {
-        seal_once(&self.service.database).await.unwrap()
+        seal_once(&self.service.database, SEALED_ROWS_MAX).await.unwrap()
     }
 
     /// Everything that does not agree with the rows.
