@@ -42,7 +42,7 @@ async fn question(sql: &Client, side: i16, (start, end): (&str, &str)) -> String
     let user: String = one(sql, text).await;
     format!(
         "EXECUTE question ('{{0}}', '{{{user}}}', '{{NULL}}', '{{NULL}}', '{{1}}', '{{{side}}}', \
-         '{{{start}}}', '{{{end}}}', false)"
+         '{{{start}}}', '{{{end}}}')"
     )
 }
 

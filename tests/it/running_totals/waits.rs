@@ -1,6 +1,6 @@
 //! Writers append and never wait for each other; readers wait for nobody.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Barrier;
 
@@ -89,6 +89,12 @@ async fn waiting(totals: &Totals) -> i64 {
     one(&totals.service.sql, text).await
 }
 
+/// Waits for the others, unless one of them has failed.
+async fn meet(together: &Barrier) {
+    let met = tokio::time::timeout(Duration::from_secs(20), together.wait()).await;
+    assert!(met.is_ok(), "a writer has failed or waits");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_writers_of_one_account_never_wait_for_each_other() {
     const WRITERS: usize = 4;
@@ -111,7 +117,7 @@ async fn four_writers_of_one_account_never_wait_for_each_other() {
                     "BEGIN; {INSERT} VALUES ('2024-05-06 12:00Z', {{{first}}}, {{{second}}}, 1, 1)"
                 );
                 totals.run_on(&sql, &text).await;
-                together.wait().await;
+                meet(&together).await;
                 let text = format!(
                     "{INSERT} VALUES ('2024-05-06 12:00Z', {{{second}}}, {{{first}}}, 1, {round});
                      UPDATE transactions SET amount = amount + 0.5
@@ -121,15 +127,15 @@ async fn four_writers_of_one_account_never_wait_for_each_other() {
                        AND occurred_at = '2024-05-06 12:00Z'"
                 );
                 totals.run_on(&sql, &text).await;
-                together.wait().await;
-                together.wait().await;
+                meet(&together).await;
+                meet(&together).await;
                 totals.run_on(&sql, "COMMIT").await;
             }
         }));
     }
     for round in 0..ROUNDS {
-        together.wait().await;
-        together.wait().await;
+        meet(&together).await;
+        meet(&together).await;
         // All have written and none has committed.
         assert_eq!(waiting(&totals).await, 0);
         if round % 3 == 0 {
@@ -138,7 +144,7 @@ async fn four_writers_of_one_account_never_wait_for_each_other() {
         if round % 5 == 0 {
             totals.check("while four txs are open").await;
         }
-        together.wait().await;
+        meet(&together).await;
     }
     for writer in writers {
         writer.await.unwrap();

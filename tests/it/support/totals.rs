@@ -31,6 +31,9 @@ pub(crate) type Span = (DateTime<Utc>, DateTime<Utc>);
 /// All time, in the words of the API.
 pub(crate) const ALL_TIME: (&str, &str) = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z");
 
+/// Somebody who waits for another's tx fails a test rather than to hang it.
+const FAIL_TO_WAIT: &str = "SET lock_timeout = '10s'";
+
 /// Count and exact sum, as the API writes them.
 type Moved = (i64, String);
 
@@ -86,6 +89,7 @@ impl Totals {
         windows.extend(days.iter().map(day));
         let hours = chrono::TimeDelta::hours(9);
         windows.push((midnight(days[0]) + hours, midnight(days[days.len() - 1]) + hours * 2));
+        service.sql.batch_execute(FAIL_TO_WAIT).await.unwrap();
         let channel = service.channel().await;
         Self { service, users, windows, channel }
     }
@@ -121,7 +125,9 @@ impl Totals {
     /// One more connection in plain SQL.
     pub(crate) async fn more_sql(&self) -> Client {
         let target = &self.service.target;
-        crate::support::service::sql(target.config.clone(), &target.schema).await
+        let sql = crate::support::service::sql(target.config.clone(), &target.schema).await;
+        sql.batch_execute(FAIL_TO_WAIT).await.unwrap();
+        sql
     }
 
     /// Corrections that are not sealed.
