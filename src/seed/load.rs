@@ -20,14 +20,14 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
     config::PartitionSettings,
-    domain::{asset::SEEDED_ASSET_CODE, running_total::rows::RowChange},
+    domain::asset::SEEDED_ASSET_CODE,
     error::{Error, ErrorKind},
     seed::{
         people,
         plan::SeedPlan,
         progress::Progress,
-        rows::{RowMaker, row_change},
-        seal::{SealedDay, seal_days},
+        rows::RowMaker,
+        seal::{LoadedDay, seal_days},
     },
     store::{
         Connection, Database, StoreError,
@@ -41,7 +41,7 @@ use crate::{
 /// Rows that are gathered before they are sent, so that short hours share a COPY.
 const COPY_ROWS: usize = 20_000;
 
-/// Days that wait to be sealed: bounds the memory.
+/// Days that wait to be sealed before loaders wait too.
 const QUEUED_DAYS: usize = 4;
 
 /// Encoded batches that wait for a loader: bounds the memory.
@@ -234,20 +234,14 @@ async fn load_days(
     let maker = Arc::new(row_maker(database, plan, &drawn.users).await?);
     let progress = Arc::new(Progress::new(plan.transaction_count, rows_before));
     let (sealer, days) = mpsc::channel(QUEUED_DAYS);
-    let sealing = tokio::spawn(seal_days(database.clone(), days));
+    let sealing = tokio::spawn(seal_days(database.clone(), Arc::clone(&maker), days));
     let unsealed: HashSet<_> = steps::days_unsealed(&client).await?.into_iter().collect();
     for (index, &rows) in (0..).zip(&drawn.rows_by_day) {
         let day = plan.day(index);
         if unsealed.contains(&day) {
-            // Loaded before a kill, and not sealed any more: its rows are made again.
-            let maker = Arc::clone(&maker);
-            let making = tokio::task::spawn_blocking(move || {
-                maker.day(index, rows).flatten().map(|row| row_change(&row)).collect()
-            });
-            let rows =
-                making.await.map_err(|source| Error::with_source(ErrorKind::Internal, source))?;
-            // Nobody receives any more if the sealing failed: that is told below.
-            let _ = sealer.send(SealedDay { day, rows }).await;
+            // Loaded before a kill, and not sealed any more. Nobody receives if the sealing
+            // failed: that is told below.
+            let _ = sealer.send(LoadedDay { index, day, rows }).await;
         }
     }
     // Taken from the end: the earliest day first.
@@ -263,8 +257,8 @@ async fn load_days(
             loop {
                 let next = work.lock().unwrap_or_else(PoisonError::into_inner).pop();
                 let Some(next) = next else { return Ok::<(), Error>(()) };
-                let sealed = load_day(&client, &maker, next, &progress).await?;
-                let _ = sealer.send(sealed).await;
+                let loaded = load_day(&client, &maker, next, &progress).await?;
+                let _ = sealer.send(loaded).await;
             }
         });
     }
@@ -303,29 +297,25 @@ async fn load_day(
     maker: &Arc<RowMaker>,
     work: DayWork,
     progress: &Progress,
-) -> Result<SealedDay, Error> {
+) -> Result<LoadedDay, Error> {
     let (sender, mut batches) = mpsc::channel::<EncodedRows>(QUEUED_BATCHES);
     let (index, rows, maker) = (work.index, work.rows, Arc::clone(maker));
     let making = tokio::task::spawn_blocking(move || {
         let mut gathered = Vec::new();
-        let mut sealed: Vec<RowChange> = Vec::new();
         for hour in maker.day(index, rows) {
             gathered.extend(hour);
             if gathered.len() >= COPY_ROWS {
-                sealed.extend(gathered.iter().map(row_change));
                 let batch = steps::encode(&gathered);
                 gathered.clear();
                 if sender.blocking_send(batch).is_err() {
-                    return sealed;
+                    return;
                 }
             }
         }
-        sealed.extend(gathered.iter().map(row_change));
         if !gathered.is_empty() {
             // Nobody receives any more if the load failed: that is told elsewhere.
             let _ = sender.blocking_send(steps::encode(&gathered));
         }
-        sealed
     });
     let loading = async {
         let mut load = DayLoad::begin(client, &work.leaf).await?;
@@ -336,7 +326,7 @@ async fn load_day(
     };
     let outcome: Result<(), StoreError> = loading.await;
     drop(batches);
-    let rows = making.await.map_err(|source| Error::with_source(ErrorKind::Internal, source))?;
+    making.await.map_err(|source| Error::with_source(ErrorKind::Internal, source))?;
     outcome?;
-    Ok(SealedDay { day: work.day, rows })
+    Ok(LoadedDay { index, day: work.day, rows })
 }

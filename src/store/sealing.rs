@@ -1,9 +1,10 @@
 //! Folding rows into running totals: which cells to read and write, level by level. What
 //! becomes of a cell is `domain::running_total`'s business.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt;
 use tokio_postgres::{Client, Row};
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
         running_total::{
             cell::Cell,
             day_cells::DaySpan,
-            rows::{DayCellKey, RowChange, SeriesKey, Side, by_day, by_series},
+            rows::{ByDay, DayCellKey, RowChange, SeriesKey, Side, by_series, in_order},
             tree::{Changes, merge_level},
         },
     },
@@ -22,8 +23,14 @@ use crate::{
     },
 };
 
+/// Rows that are merged at a time: bounds the cells in memory, which may be one for each.
+const MERGED_ROWS: usize = 20_000;
+
 /// Cells that are written by one statement: bounds its message.
 const WRITTEN_CELLS: usize = 2_000;
+
+/// Cells by day that are merged at a time: one of a busy day is some 30 kB.
+const MERGED_DAY_CELLS: usize = 16;
 
 /// How the rows that are folded lie in time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,12 +53,20 @@ pub async fn seal(client: &Client, rows_max: i64) -> Result<Option<usize>, Store
         tx.roll_back().await?;
         return Ok(None);
     }
-    let taken = statement!("seal_take").query(client, &[&rows_max]).await?;
-    let changes: Vec<_> = taken.iter().map(row_change).collect();
-    drop(taken);
+    let changes = take(client, rows_max).await?;
     fold(client, &changes, Spread::Scattered).await?;
     tx.commit().await?;
     Ok(Some(changes.len()))
+}
+
+/// Takes corrections away, row by row: as rows of the driver they are ten times as large.
+async fn take(client: &Client, rows_max: i64) -> Result<Vec<RowChange>, StoreError> {
+    let statement = statement!("seal_take");
+    let taken = async {
+        let rows = client.query_raw(statement.text, [rows_max]).await?;
+        rows.map_ok(|row| row_change(&row)).try_collect().await
+    };
+    taken.await.map_err(|source| StoreError::from_postgres(statement.stem, source))
 }
 
 /// Corrections that wait, counted up to `count_max`.
@@ -95,10 +110,13 @@ pub async fn fold(client: &Client, rows: &[RowChange], spread: Spread) -> Result
         return Ok(());
     }
     for side in Side::EVERY {
-        fold_series(client, by_series(rows, side), spread).await?;
+        let order = in_order(rows, side);
+        for places in order.chunks(MERGED_ROWS) {
+            fold_series(client, by_series(rows, places, side), spread).await?;
+        }
     }
     for direction in [Direction::Sender, Direction::Receiver] {
-        fold_days(client, by_day(rows, direction)).await?;
+        fold_days(client, ByDay::new(rows, direction)).await?;
     }
     Ok(())
 }
@@ -112,10 +130,13 @@ pub(crate) async fn fold_one(
     key: SeriesKey,
     changes: Changes,
 ) -> Result<(), StoreError> {
-    if changes.parts.is_empty() {
-        return Ok(());
+    let Changes { scale, parts } = changes;
+    let mut parts = parts.into_iter();
+    while !parts.as_slice().is_empty() {
+        let changes = Changes { scale, parts: parts.by_ref().take(MERGED_ROWS).collect() };
+        fold_series(client, vec![(key, changes)], Spread::Dense).await?;
     }
-    fold_series(client, vec![(key, changes)], Spread::Dense).await
+    Ok(())
 }
 
 /// A series that one level after the other of its tree is changed.
@@ -139,13 +160,13 @@ async fn fold_series(
         .collect();
     let mut level = 0;
     while !pending.is_empty() {
-        let mut cells = covering_cells(client, level, &pending, spread).await?;
+        let cells = covering_cells(client, level, &pending, spread).await?;
         let mut written = Writer::new(client);
         let mut above = Vec::new();
         for Pending { key, height, changes } in pending {
-            let own = cells.remove(&key).unwrap_or_default();
+            let own = cells.of(key)?;
             let is_highest = i16::from(level) >= height;
-            let merged = merge_level(level, is_highest, own.into_values().collect(), changes);
+            let merged = merge_level(level, is_highest, own, changes);
             for cell in &merged.written {
                 written.add(key, level, cell).await?;
             }
@@ -171,13 +192,46 @@ async fn heights(
     Ok(rows.iter().map(|row| row.get::<_, Option<i16>>("height").unwrap_or(-1)).collect())
 }
 
-/// The cells of a level that changes fall into, by series and where they begin.
+/// Cells as they came: decoded, which makes them ten times as large, when they are needed.
+struct StoredCells {
+    rows: Vec<Row>,
+    /// Places of a series' rows.
+    places: HashMap<SeriesKey, Vec<usize>>,
+}
+
+impl StoredCells {
+    fn new(rows: Vec<Row>) -> Self {
+        let mut places: HashMap<SeriesKey, Vec<usize>> = HashMap::new();
+        for (place, row) in rows.iter().enumerate() {
+            let key = SeriesKey {
+                account_id: row.get("account_id"),
+                asset_id: row.get("asset_id"),
+                direction: row.get("direction"),
+            };
+            places.entry(key).or_default().push(place);
+        }
+        Self { rows, places }
+    }
+
+    /// Those of a series, by where they begin.
+    fn of(&self, key: SeriesKey) -> Result<Vec<Cell>, StoreError> {
+        let places = self.places.get(&key).map_or(&[][..], Vec::as_slice);
+        let mut cells = Vec::with_capacity(places.len());
+        for &place in places {
+            cells.push(decode(self.rows[place].get("cell"))?);
+        }
+        cells.sort_unstable_by_key(|cell: &Cell| cell.key);
+        Ok(cells)
+    }
+}
+
+/// The cells of a level that changes fall into.
 async fn covering_cells(
     client: &Client,
     level: u8,
     pending: &[Pending],
     spread: Spread,
-) -> Result<HashMap<SeriesKey, BTreeMap<i64, Cell>>, StoreError> {
+) -> Result<StoredCells, StoreError> {
     let existing = || pending.iter().filter(|own| own.height >= i16::from(level));
     let rows = if spread == Spread::Dense && level == 0 {
         let columns = SeriesColumns::of(existing().map(|own| own.key));
@@ -203,17 +257,7 @@ async fn covering_cells(
             .query(client, &[&accounts, &assets, &directions, &instants, &level])
             .await?
     };
-    let mut cells: HashMap<SeriesKey, BTreeMap<i64, Cell>> = HashMap::new();
-    for row in &rows {
-        let key = SeriesKey {
-            account_id: row.get("account_id"),
-            asset_id: row.get("asset_id"),
-            direction: row.get("direction"),
-        };
-        let cell = decode(row.get("cell"))?;
-        cells.entry(key).or_default().insert(row.get::<_, Micros>("start_at").0, cell);
-    }
-    Ok(cells)
+    Ok(StoredCells::new(rows))
 }
 
 fn decode(bytes: &[u8]) -> Result<Cell, StoreError> {
@@ -304,28 +348,31 @@ impl DayColumns {
     }
 }
 
-async fn fold_days(client: &Client, days: Vec<(DayCellKey, Changes)>) -> Result<(), StoreError> {
-    let mut days = days.into_iter().peekable();
-    while days.peek().is_some() {
-        // A few hundred at a time: a cell of a busy day is some 30 kB.
-        let some: Vec<_> = days.by_ref().take(WRITTEN_CELLS / 8).collect();
-        let columns = DayColumns::of(some.iter().map(|(key, _)| key));
-        let DayColumns { assets, directions, levels, spans, groups } = &columns;
-        let rows = statement!("seal_day_cells")
-            .query(client, &[assets, directions, levels, spans, groups])
-            .await?;
-        let mut before = HashMap::new();
-        for row in &rows {
-            before.insert(day_cell_key(row), decode(row.get("cell"))?);
+async fn fold_days(client: &Client, mut days: ByDay<'_>) -> Result<(), StoreError> {
+    loop {
+        let some: Vec<_> = days.by_ref().take(MERGED_DAY_CELLS).collect();
+        if some.is_empty() {
+            return Ok(());
         }
-        let merged = some.into_iter().map(|(key, changes)| {
-            let mut cell = before.remove(&key).unwrap_or_else(|| Cell::empty(0));
+        let columns = DayColumns::of(some.iter().map(|(key, _)| key));
+        let rows = {
+            let DayColumns { assets, directions, levels, spans, groups } = &columns;
+            statement!("seal_day_cells")
+                .query(client, &[assets, directions, levels, spans, groups])
+                .await?
+        };
+        let mut before: HashMap<_, _> = rows.iter().map(|row| (day_cell_key(row), row)).collect();
+        let mut cells = Vec::with_capacity(some.len());
+        for (key, changes) in some {
+            let mut cell = match before.remove(&key) {
+                Some(row) => decode(row.get("cell"))?,
+                None => Cell::empty(0),
+            };
             cell.merge(changes.scale, changes.parts, false);
-            (key, cell)
-        });
-        write_day_cells(client, merged.collect()).await?;
+            cells.push(cell.encode());
+        }
+        write_encoded(client, &columns, &cells).await?;
     }
-    Ok(())
 }
 
 /// Writes cells by day, within the caller's tx.
@@ -339,11 +386,19 @@ pub(crate) async fn write_day_cells(
     if cells.is_empty() {
         return Ok(());
     }
-    let DayColumns { assets, directions, levels, spans, groups } =
-        DayColumns::of(cells.iter().map(|(key, _)| key));
+    let columns = DayColumns::of(cells.iter().map(|(key, _)| key));
     let cells: Vec<_> = cells.iter().map(|(_, cell)| cell.encode()).collect();
+    write_encoded(client, &columns, &cells).await
+}
+
+async fn write_encoded(
+    client: &Client,
+    columns: &DayColumns,
+    cells: &[Vec<u8>],
+) -> Result<(), StoreError> {
+    let DayColumns { assets, directions, levels, spans, groups } = columns;
     statement!("seal_day_cells_write")
-        .query(client, &[&assets, &directions, &levels, &spans, &groups, &cells])
+        .query(client, &[assets, directions, levels, spans, groups, &cells])
         .await
         .map(drop)
 }

@@ -161,21 +161,38 @@ pub async fn days_unsealed(client: &Client) -> Result<Vec<NaiveDate>, StoreError
     Ok(rows.iter().map(|row| row.get("day")).collect())
 }
 
-/// Folds the rows of whole days into the running totals and records that they are, in one
-/// tx.
-///
-/// # Errors
-/// If the database refuses; then none of them is.
-pub async fn seal_days(
-    client: &Client,
-    days: &[NaiveDate],
-    rows: &[RowChange],
-) -> Result<(), StoreError> {
-    let tx = Tx::begin(client, "seed_seal").await?;
-    statement!("seed_seal_lock").query(client, &[]).await?;
-    sealing::fold(client, rows, Spread::Dense).await?;
-    statement!("seed_days_sealed").query(client, &[&days]).await?;
-    tx.commit().await
+/// Days that are being folded into the running totals, in one tx.
+pub struct DaysSealing<'a> {
+    tx: Tx<'a>,
+}
+
+impl<'a> DaysSealing<'a> {
+    /// Begins, once nobody else folds.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn begin(client: &'a Client) -> Result<Self, StoreError> {
+        let tx = Tx::begin(client, "seed_seal").await?;
+        statement!("seed_seal_lock").query(client, &[]).await?;
+        Ok(Self { tx })
+    }
+
+    /// Folds rows of the days.
+    ///
+    /// # Errors
+    /// If the database refuses; the tx is then lost.
+    pub async fn add(&self, rows: &[RowChange]) -> Result<(), StoreError> {
+        sealing::fold(self.tx.client(), rows, Spread::Dense).await
+    }
+
+    /// Records that all rows of these days were folded, and commits.
+    ///
+    /// # Errors
+    /// If the database refuses; then none of them is.
+    pub async fn finish(self, days: &[NaiveDate]) -> Result<(), StoreError> {
+        statement!("seed_days_sealed").query(self.tx.client(), &[&days]).await?;
+        self.tx.commit().await
+    }
 }
 
 /// Begins the tx that keeps writers out until [`finish`].

@@ -29,9 +29,16 @@ pub struct DaySpan {
 }
 
 impl DaySpan {
-    /// The spans that hold a day, one a level. Days are counted from the Unix epoch.
-    pub fn of_day(day: i64) -> impl Iterator<Item = Self> {
-        (0..LEVELS).map(move |level| Self { level, number: day.div_euclid(length(level)) })
+    /// A day (counted from the Unix epoch) as a span of the lowest level.
+    #[must_use]
+    pub fn of_day(day: i64) -> Self {
+        Self { level: 0, number: day }
+    }
+
+    /// The span of the next level that holds this one.
+    #[must_use]
+    pub fn above(self) -> Self {
+        Self { level: self.level + 1, number: self.number.div_euclid(FANOUT) }
     }
 
     /// The days of the span.
@@ -173,8 +180,10 @@ mod tests {
         #[test]
         fn a_day_lies_in_its_spans(day in any::<i32>()) {
             let day = i64::from(day);
-            for span in DaySpan::of_day(day) {
+            let mut span = DaySpan::of_day(day);
+            while span.level < LEVELS {
                 prop_assert!(span.days().contains(&day));
+                span = span.above();
             }
         }
     }
