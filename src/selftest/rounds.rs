@@ -42,6 +42,8 @@ const DAYS_MAX: usize = 24;
 const AUDIT_JOBS: usize = 2;
 
 /// Rounds that are not left to chance: every run has them.
+const STEADY_ROUND: u64 = 4;
+const OWN_WRITES_ROUND: u64 = 6;
 const DETACHED_ROUND: u64 = 8;
 const DROPPED_ROUND: u64 = 16;
 const AUDITED_ROUND: u64 = 24;
@@ -154,9 +156,9 @@ impl<'a> Run<'a> {
             match (self.draws.round, self.draws.rng.random_range(0..1_000)) {
                 (DETACHED_ROUND, _) | (_, 100..=109) => self.detached_round().await?,
                 (DROPPED_ROUND, _) | (_, 110..=114) => self.dropped_round().await?,
-                (AUDITED_ROUND, _) | (_, 115..=117) => self.audited_round().await?,
-                (_, 0..=49) => self.steady_round().await?,
-                (_, 50..=99) => self.read_your_writes_round().await?,
+                (AUDITED_ROUND, _) | (_, 115) => self.audited_round().await?,
+                (STEADY_ROUND, _) | (_, 0..=49) => self.steady_round().await?,
+                (OWN_WRITES_ROUND, _) | (_, 50..=99) => self.read_your_writes_round().await?,
                 _ => self.usual_round().await?,
             }
         }

@@ -1,5 +1,5 @@
 //! Series: a window cut into buckets on the calendar of some time zone. The oracle finds the
-//! edges of buckets by looking at the zone's clocks minute by minute, and adds up rows.
+//! edges of buckets by looking at the zone's clocks again and again, and adds up rows.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -215,11 +215,12 @@ fn units_before(date: NaiveDate, unit: BucketUnit) -> i64 {
     }
 }
 
-/// The first minute in which the zone's clocks show this date, or a later one.
+/// The first instant at which the zone's clocks show this date, or a later one. In the years
+/// of rows all clocks differ by whole quarters of an hour, and change at them.
 fn first_shown(date: NaiveDate, zone: Tz) -> i64 {
     let midnight = date.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
-    let minutes = (-16 * 60..=16 * 60).map(|minute| midnight + minute * MINUTE);
-    minutes.into_iter().find(|at| local(*at, zone).0 >= date).unwrap_or(midnight)
+    let quarters = (-16 * 4..=16 * 4).map(|quarter| midnight + 15 * quarter * MINUTE);
+    quarters.into_iter().find(|at| local(*at, zone).0 >= date).unwrap_or(midnight)
 }
 
 /// What the zone's clocks show.
