@@ -67,7 +67,7 @@ CREATE FUNCTION correct_totals_of_added() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     INSERT INTO corrections (occurred_at, sender_id, receiver_id, asset_id, row_count, amount)
-    SELECT a.occurred_at, a.sender_id, a.receiver_id, a.asset_id, 1, a.amount
+    SELECT a.occurred_at, a.sender_id, a.receiver_id, a.asset_id, 1, trim_scale(a.amount)
     FROM added a;
     RETURN NULL;
 END
@@ -77,7 +77,7 @@ CREATE FUNCTION correct_totals_of_removed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     INSERT INTO corrections (occurred_at, sender_id, receiver_id, asset_id, row_count, amount)
-    SELECT r.occurred_at, r.sender_id, r.receiver_id, r.asset_id, -1, r.amount
+    SELECT r.occurred_at, r.sender_id, r.receiver_id, r.asset_id, -1, trim_scale(r.amount)
     FROM removed r;
     RETURN NULL;
 END
@@ -89,7 +89,8 @@ CREATE FUNCTION correct_totals_of_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     INSERT INTO corrections (occurred_at, sender_id, receiver_id, asset_id, row_count, amount)
-    SELECT c.occurred_at, c.sender_id, c.receiver_id, c.asset_id, sign(c.row_count), c.amount
+    SELECT c.occurred_at, c.sender_id, c.receiver_id, c.asset_id, sign(c.row_count),
+        trim_scale(c.amount)
     FROM (
         SELECT b.occurred_at, b.sender_id, b.receiver_id, b.asset_id, b.amount,
             sum(b.row_count)::integer AS row_count

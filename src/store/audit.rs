@@ -18,7 +18,7 @@ use crate::{
         },
     },
     store::{
-        StoreError,
+        StoreError, days,
         instant::Micros,
         numeric::ScaledNumeric,
         sealing,
@@ -69,7 +69,11 @@ pub async fn span(client: &Client) -> Result<AuditSpan, StoreError> {
 /// If the connection is gone.
 pub async fn snapshot(client: &Client) -> Result<Tx<'_>, StoreError> {
     let tx = Tx::begin(client, "audit").await?;
-    tx.batch("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+    tx.batch(
+        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; \
+         LOCK TABLE ONLY transactions IN ACCESS SHARE MODE",
+    )
+    .await?;
     Ok(tx)
 }
 
@@ -293,18 +297,14 @@ fn stored_span(row: &Row) -> StoredSpan {
 ///
 /// # Errors
 /// If the database refuses; then the tree is as it was.
-pub async fn rebuild_series(
-    client: &Client,
-    key: SeriesKey,
-    absent_days: &BTreeSet<i64>,
-) -> Result<(), StoreError> {
+pub async fn rebuild_series(client: &Client, key: SeriesKey) -> Result<(), StoreError> {
     let direction = if key.direction == 0 { Direction::Sender } else { Direction::Receiver };
-    let tx = begin_repair(client).await?;
+    let (tx, AuditSpan { absent_days, .. }) = begin_repair(client).await?;
     let mut found = series(client, key.account_id, key.account_id, direction).await?;
     clear(client, key).await?;
     if let Some((tree, mut expected)) = found.remove(&key) {
-        leave_absent(absent_days, &mut expected);
-        keep_absent(tree.levels.first().map_or(&[], Vec::as_slice), absent_days, &mut expected);
+        leave_absent(&absent_days, &mut expected);
+        keep_absent(tree.levels.first().map_or(&[], Vec::as_slice), &absent_days, &mut expected);
         sealing::fold_one(client, key, changes_of(expected)).await?;
     }
     end_repair(client, tx).await
@@ -314,25 +314,25 @@ pub async fn rebuild_series(
 ///
 /// # Errors
 /// If the database refuses; then the tree is as it was.
-pub async fn rebuild_all(
+pub async fn rebuild_all<D: Iterator<Item = std::ops::Range<i64>>>(
     client: &Client,
     asset_id: i32,
-    absent_days: &BTreeSet<i64>,
-    days: impl Iterator<Item = std::ops::Range<i64>>,
+    days_of: impl Fn(&AuditSpan) -> D,
 ) -> Result<(), StoreError> {
     let direction = direction_number(Direction::Sender);
     let key = SeriesKey { account_id: ALL_ACCOUNTS, asset_id, direction };
-    let tx = begin_repair(client).await?;
+    let (tx, span) = begin_repair(client).await?;
+    let (days, absent_days) = (days_of(&span), span.absent_days);
     let mut kept = Expected::new();
-    for &day in absent_days {
+    for &day in &absent_days {
         let leaves = leaves_of_all(client, asset_id, &(day..day + 1)).await?;
-        keep_absent(&leaves.unwrap_or_default(), absent_days, &mut kept);
+        keep_absent(&leaves.unwrap_or_default(), &absent_days, &mut kept);
     }
     clear(client, key).await?;
     sealing::fold_one(client, key, changes_of(kept)).await?;
     for days in days {
         let mut expected = day_rows(client, asset_id, &days).await?.by_instant();
-        leave_absent(absent_days, &mut expected);
+        leave_absent(&absent_days, &mut expected);
         sealing::fold_one(client, key, changes_of(expected)).await?;
     }
     end_repair(client, tx).await
@@ -369,9 +369,10 @@ pub async fn rebuild_days(
     direction: Direction,
     days: &BTreeSet<i64>,
 ) -> Result<(), StoreError> {
-    let tx = begin_repair(client).await?;
+    let (tx, AuditSpan { absent_days, .. }) = begin_repair(client).await?;
     let number = direction_number(direction);
-    for &day in days {
+    // What is stored of a day whose rows have gone meanwhile is all that there is.
+    for &day in days.difference(&absent_days) {
         statement!("audit_clear_day").query(client, &[&asset_id, &number, &day]).await?;
         let rows = day_rows(client, asset_id, &(day..day + 1)).await?;
         let cells = rows.by_account(direction).into_iter().map(|((day, group), expected)| {
@@ -390,7 +391,7 @@ pub async fn rebuild_days(
 /// # Errors
 /// If the database refuses; then the cells are as they were.
 pub async fn repair_spans(client: &Client) -> Result<(), StoreError> {
-    let tx = begin_repair(client).await?;
+    let (tx, _) = begin_repair(client).await?;
     for level in 1..LEVELS {
         let mut cells = Vec::new();
         for stored in spans(client, level).await? {
@@ -417,12 +418,19 @@ fn cell_of(key: i64, expected: Expected) -> Cell {
     cell
 }
 
-/// Begins a tx whose snapshot is younger than the last fold.
-async fn begin_repair(client: &Client) -> Result<Tx<'_>, StoreError> {
+/// Begins a tx whose snapshot is younger than the last fold, and says what there is in it. The
+/// lock comes before the snapshot: no day can go while the rows are read.
+async fn begin_repair(client: &Client) -> Result<(Tx<'_>, AuditSpan), StoreError> {
     statement!("audit_lock").query(client, &[]).await?;
+    days::note(client).await?;
     let tx = Tx::begin(client, "audit_repair").await?;
-    tx.batch("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
-    Ok(tx)
+    tx.batch(
+        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
+         LOCK TABLE ONLY transactions IN ACCESS SHARE MODE",
+    )
+    .await?;
+    let span = span(client).await?;
+    Ok((tx, span))
 }
 
 /// Commits and lets others fold again. After an error the lock goes with the connection.

@@ -1,7 +1,7 @@
 //! Counts and sums of what subjects moved in windows: from running totals, or, to verify
 //! them, from the rows.
 
-use std::{borrow::Cow, time::Instant};
+use std::{borrow::Cow, time::Duration};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use tokio_postgres::{Row, types::ToSql};
@@ -107,18 +107,20 @@ pub async fn sum_amounts(
     queries: &[SumQuery],
     with_sealed_until: bool,
 ) -> Result<Answer<Vec<FoundSum>>, StoreError> {
-    let begun_at = Instant::now();
     let columns = Columns::of(queries);
     let params = columns.params(&with_sealed_until);
     let (questions, _) = params.split_at(params.len() - 1);
     let (mut shape, mut rows) = (Shape::Full, Vec::new());
+    let mut took = Duration::ZERO;
     if !with_sealed_until {
         shape = Shape::Short;
-        rows = reader.read_totals(statement!("sum_amount"), questions).await?.value;
+        let answer = reader.read_totals(statement!("sum_amount"), questions).await?;
+        (rows, took) = (answer.value, answer.took);
     }
     if with_sealed_until || rows.iter().any(needs_more) {
         shape = Shape::Full;
-        rows = reader.read_totals(statement!("sum_amount_full"), &params).await?.value;
+        let answer = reader.read_totals(statement!("sum_amount_full"), &params).await?;
+        (rows, took) = (answer.value, took + answer.took);
     }
     let mut totals: Vec<_> =
         queries.iter().map(|_| (FoundSum::nothing(), ScaledSums::ZERO)).collect();
@@ -138,7 +140,7 @@ pub async fn sum_amounts(
         found
     };
     let value = totals.into_iter().map(finish).collect();
-    Ok(Answer { value, took: begun_at.elapsed() })
+    Ok(Answer { value, took })
 }
 
 /// What a row brings along.

@@ -83,7 +83,6 @@ pub async fn audit(
 ) -> Result<Vec<Difference>, UpkeepError> {
     let span = steps::span(&database.connect().await?).await?;
     let units = units(&span);
-    let absent_days = span.absent_days;
     let unit_count = units.len() as u64;
     let done = Arc::new(AtomicU64::new(0));
     let units = Arc::new(Mutex::new(units));
@@ -107,6 +106,8 @@ pub async fn audit(
         let ended = ended.map_err(|error| UpkeepError::Unfit(format!("the audit failed: {error}")));
         found.extend(ended??);
     }
+    // Days that have gone meanwhile too.
+    let absent_days = steps::span(&database.connect().await?).await?.absent_days;
     // What is stored of days whose rows are not at hand cannot be held against anything.
     found.retain(|difference| match difference {
         Difference::Series(_, Finding::Day { day, .. }) | Difference::Day { day, .. } => {
@@ -244,7 +245,6 @@ async fn compare_spans(client: &Connection, level: u8) -> Result<Vec<Difference>
 /// If the database refuses; what was repaired before stays so.
 pub async fn repair(database: &Database, differences: &[Difference]) -> Result<(), UpkeepError> {
     let client = database.connect().await?;
-    let span = steps::span(&client).await?;
     let mut series = BTreeSet::new();
     for difference in differences {
         match difference {
@@ -260,9 +260,9 @@ pub async fn repair(database: &Database, differences: &[Difference]) -> Result<(
     }
     for key in series {
         if key.account_id == ALL_ACCOUNTS {
-            steps::rebuild_all(&client, key.asset_id, &span.absent_days, day_ranges(&span)).await?;
+            steps::rebuild_all(&client, key.asset_id, day_ranges).await?;
         } else {
-            steps::rebuild_series(&client, key, &span.absent_days).await?;
+            steps::rebuild_series(&client, key).await?;
         }
     }
     steps::repair_spans(&client).await?;
