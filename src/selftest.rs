@@ -1,6 +1,10 @@
 //! The selftest: random writes by several clients at once, and random questions whose answers
 //! are held, digit for digit, against an oracle in memory.
 //!
+//! Meanwhile corrections are sealed in every way, killed and dropped on the way too; days are
+//! detached, attached and dropped; and what is stored is audited. A question that needs rows
+//! which are not at hand must be refused, naming their days; every other one be answered.
+//!
 //! It works in a scratch schema of its own, which it makes and drops, and never looks at
 //! another one. Writers are clients from outside: plain SQL through the tables, in txs of
 //! every kind. The oracle (`oracle`, `amount`) shares no code with what it judges.

@@ -253,3 +253,16 @@ impl LongWriter {
 fn done(writes: Writes) -> Ended {
     Ended { changes: writes.changes, released: writes.held, ..Ended::default() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nothing_excuses_is_wrong() {
+        let refused = || Went::Refused("40001".to_owned());
+        assert!(Ended::default().failed(refused(), false).wrong.is_some());
+        let excused = Ended::default().failed(refused(), true);
+        assert!(excused.is_refused && excused.wrong.is_none());
+    }
+}
