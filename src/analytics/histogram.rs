@@ -77,9 +77,8 @@ impl Analytics {
             // One more than allowed shows that there are too many.
             rows_max: i64::try_from(*rows_max).unwrap_or(i64::MAX).saturating_add(1),
         };
-        let snapshot = self.database.snapshot().await?;
+        let snapshot = days::snapshot_for(&self.database, *window, Needs::Rows).await?;
         let reader = Reader::Snapshot(&snapshot);
-        days::refuse(reader, *window, Needs::Rows).await?;
         let answer = histogram::histogram(reader, query).await?;
         snapshot.end().await?;
         let found = answer.value.ok_or_else(|| not_found(subject))?;

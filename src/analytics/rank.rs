@@ -99,8 +99,7 @@ impl Analytics {
         after: Option<RankCursor<Uuid>>,
         standing_of: Option<Uuid>,
     ) -> Result<RankAnswer<RankedUser>, Error> {
-        let session = self.database.snapshot().await?;
-        days::refuse(Reader::Snapshot(&session), question.window, needs(question)).await?;
+        let session = days::snapshot_for(&self.database, question.window, needs(question)).await?;
         let measured = rank::rank_users(&session, measure(question)).await?;
         // Without the scan: that is not how the answer was made.
         let took = session.took();
@@ -129,8 +128,7 @@ impl Analytics {
         after: Option<RankCursor<String>>,
         standing_of: Option<Address>,
     ) -> Result<RankAnswer<String>, Error> {
-        let session = self.database.snapshot().await?;
-        days::refuse(Reader::Snapshot(&session), question.window, needs(question)).await?;
+        let session = days::snapshot_for(&self.database, question.window, needs(question)).await?;
         let measured = rank::rank_accounts(&session, measure(question), network).await?;
         // Without the scan: that is not how the answer was made.
         let took = session.took();

@@ -71,10 +71,10 @@ impl Analytics {
     pub async fn sum_series(&self, question: &SeriesQuestion) -> Result<SeriesAnswer, Error> {
         let SeriesQuestion { subject, asset, edges, directions, .. } = question;
         let asset_id = asset.asset_id;
-        let snapshot = self.database.snapshot().await?;
-        if let Some(window) = window_of(edges) {
-            days::refuse(Reader::Snapshot(&snapshot), window, needs(question)).await?;
-        }
+        let snapshot = match window_of(edges) {
+            Some(window) => days::snapshot_for(&self.database, window, needs(question)).await?,
+            None => self.database.snapshot().await?,
+        };
         let found = sum_series::sum_series(&snapshot, subject, asset_id, edges, directions).await?;
         let sealed_until = match question.explain {
             true => sealing::sealed_until(&snapshot).await?,

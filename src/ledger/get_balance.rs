@@ -75,9 +75,9 @@ impl Ledger {
             direction,
         });
         let (answer, scanned) = if question.verify {
-            let snapshot = self.database.snapshot().await?;
+            let window = Window::before(*at);
+            let snapshot = days::snapshot_for(&self.database, window, Needs::Rows).await?;
             let reader = Reader::Snapshot(&snapshot);
-            days::refuse(reader, Window::before(*at), Needs::Rows).await?;
             let answer = sum_amounts(reader, &queries, question.explain).await?;
             let scanned =
                 get_balance::get_balance_of_rows(reader, subject, asset.asset_id, *at).await?;

@@ -6,7 +6,7 @@ use tokio_postgres::{Client, Row};
 use crate::{
     domain::window::Window,
     error::{AbsentDay, Error, ErrorKind},
-    store::{Reader, StoreError, instant::Micros, statement::statement},
+    store::{Database, Reader, Snapshot, StoreError, instant::Micros, statement::statement},
 };
 
 /// What became of a day since somebody last looked.
@@ -64,6 +64,26 @@ pub async fn refuse(reader: Reader<'_>, window: Window, needs: Needs) -> Result<
     let answer = reader.read(statement!("days_in_the_way"), &[&start, &end, &needs_rows]).await?;
     let days: Vec<NaiveDate> = answer.value.iter().map(|row| row.get("day")).collect();
     refuse_days(reader, &days).await
+}
+
+/// Opens a snapshot for an answer about a window that no days are in the way of. A refusal is
+/// an answer too: its snapshot ends in order, and the connection goes back to the pool.
+///
+/// # Errors
+/// As for [`refuse`].
+pub async fn snapshot_for(
+    database: &Database,
+    window: Window,
+    needs: Needs,
+) -> Result<Snapshot, Error> {
+    let snapshot = database.snapshot().await?;
+    let Err(error) = refuse(Reader::Snapshot(&snapshot), window, needs).await else {
+        return Ok(snapshot);
+    };
+    if matches!(error.kind(), ErrorKind::FailedPrecondition(_)) {
+        snapshot.end().await?;
+    }
+    Err(error)
 }
 
 /// Refuses an answer that these days are in the way of, if there are any.

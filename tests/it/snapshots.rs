@@ -3,7 +3,15 @@
 
 use std::time::Duration;
 
-use daybook::store::{Database, Snapshot, statement::Statement};
+use daybook::{
+    analytics::{
+        Analytics,
+        histogram::{HistogramQuestion, SeriesSubject},
+    },
+    domain::{direction::Direction, window::Window},
+    error::ErrorKind,
+    store::{Database, Snapshot, statement::Statement},
+};
 use tokio_postgres::{Client, Row};
 
 use crate::support::{
@@ -114,4 +122,24 @@ async fn a_dead_connection_is_replaced_when_a_snapshot_begins() {
     let text = format!("SELECT pg_terminate_backend({before}, 5000)");
     assert!(one::<bool>(&schema.sql, &text).await);
     assert_ne!(serving(&schema.database).await, before);
+}
+
+#[tokio::test]
+async fn a_refusal_gives_its_connection_back() {
+    let schema = schema().await;
+    let absent = "INSERT INTO absent_days (day, is_dropped) VALUES (current_date, true)";
+    schema.sql.batch_execute(absent).await.unwrap();
+    let analytics = Analytics::new(schema.database.clone());
+    let question = HistogramQuestion {
+        subject: SeriesSubject::All,
+        asset: analytics.find_asset("").await.unwrap().unwrap(),
+        window: Window::before(None),
+        direction: Direction::Sender,
+        bounds: Vec::new(),
+        rows_max: 10,
+    };
+    let before = serving(&schema.database).await;
+    let refused = analytics.histogram(&question).await.unwrap_err();
+    assert!(matches!(refused.kind(), ErrorKind::FailedPrecondition(_)), "{refused:?}");
+    assert_eq!(serving(&schema.database).await, before);
 }
