@@ -4,7 +4,7 @@
 //! A client sees [`ErrorKind`] and its message, never the source chain:
 //! statements, hosts and row values stay in the log.
 
-use std::{error::Error as StdError, fmt};
+use std::{borrow::Cow, error::Error as StdError, fmt};
 
 use chrono::NaiveDate;
 
@@ -14,8 +14,8 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// A field of a request that is wrong.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Violation {
-    /// Path of the field, for example `window.end`.
-    pub field: &'static str,
+    /// Path of the field, for example `window.end` or `rows[3].amount`.
+    pub field: Cow<'static, str>,
     /// What would be right.
     pub description: String,
 }
@@ -37,6 +37,17 @@ impl AbsentDay {
     }
 }
 
+/// A state of the database that keeps a request from being carried out.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Obstacle {
+    /// What kind of state, in capitals, for example `USER_HAS_TRANSACTIONS`.
+    pub kind: &'static str,
+    /// What it is about, as the request names it.
+    pub subject: String,
+    /// What is in the way, and what would be right.
+    pub description: String,
+}
+
 /// What went wrong, as far as the caller is concerned.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ErrorKind {
@@ -44,6 +55,10 @@ pub enum ErrorKind {
     InvalidArgument(Vec<Violation>),
     /// The answer needs rows of days that are not at hand: these, or the earliest of them.
     FailedPrecondition(Vec<AbsentDay>),
+    /// The request is well-formed and something that is recorded is in its way.
+    InTheWay(Obstacle),
+    /// What the request would record is there already, and differs; the text says in what.
+    AlreadyExists(String),
     /// There is no such thing; the text names it without its id.
     NotFound(&'static str),
     /// What was asked for is not built.
@@ -114,6 +129,8 @@ impl fmt::Display for Error {
                 }
                 Ok(())
             }
+            ErrorKind::InTheWay(obstacle) => formatter.write_str(&obstacle.description),
+            ErrorKind::AlreadyExists(how) => formatter.write_str(how),
             ErrorKind::NotFound(what) => write!(formatter, "there is no such {what}"),
             ErrorKind::Unimplemented(what) => write!(formatter, "{what} is not served"),
             ErrorKind::OutOfRange => formatter.write_str("a number is out of range"),

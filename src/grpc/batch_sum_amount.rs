@@ -74,6 +74,8 @@ fn failed(error: &Error) -> Outcome {
         ErrorKind::InvalidArgument(violations) => violations.as_slice(),
         ErrorKind::NotFound(_)
         | ErrorKind::FailedPrecondition(_)
+        | ErrorKind::InTheWay(_)
+        | ErrorKind::AlreadyExists(_)
         | ErrorKind::Unimplemented(_)
         | ErrorKind::OutOfRange
         | ErrorKind::Unavailable(_)
@@ -83,7 +85,7 @@ fn failed(error: &Error) -> Outcome {
         | ErrorKind::Internal => &[],
     };
     let violations = violations.iter().map(|violation| FieldViolation {
-        field: violation.field.to_owned(),
+        field: violation.field.clone().into_owned(),
         description: violation.description.clone(),
     });
     Outcome::Error(QuestionError {

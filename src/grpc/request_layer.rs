@@ -213,7 +213,7 @@ where
     };
     let Some(limit) = deadline::time_limit(request.headers(), shared.limits.time_max) else {
         return Ok(refuse(ErrorKind::InvalidArgument(vec![Violation {
-            field: "grpc-timeout",
+            field: "grpc-timeout".into(),
             description: "must be 1 to 8 digits and one of H, M, S, m, u, n".to_owned(),
         }])));
     };

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::error::{AbsentDay, Error, ErrorKind};
+use crate::error::{AbsentDay, Error, ErrorKind, Obstacle};
 
 /// When a client that was turned away should try again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -19,7 +19,7 @@ pub fn to_status(error: Error) -> Status {
     let kind = error.kind();
     if let ErrorKind::InvalidArgument(violations) = kind {
         for violation in violations {
-            details.add_bad_request_violation(violation.field, &violation.description);
+            details.add_bad_request_violation(violation.field.as_ref(), &violation.description);
         }
     }
     if let ErrorKind::FailedPrecondition(days) = kind {
@@ -31,6 +31,9 @@ pub fn to_status(error: Error) -> Status {
             };
             details.add_precondition_failure_violation(kind, day.to_string(), description);
         }
+    }
+    if let ErrorKind::InTheWay(Obstacle { kind, subject, description }) = kind {
+        details.add_precondition_failure_violation(*kind, subject, description);
     }
     if matches!(kind, ErrorKind::Unavailable(_) | ErrorKind::ResourceExhausted(_)) {
         details.set_retry_info(Some(RETRY_DELAY));
@@ -47,7 +50,8 @@ pub fn to_status(error: Error) -> Status {
 pub fn code(kind: &ErrorKind) -> Code {
     match kind {
         ErrorKind::InvalidArgument(_) => Code::InvalidArgument,
-        ErrorKind::FailedPrecondition(_) => Code::FailedPrecondition,
+        ErrorKind::FailedPrecondition(_) | ErrorKind::InTheWay(_) => Code::FailedPrecondition,
+        ErrorKind::AlreadyExists(_) => Code::AlreadyExists,
         ErrorKind::NotFound(_) => Code::NotFound,
         ErrorKind::Unimplemented(_) => Code::Unimplemented,
         ErrorKind::OutOfRange => Code::OutOfRange,
@@ -68,9 +72,13 @@ mod tests {
 
     #[test]
     fn every_kind_has_its_code_and_details() {
-        let violation = Violation { field: "window.end", description: "must be set".into() };
+        let violation = Violation { field: "window.end".into(), description: "must be set".into() };
         let absent = AbsentDay { day: NaiveDate::MIN, is_dropped: true };
+        let obstacle =
+            Obstacle { kind: "KIND", subject: "user".into(), description: "3 rows".into() };
         for (kind, code) in [
+            (ErrorKind::InTheWay(obstacle), Code::FailedPrecondition),
+            (ErrorKind::AlreadyExists("it differs".into()), Code::AlreadyExists),
             (ErrorKind::InvalidArgument(vec![violation]), Code::InvalidArgument),
             (ErrorKind::FailedPrecondition(vec![absent]), Code::FailedPrecondition),
             (ErrorKind::NotFound("user"), Code::NotFound),
@@ -85,7 +93,8 @@ mod tests {
             let is_retried =
                 matches!(kind, ErrorKind::Unavailable(_) | ErrorKind::ResourceExhausted(_));
             let is_bad = matches!(kind, ErrorKind::InvalidArgument(_));
-            let is_early = matches!(kind, ErrorKind::FailedPrecondition(_));
+            let is_early =
+                matches!(kind, ErrorKind::FailedPrecondition(_) | ErrorKind::InTheWay(_));
             let status = to_status(Error::with_source(kind, "secret of the database"));
             assert_eq!(status.code(), code);
             assert!(!status.message().contains("secret"), "{}", status.message());

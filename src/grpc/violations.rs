@@ -1,6 +1,8 @@
 //! Collects everything that is wrong with a request, so that a client is told all
 //! of it at once.
 
+use std::borrow::Cow;
+
 use crate::error::{Error, Violation};
 
 /// What is wrong with a request so far.
@@ -11,15 +13,15 @@ pub struct Violations {
 
 impl Violations {
     /// Notes that a field is wrong; the description says what would be right.
-    pub fn add(&mut self, field: &'static str, description: impl Into<String>) {
-        self.found.push(Violation { field, description: description.into() });
+    pub fn add(&mut self, field: impl Into<Cow<'static, str>>, description: impl Into<String>) {
+        self.found.push(Violation { field: field.into(), description: description.into() });
     }
 
     /// Notes that the field is wrong if there is no value.
     pub fn require<T>(
         &mut self,
         value: Option<T>,
-        field: &'static str,
+        field: impl Into<Cow<'static, str>>,
         description: impl Into<String>,
     ) -> Option<T> {
         if value.is_none() {

@@ -27,6 +27,13 @@ pub enum StoreErrorKind {
     OutOfRange,
     /// Other writers got in the way (serialization, deadlock, lock timeout).
     Conflict,
+    /// A key is taken: [`StoreError::constraint`] names it.
+    Unique,
+    /// A row names something that is not there: [`StoreError::constraint`] names the rule.
+    Reference,
+    /// A row breaks a rule that [`StoreError::constraint`] names, or, without one, lies on a
+    /// day that has no partition.
+    Check,
     /// Anything else: a fault of Daybook's own or of the schema.
     Unexpected,
 }
@@ -71,6 +78,13 @@ impl StoreError {
     #[must_use]
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
+    }
+
+    /// Name of the constraint that a row broke, where Postgres names one.
+    #[must_use]
+    pub fn constraint(&self) -> Option<&str> {
+        let source = self.source.as_deref()?.downcast_ref::<tokio_postgres::Error>()?;
+        source.as_db_error()?.constraint()
     }
 
     /// Whether a stored cell of running totals could not be read.
@@ -123,7 +137,11 @@ impl From<StoreError> for Error {
             }
             StoreErrorKind::OutOfRange => ErrorKind::OutOfRange,
             StoreErrorKind::Conflict => ErrorKind::Aborted,
-            StoreErrorKind::Unexpected => ErrorKind::Internal,
+            // Whoever may run into one of these says what it means; else it is a fault.
+            StoreErrorKind::Unique
+            | StoreErrorKind::Reference
+            | StoreErrorKind::Check
+            | StoreErrorKind::Unexpected => ErrorKind::Internal,
         };
         Error::with_source(kind, error)
     }
@@ -149,6 +167,9 @@ fn kind_of_state(state: &SqlState) -> StoreErrorKind {
         "53300" => StoreErrorKind::TooManyConnections,
         "40001" | "40P01" | "55P03" => StoreErrorKind::Conflict,
         "22003" => StoreErrorKind::OutOfRange,
+        "23505" => StoreErrorKind::Unique,
+        "23503" => StoreErrorKind::Reference,
+        "23514" => StoreErrorKind::Check,
         code if code.starts_with("08") => StoreErrorKind::Disconnected,
         code if code.starts_with("53") => StoreErrorKind::OutOfResources,
         _ => StoreErrorKind::Unexpected,
@@ -173,7 +194,10 @@ mod tests {
             ("40001", StoreErrorKind::Conflict),
             ("40P01", StoreErrorKind::Conflict),
             ("22003", StoreErrorKind::OutOfRange),
-            ("23505", StoreErrorKind::Unexpected),
+            ("23505", StoreErrorKind::Unique),
+            ("23503", StoreErrorKind::Reference),
+            ("23514", StoreErrorKind::Check),
+            ("23502", StoreErrorKind::Unexpected),
             ("42P01", StoreErrorKind::Unexpected),
             ("XX000", StoreErrorKind::Unexpected),
         ] {

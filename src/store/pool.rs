@@ -177,7 +177,7 @@ impl Database {
         tokio::time::timeout(deadline, self.tasks.wait()).await.is_ok()
     }
 
-    async fn session(&self) -> Result<Session, StoreError> {
+    pub(super) async fn session(&self) -> Result<Session, StoreError> {
         let object = self.pool.get().await.map_err(pool_error)?;
         Ok(Session::new(object, self.tasks.clone()))
     }

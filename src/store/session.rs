@@ -92,6 +92,43 @@ impl Session {
         }
     }
 
+    /// Opens a tx that may write on the session.
+    pub(super) async fn begin(mut self, stem: &'static str) -> Result<Self, StoreError> {
+        // From here on a tx may be open: the session is busy until it has ended.
+        self.is_busy = true;
+        match self.object().batch_execute("BEGIN").await {
+            Ok(()) => Ok(self),
+            Err(source) => Err(self.fail(stem, source)),
+        }
+    }
+
+    /// Ends the tx of the session with this text, and the session with it.
+    pub(super) async fn end(mut self, stem: &'static str, text: &str) -> Result<(), StoreError> {
+        match self.object().batch_execute(text).await {
+            Ok(()) => {
+                self.is_busy = false;
+                Ok(())
+            }
+            Err(source) => Err(self.fail(stem, source)),
+        }
+    }
+
+    /// Runs a statement in the tx of the session and reads all its rows.
+    pub(super) async fn rows_in_tx(
+        &self,
+        statement: Statement,
+        params: &Params<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        query(self.object(), statement, params)
+            .await
+            .map_err(|source| StoreError::from_postgres(statement.stem, source))
+    }
+
+    /// The connection itself.
+    pub(super) fn client(&self) -> &tokio_postgres::Client {
+        self.object()
+    }
+
     fn object(&self) -> &Object {
         self.object.as_ref().expect("a session holds a connection until it was used")
     }
@@ -145,9 +182,7 @@ impl Snapshot {
         statement: Statement,
         params: &Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        query(self.session.object(), statement, params)
-            .await
-            .map_err(|source| StoreError::from_postgres(statement.stem, source))
+        self.session.rows_in_tx(statement, params).await
     }
 
     /// How long the database took from the beginning of the snapshot until now.
