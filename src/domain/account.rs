@@ -1,4 +1,12 @@
 //! Accounts: what sends and receives.
+//!
+//! An account is known by its network and its address. Networks that Daybook knows have
+//! their addresses checked and written in one way, so that one address is one account.
+
+mod bitcoin;
+mod ethereum;
+
+use crate::domain::user::parse_user_uuid;
 
 /// Network of users' payments accounts; their address is the user's UUID.
 pub const INTERNAL_NETWORK: &str = "internal";
@@ -51,13 +59,113 @@ impl Address {
     }
 }
 
-/// An account by its natural key.
+/// What is wrong with an address.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum AddressError {
+    /// Empty, too long, or with control characters.
+    #[error("must be 1 to 256 characters, without control characters")]
+    Text,
+    /// Not a user's UUID, on the network of payments accounts.
+    #[error("must be a user's UUID: the network internal has their payments accounts")]
+    Internal,
+    /// Not an address of Bitcoin's main chain.
+    #[error(
+        "must be an address of Bitcoin with its checksum right: base58 (1... or 3...) or segwit \
+         (bc1...)"
+    )]
+    Bitcoin,
+    /// Not an address of one of Bitcoin's chains for tests.
+    #[error(
+        "must be an address of Bitcoin's test chains with its checksum right: base58 (m..., n... \
+         or 2...) or segwit (tb1...)"
+    )]
+    BitcoinTest,
+    /// Not an address of a private chain of Bitcoin.
+    #[error(
+        "must be an address of a private Bitcoin chain with its checksum right: base58 (m..., \
+         n... or 2...) or segwit (bcrt1...)"
+    )]
+    BitcoinRegression,
+    /// Not an address of Ethereum.
+    #[error("must be an address of Ethereum: 0x and 40 hexadecimal digits")]
+    Ethereum,
+    /// Letters of both cases that are not the checksum of the address.
+    #[error(
+        "is mistyped: its letters are not in the case of its checksum (EIP-55); all lower case is \
+         taken without one"
+    )]
+    EthereumChecksum,
+}
+
+/// What is wrong with the key of an account.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum AccountError {
+    /// The network's name is none.
+    #[error("network must be 1 to 64 lower-case letters, digits or hyphens")]
+    Network,
+    /// The address is none on that network.
+    #[error("address {0}")]
+    Address(AddressError),
+}
+
+/// An account by its natural key, written in the one way in which it is recorded.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AccountKey {
+    network: Network,
+    address: Address,
+}
+
+impl AccountKey {
+    /// The account of this network and address, however the address is written.
+    ///
+    /// On `internal` it is a UUID, kept in lower case with hyphens. On `bitcoin`,
+    /// `bitcoin-testnet`, `bitcoin-testnet4`, `bitcoin-signet` and `bitcoin-regtest` it is a
+    /// base58 address, kept as it is, or a segwit one, kept in lower case. On `ethereum` it
+    /// is kept in lower case too. Any other network takes any address, as it is.
+    ///
+    /// # Errors
+    /// Says which part is wrong, and what would be right.
+    pub fn canonical(network: &str, address: &str) -> Result<Self, AccountError> {
+        let network = Network::parse(network).ok_or(AccountError::Network)?;
+        Self::on(&network, address).map_err(AccountError::Address)
+    }
+
+    /// The account of an address on a known network, as [`Self::canonical`] has it.
+    ///
+    /// # Errors
+    /// Says what an address of this network looks like.
+    pub fn on(network: &Network, address: &str) -> Result<Self, AddressError> {
+        let plain = Address::parse(address).ok_or(AddressError::Text)?;
+        let address = match network.as_str() {
+            INTERNAL_NETWORK => {
+                Address(parse_user_uuid(address).ok_or(AddressError::Internal)?.to_string())
+            }
+            ethereum::NETWORK => Address(ethereum::canonical(address)?),
+            other => match bitcoin::chain(other) {
+                Some(chain) => Address(bitcoin::canonical(chain, address)?),
+                None => plain,
+            },
+        };
+        Ok(Self { network: network.clone(), address })
+    }
+
+    /// The account of a recorded row, as it stands there.
+    #[must_use]
+    pub fn as_recorded(network: &str, address: &str) -> Option<Self> {
+        Some(Self { network: Network::parse(network)?, address: Address::parse(address)? })
+    }
+
     /// The network that the address lives on.
-    pub network: Network,
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
     /// The address.
-    pub address: Address,
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
 }
 
 #[cfg(test)]
@@ -80,5 +188,79 @@ mod tests {
         assert!(Address::parse("").is_none());
         assert!(Address::parse("a\0b").is_none());
         assert!(Address::parse(&"x".repeat(257)).is_none());
+    }
+
+    #[test]
+    fn one_address_is_one_account() {
+        for (network, texts, expected) in [
+            (
+                "internal",
+                [
+                    "67E55044-10B1-426F-9247-BB680E5FE0C8",
+                    "67e5504410b1426f9247bb680e5fe0c8",
+                    "67e55044-10b1-426f-9247-bb680e5fe0c8",
+                ],
+                "67e55044-10b1-426f-9247-bb680e5fe0c8",
+            ),
+            (
+                "bitcoin",
+                [
+                    "BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4",
+                    "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+                    "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+                ],
+                "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+            ),
+            (
+                "ethereum",
+                [
+                    "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+                    "0x5AAEB6053F3E94C9B9A09F33669435E7EF1BEAED",
+                    "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed",
+                ],
+                "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed",
+            ),
+        ] {
+            for text in texts {
+                let key = AccountKey::canonical(network, text).expect(text);
+                assert_eq!(
+                    (key.network().as_str(), key.address().as_str()),
+                    (network, expected),
+                    "{text}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn other_networks_take_any_address_as_it_is() {
+        for (network, address) in [
+            ("bank", "CZ65 0800 0000 1920 0014 5399"),
+            ("ethereum-sepolia", "0xAb"),
+            ("bitcoin-cash", "bitcoincash:QPM2"),
+            ("card", " Ä "),
+        ] {
+            let key = AccountKey::canonical(network, address).expect(address);
+            assert_eq!((key.network().as_str(), key.address().as_str()), (network, address));
+        }
+    }
+
+    #[test]
+    fn the_part_that_is_wrong_is_named() {
+        let long = "x".repeat(257);
+        for (network, address, expected) in [
+            ("", "", AccountError::Network),
+            ("Bank", "a", AccountError::Network),
+            ("bank", "", AccountError::Address(AddressError::Text)),
+            ("bitcoin", "a\0b", AccountError::Address(AddressError::Text)),
+            ("ethereum", &long, AccountError::Address(AddressError::Text)),
+            ("internal", "nobody", AccountError::Address(AddressError::Internal)),
+            ("bitcoin", "nobody", AccountError::Address(AddressError::Bitcoin)),
+            ("bitcoin-testnet4", "nobody", AccountError::Address(AddressError::BitcoinTest)),
+            ("bitcoin-regtest", "nobody", AccountError::Address(AddressError::BitcoinRegression)),
+            ("ethereum", "nobody", AccountError::Address(AddressError::Ethereum)),
+        ] {
+            assert_eq!(AccountKey::canonical(network, address), Err(expected), "{address}");
+        }
     }
 }

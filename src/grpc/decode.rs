@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     analytics::Analytics,
     domain::{
-        account::{AccountKey, Address, Network},
+        account::{AccountKey, Address, AddressError, Network},
         asset::Asset,
         direction::Direction,
         user::parse_user_uuid,
@@ -22,9 +22,6 @@ pub const UUID_HINT: &str = "must be a UUID, for example 67e55044-10b1-426f-9247
 
 /// What a client is told about a network that is none.
 pub const NETWORK_HINT: &str = "must be 1 to 64 lower-case letters, digits or hyphens";
-
-/// What a client is told about an address that is none.
-pub const ADDRESS_HINT: &str = "must be 1 to 256 characters, without control characters";
 
 /// Names of a window's fields in a request's own words.
 #[derive(Clone, Copy, Debug)]
@@ -94,13 +91,46 @@ pub fn user_uuid(given: &str, field: &'static str, violations: &mut Violations) 
     violations.require(parse_user_uuid(given), field, UUID_HINT)
 }
 
+/// Names of an account's fields in a request's own words.
+#[derive(Clone, Copy, Debug)]
+pub struct AccountFields {
+    /// Its network.
+    pub network: &'static str,
+    /// Its address.
+    pub address: &'static str,
+}
+
+const ACCOUNT_FIELDS: AccountFields =
+    AccountFields { network: "account.network", address: "account.address" };
+
+/// Checks the network and the address of an account, and finds the one way to write it.
+pub fn account_parts(
+    network: &str,
+    address: &str,
+    fields: AccountFields,
+    violations: &mut Violations,
+) -> Option<AccountKey> {
+    let network = violations.require(Network::parse(network), fields.network, NETWORK_HINT);
+    self::address(network.as_ref(), address, fields.address, violations)
+}
+
+/// Checks an address on a network, as far as it can be checked where the network is wrong.
+pub fn address(
+    network: Option<&Network>,
+    given: &str,
+    field: &'static str,
+    violations: &mut Violations,
+) -> Option<AccountKey> {
+    let checked = match network {
+        Some(network) => AccountKey::on(network, given).map(Some),
+        None => Address::parse(given).map(|_| None).ok_or(AddressError::Text),
+    };
+    checked.map_err(|error| violations.add(field, error.to_string())).ok().flatten()
+}
+
 /// Checks the field `account`.
 pub fn account(given: &v1::AccountKey, violations: &mut Violations) -> Option<AccountKey> {
-    let network = Network::parse(&given.network);
-    let network = violations.require(network, "account.network", NETWORK_HINT);
-    let address = Address::parse(&given.address);
-    let address = violations.require(address, "account.address", ADDRESS_HINT);
-    Some(AccountKey { network: network?, address: address? })
+    account_parts(&given.network, &given.address, ACCOUNT_FIELDS, violations)
 }
 
 /// Checks the field `asset`; an empty code is the seeded asset.

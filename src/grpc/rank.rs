@@ -135,9 +135,10 @@ fn scope(request: &RankRequest, violations: &mut Violations) -> Option<Scope> {
             let after = cursor(request, |key| Some(key.to_owned()), violations);
             let standing_of = match &request.standing_of {
                 None => Some(None),
-                Some(StandingOf::StandingAddress(address)) => violations
-                    .require(Address::parse(address), "standing_address", decode::ADDRESS_HINT)
-                    .map(Some),
+                Some(StandingOf::StandingAddress(text)) => {
+                    decode::address(network.as_ref(), text, "standing_address", violations)
+                        .map(|key| Some(key.address().clone()))
+                }
                 Some(StandingOf::StandingUserUuid(_)) => violations.require(
                     None,
                     "standing_user_uuid",

@@ -311,9 +311,7 @@ fn subject(oracle: &Oracle, whose: Whose) -> Subject {
 /// What an account is known by.
 pub(super) fn account_key(oracle: &Oracle, account: usize) -> AccountKey {
     let one = &oracle.accounts[account];
-    let network = Network::parse(one.network).expect("the selftest's networks are slugs");
-    let address = Address::parse(&one.address).expect("and its addresses are plain");
-    AccountKey { network, address }
+    AccountKey::canonical(one.network, &one.address).expect("the selftest's accounts are valid")
 }
 
 /// The window of a span.

@@ -47,7 +47,7 @@ pub async fn get_balance_of_rows(
             reader.read(statement, &[user_uuid, &asset_id, &at]).await?
         }
         BalanceSubject::Account(key) => {
-            let (network, address) = (key.network.as_str(), key.address.as_str());
+            let (network, address) = (key.network().as_str(), key.address().as_str());
             let statement = statement!("get_balance_account");
             reader.read(statement, &[&network, &address, &asset_id, &at]).await?
         }

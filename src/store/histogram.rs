@@ -69,7 +69,7 @@ pub async fn histogram(
                 Direction::Sender => statement!("histogram_account_sender"),
                 Direction::Receiver => statement!("histogram_account_receiver"),
             };
-            let (network, address) = (key.network.as_str(), key.address.as_str());
+            let (network, address) = (key.network().as_str(), key.address().as_str());
             let params: &Params<'_> =
                 &[&network, &address, &asset_id, &start, &end, &rows_max, &bounds];
             reader.read(statement, params).await?

@@ -257,8 +257,8 @@ impl<'a> Columns<'a> {
                     (1, Some(*user_uuid), Some(INTERNAL_NETWORK), Some(address))
                 }
                 Subject::Account(key) => {
-                    let address = Cow::from(key.address.as_str());
-                    (2, None, Some(key.network.as_str()), Some(address))
+                    let address = Cow::from(key.address().as_str());
+                    (2, None, Some(key.network().as_str()), Some(address))
                 }
             };
             columns.kinds.push(kind);
@@ -319,7 +319,7 @@ pub async fn sum_amount_of_rows(
                 Direction::Sender => statement!("sum_amount_account_sender"),
                 Direction::Receiver => statement!("sum_amount_account_receiver"),
             };
-            let (network, address) = (key.network.as_str(), key.address.as_str());
+            let (network, address) = (key.network().as_str(), key.address().as_str());
             reader.read(statement, &[&network, &address, asset_id, &start, &end]).await?
         }
     };

@@ -71,8 +71,8 @@ pub async fn sum_series(
         SeriesSubject::Account(key) => (2, None, Some(key)),
         SeriesSubject::All => (3, None, None),
     };
-    let network = account.map(|key| key.network.as_str());
-    let address = account.map(|key| key.address.as_str());
+    let network = account.map(|key| key.network().as_str());
+    let address = account.map(|key| key.address().as_str());
     let params: &Params<'_> = &[&kind, &user_uuid, &network, &address, &asset_id, &numbers, &edges];
     let (cells, corrections) = tokio::try_join!(
         snapshot.rows(statement!("sum_series_cells"), params),
@@ -180,7 +180,7 @@ pub async fn sum_series_of_rows(
                 Direction::Sender => statement!("sum_series_account_sender"),
                 Direction::Receiver => statement!("sum_series_account_receiver"),
             };
-            let (network, address) = (key.network.as_str(), key.address.as_str());
+            let (network, address) = (key.network().as_str(), key.address().as_str());
             let params: &Params<'_> = &[&network, &address, &asset_id, &edges, &start, &end];
             reader.read(statement, params).await?
         }

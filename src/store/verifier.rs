@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 
 use crate::{
     domain::{
-        account::{AccountKey, Address, Network},
+        account::{AccountKey, Network},
         direction::Direction,
         window::Window,
     },
@@ -56,10 +56,7 @@ pub async fn pick_leaf(
     let rows = snapshot.rows(statement!("verifier_pick"), &[&of_all, &reach]).await?;
     Ok(rows.first().and_then(|row| {
         let account = match row.get::<_, Option<&str>>("network") {
-            Some(network) => Some(AccountKey {
-                network: Network::parse(network)?,
-                address: Address::parse(row.get("address"))?,
-            }),
+            Some(network) => Some(AccountKey::as_recorded(network, row.get("address"))?),
             None => None,
         };
         Some(LeafPick {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "an unwrap that fails is a test that fails")]
 
 mod absent_days;
+mod account_keys;
 mod audit;
 mod batch_sum_amount;
 mod bench;
