@@ -3,9 +3,6 @@
 -- before anything is served. Writers are refused meanwhile, at the parent.
 CREATE OR REPLACE TRIGGER transactions_seeding BEFORE INSERT OR UPDATE OR DELETE
     ON transactions FOR EACH STATEMENT EXECUTE FUNCTION refuse_while_seeding();
-ALTER TABLE transactions DROP CONSTRAINT IF EXISTS transactions_sender_id_fkey;
-ALTER TABLE transactions DROP CONSTRAINT IF EXISTS transactions_receiver_id_fkey;
-ALTER TABLE transactions DROP CONSTRAINT IF EXISTS transactions_asset_id_fkey;
 DROP INDEX IF EXISTS transactions_occurred_at_idx;
 DROP INDEX IF EXISTS transactions_sender_id_asset_id_occurred_at_idx;
 DROP INDEX IF EXISTS transactions_receiver_id_asset_id_occurred_at_idx;

@@ -2,7 +2,7 @@
 //!
 //! In this order: a look whether the days may have partitions; users and a mark that
 //! seeding began, in one tx that first makes sure that the database is empty; indexes of
-//! the parent, references and the key of the ids are taken off; partitions; then day by
+//! the parent and the key of the ids are taken off; partitions; then day by
 //! day, by several loaders side by side, each day in a tx of its own that also marks it as
 //! loaded, while the days that are loaded are folded into the running totals, a few at a
 //! time; at last what was taken off, statistics, and the mark that seeding is complete, in

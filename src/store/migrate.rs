@@ -29,12 +29,13 @@ macro_rules! migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: [Migration; 5] = [
+pub const MIGRATIONS: [Migration; 6] = [
     migration!(1, "0001_ledger"),
     migration!(2, "0002_partitions"),
     migration!(3, "0003_seed"),
     migration!(4, "0004_running_totals"),
     migration!(5, "0005_days"),
+    migration!(6, "0006_references"),
 ];
 
 /// A migration that is recorded in the database.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     domain::{running_total::rows::RowChange, transaction::NewTransaction},
     store::{
-        StoreError,
+        StoreError, StoreErrorKind,
         binary_copy::CopyBuffer,
         content_hash::{CONTENT_HASH_BYTES, content_hash},
         leaf::Leaf,
@@ -133,7 +133,7 @@ pub async fn accounts_of(client: &Client, users: &[Uuid]) -> Result<Vec<i64>, St
     Ok(rows.iter().map(|row| row.get("account_id")).collect())
 }
 
-/// Takes off indexes, references and the key of the ids.
+/// Takes off indexes and the key of the ids.
 ///
 /// # Errors
 /// If the database refuses.
@@ -205,11 +205,17 @@ pub async fn guard(client: &Client) -> Result<Tx<'_>, StoreError> {
     Ok(tx)
 }
 
-/// Puts back what [`strip`] took off and records that the seeding is complete.
+/// Checks the references of all rows, puts back what [`strip`] took off and records that the
+/// seeding is complete.
 ///
 /// # Errors
 /// If a row breaks a reference or an id is there twice.
 pub async fn finish(guard: Tx<'_>) -> Result<(), StoreError> {
+    let references = statement!("seed_references");
+    let rows = references.query(guard.client(), &[]).await?;
+    if rows.first().is_none_or(|row| row.get("is_broken")) {
+        return Err(StoreError::new(StoreErrorKind::Reference, references.stem));
+    }
     statement!("seed_finish").batch(guard.client()).await?;
     guard.commit().await
 }

@@ -104,14 +104,109 @@ async fn rows_without_their_accounts_or_asset_are_refused_for_everybody() {
     for (text, expected) in [
         ("UPDATE transactions SET sender_id = -1", "23503"),
         ("UPDATE transactions SET asset_id = -1", "23503"),
-        ("DELETE FROM accounts", "23503"),
-        ("DELETE FROM assets", "23503"),
-        ("UPDATE accounts SET account_id = 77", "428C9"),
-        ("UPDATE assets SET asset_id = 77", "428C9"),
     ] {
         assert_eq!(refusal(&ledger.schema.sql, text).await, expected, "{text}");
     }
     assert_eq!(ledger.register().await, (1, 0));
+}
+
+/// Whoever reports a refusal says which rule was broken, and no values.
+#[tokio::test]
+async fn a_broken_reference_is_named() {
+    let ledger = Ledger::new().await;
+    let (a, b) = (ledger.a, ledger.b);
+    for (sender, receiver, asset, rule) in [
+        (-1, b, 1, "transactions_sender_id_fkey"),
+        (a, -1, 1, "transactions_receiver_id_fkey"),
+        (a, b, -1, "transactions_asset_id_fkey"),
+    ] {
+        let text = insert(FIRST, "2024-05-05 12:00Z", (sender, receiver, asset), "1");
+        let error = ledger.schema.sql.batch_execute(&text).await.expect_err(&text);
+        let error = error.as_db_error().expect("the server refuses it");
+        assert_eq!((error.constraint(), error.table()), (Some(rule), Some("transactions")));
+        assert!(!error.message().contains("-1"), "{}", error.message());
+    }
+}
+
+/// References are looked up and not locked: what was found must stay for all time.
+#[tokio::test]
+async fn accounts_and_assets_are_never_lost_or_renumbered() {
+    let ledger = Ledger::new().await;
+    let sql = &ledger.schema.sql;
+    let free = add_account(sql, "bank", "without transactions").await;
+    for (text, expected) in [
+        ("DELETE FROM accounts".to_owned(), "0A000"),
+        (format!("DELETE FROM accounts WHERE account_id = {free}"), "0A000"),
+        ("DELETE FROM assets WHERE code = 'USD'".to_owned(), "0A000"),
+        ("TRUNCATE accounts CASCADE".to_owned(), "0A000"),
+        ("TRUNCATE assets CASCADE".to_owned(), "0A000"),
+        ("UPDATE accounts SET account_id = 77".to_owned(), "428C9"),
+        ("UPDATE assets SET asset_id = 77".to_owned(), "428C9"),
+        ("UPDATE accounts SET account_id = DEFAULT".to_owned(), "0A000"),
+        ("UPDATE assets SET asset_id = DEFAULT".to_owned(), "0A000"),
+        ("UPDATE accounts SET address = address || 'x'".to_owned(), "0A000"),
+        ("UPDATE accounts SET network = 'other'".to_owned(), "0A000"),
+        ("UPDATE assets SET code = 'EUR'".to_owned(), "0A000"),
+        (
+            format!(
+                "MERGE INTO accounts a USING (VALUES ({free})) AS s (id) ON a.account_id = s.id
+                 WHEN MATCHED THEN DELETE"
+            ),
+            "0A000",
+        ),
+        (
+            "INSERT INTO assets (code, name, decimals) VALUES ('USD', 'x', 2)
+             ON CONFLICT (code) DO UPDATE SET code = 'EUR'"
+                .to_owned(),
+            "0A000",
+        ),
+    ] {
+        assert_eq!(refusal(sql, &text).await, expected, "{text}");
+    }
+    // What nothing is recorded under may change.
+    let name = "UPDATE assets SET name = 'dollar'; UPDATE accounts SET created_at = now()";
+    sql.batch_execute(name).await.unwrap();
+    assert_eq!(one::<i64>(sql, "SELECT count(*) FROM accounts").await, 3);
+    assert_eq!(one::<String>(sql, "SELECT code FROM assets").await, "USD");
+}
+
+/// The plan of a check is kept by the session: it must be right for what comes later, too.
+#[tokio::test]
+async fn references_are_checked_whatever_was_checked_before() {
+    let ledger = Ledger::new().await;
+    let sql = &ledger.schema.sql;
+    sql.batch_execute("SET plan_cache_mode = force_generic_plan").await.unwrap();
+    ledger.do_all(&[ledger.insert(FIRST, "2024-05-05 12:00Z", "1")]).await;
+    let many = "INSERT INTO accounts (network, address)
+        SELECT 'bank', n::text FROM generate_series(1, 3000) n";
+    sql.batch_execute(many).await.unwrap();
+    let rows = |shift: i64| {
+        format!(
+            "INSERT INTO transactions (occurred_at, sender_id, receiver_id, asset_id, amount)
+             SELECT '2024-05-06 12:00Z', account_id, account_id + {shift}, 1, 1 FROM accounts"
+        )
+    };
+    sql.batch_execute(&rows(0)).await.unwrap();
+    assert_eq!(refusal(sql, &rows(1)).await, "23503");
+    assert_eq!(ledger.register().await, (3_003, 0));
+}
+
+/// An account that is not committed is there for its own tx alone.
+#[tokio::test]
+async fn an_account_of_an_open_tx_counts_for_that_tx_alone() {
+    let ledger = Ledger::new().await;
+    let other = ledger.schema.more_sql().await;
+    let begin = "BEGIN; SAVEPOINT before;
+        INSERT INTO accounts (network, address) VALUES ('bank', 'c')";
+    other.batch_execute(begin).await.unwrap();
+    let new: i64 = one(&other, "SELECT max(account_id) FROM accounts").await;
+    let text = insert(FIRST, "2024-05-05 12:00Z", (ledger.a, new, 1), "1");
+    assert_eq!(refusal(&ledger.schema.sql, &text).await, "23503");
+    other.batch_execute(&text).await.unwrap();
+    other.batch_execute("ROLLBACK TO before").await.unwrap();
+    assert_eq!(refusal(&other, &text).await, "23503");
+    other.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(ledger.register().await, (0, 0));
 }
 
 #[tokio::test]

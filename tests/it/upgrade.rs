@@ -65,7 +65,12 @@ async fn rows_from_before_are_in_every_total_sealed_or_not() {
             WHERE occurred_at < '2023-01-02' AND amount > 20";
     sql.batch_execute(change).await.unwrap();
     let rows: i64 = one(sql, "SELECT count(*) FROM transactions").await;
+    let keys = "SELECT count(*) FROM pg_constraint c WHERE c.contype = 'f'
+        AND (c.conrelid = 'transactions'::regclass OR c.conrelid IN (
+            SELECT inhrelid FROM pg_inherits WHERE inhparent = 'transactions'::regclass))";
+    assert!(one::<i64>(sql, keys).await > 0, "references were foreign keys");
     let totals = upgraded(&schema, users).await;
+    assert_eq!(one::<i64>(sql, keys).await, 0);
     assert_eq!(totals.corrections().await, rows);
     assert_eq!(totals.audit().await, []);
     totals.check_sealing("rows from before").await;
