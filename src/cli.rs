@@ -133,13 +133,16 @@ pub struct SelftestArgs {
     /// Number that everything is drawn from: same number, same operations [default: a new one]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Clients that write at once
+    /// Scratch schemas that are at work side by side in a long run
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    pub worlds: usize,
+    /// Clients that write at once in each
     #[arg(long, default_value_t = 4, value_name = "N")]
     pub writers: usize,
-    /// What the name of the scratch schema begins with
+    /// What the names of the scratch schemas begin with
     #[arg(long, default_value = "daybook_selftest", value_name = "NAME")]
     pub schema_prefix: String,
-    /// Leave the scratch schema as it is at the end
+    /// Leave the scratch schemas as they are at the end
     #[arg(long)]
     pub keep: bool,
     /// Where the database is.

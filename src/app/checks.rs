@@ -15,7 +15,7 @@ use crate::{
 const DAY_MS: u64 = 86_400_000;
 
 /// Longest beginning of the name of a selftest's schema.
-const SCHEMA_PREFIX_LENGTH_MAX: usize = 39;
+const SCHEMA_PREFIX_LENGTH_MAX: usize = 30;
 
 /// What is wrong with some settings.
 #[derive(Default)]
@@ -55,8 +55,9 @@ pub(super) fn selftest(arguments: &SelftestArgs) -> anyhow::Result<()> {
     let mut problems = Problems::default();
     problems.database(&arguments.database, &arguments.pool);
     problems.range("--operations", arguments.operations, 1, 1_000_000_000_000);
+    problems.range("--worlds", arguments.worlds as u64, 1, 32);
     problems.range("--writers", arguments.writers as u64, 1, 32);
-    // The name of the schema is longer by nine.
+    // Behind it come nine characters, and the number of a world.
     let prefix = &arguments.schema_prefix;
     if prefix.len() > SCHEMA_PREFIX_LENGTH_MAX || database::check_schema(prefix).is_err() {
         problems.0.push(format!(

@@ -42,6 +42,8 @@ pub async fn selftest(arguments: &SelftestArgs) -> anyhow::Result<ExitCode> {
     let settings = SelftestSettings {
         operations,
         seed,
+        world_operations_max: selftest::WORLD_OPERATIONS_MAX,
+        worlds: arguments.worlds,
         writers: arguments.writers,
         is_kept: arguments.keep,
         pool: arguments.pool.clone(),
@@ -56,7 +58,7 @@ pub async fn selftest(arguments: &SelftestArgs) -> anyhow::Result<ExitCode> {
     let outcome = outcome?;
     closed?;
     if arguments.keep {
-        print(&format!("the schema {schema} is kept"))?;
+        print(&format!("schemas whose names begin with {schema} are kept"))?;
     }
     tell(&outcome, &settings)
 }
@@ -68,7 +70,7 @@ fn tell(outcome: &SelftestOutcome, settings: &SelftestSettings) -> anyhow::Resul
         print(&format!("  {count:>9} {kind}"))?;
     }
     print(&format!("{per_second} operations a second"))?;
-    if let Some(wrong) = mismatch {
+    if let Some((world, wrong)) = mismatch {
         print(&format!(
             "MISMATCH in operation {}\nquestion: {}\nexpected: {}\nfound:    {}\n\
              replay: daybook selftest --operations {} --seed {} --writers {}",
@@ -76,8 +78,8 @@ fn tell(outcome: &SelftestOutcome, settings: &SelftestSettings) -> anyhow::Resul
             wrong.question,
             wrong.expected,
             wrong.found,
-            settings.operations,
-            settings.seed,
+            world.operations,
+            world.seed,
             settings.writers,
         ))?;
     }

@@ -2,7 +2,10 @@
 
 use std::{
     io::IsTerminal,
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -16,6 +19,7 @@ pub(super) struct Progress {
     bar: Option<ProgressBar>,
     state: Mutex<State>,
     total: u64,
+    has_warned: AtomicBool,
 }
 
 struct State {
@@ -37,7 +41,17 @@ impl Progress {
             bar
         });
         let now = Instant::now();
-        Self { bar, state: Mutex::new(State { done: 0, begun_at: now, shown_at: now }), total }
+        let state = Mutex::new(State { done: 0, begun_at: now, shown_at: now });
+        Self { bar, state, total, has_warned: AtomicBool::new(false) }
+    }
+
+    /// Says once, for all worlds, that the server prepares no txs.
+    pub(super) fn warn_of_no_prepared_txs(&self) {
+        if !self.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "NO PREPARED TXS ARE TESTED: max_prepared_transactions is 0 on this server"
+            );
+        }
     }
 
     /// So many more were carried out.

@@ -10,13 +10,16 @@ use crate::{
     error::{Error, ErrorKind},
     selftest::draws::Draws,
     store::{Database, StoreError, StoreErrorKind, sealing, selftest::Outsider},
-    upkeep::sealing::{SEALED_ROWS_MAX, Sealing, seal_once},
+    upkeep::sealing::{SEALED_ROWS_MAX, Sealing},
 };
+
+/// Small txs of one sealing: many more would tell nothing new, and take nearly all the time.
+const SMALL_TXS: usize = 6;
 
 /// How a sealing goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum SealWay {
-    /// To its end, so many rows a tx.
+    /// To its end, so many rows a tx to begin with.
     Whole(i64),
     /// One tx of so many rows: others are left.
     Part(i64),
@@ -84,7 +87,7 @@ impl Sealer {
     pub(super) async fn run(&mut self, way: SealWay) -> Result<(), Error> {
         let database = &self.database;
         match way {
-            SealWay::Whole(rows) => seal_once(database, rows).await.map(drop)?,
+            SealWay::Whole(rows) => seal_all(database, rows).await?,
             SealWay::Part(rows) => {
                 let client = database.connect().await?;
                 sealing::seal(&client, rows).await.map(drop)?;
@@ -94,29 +97,43 @@ impl Sealer {
                 sealed.map_err(|error| Error::with_source(ErrorKind::Internal, error))?;
             }
             SealWay::Together(count, rows) => {
-                let all = (0..count).map(|_| seal_once(database, rows));
+                let all = (0..count).map(|_| seal_all(database, rows));
                 future::try_join_all(all).await.map(drop)?;
             }
             SealWay::Dropped(rows, after) => {
-                let sealing = tokio::time::timeout(after, seal_once(database, rows));
-                sealing.await.unwrap_or(Ok(0)).map(drop)?;
+                let sealing = tokio::time::timeout(after, seal_all(database, rows));
+                sealing.await.unwrap_or(Ok(()))?;
             }
             SealWay::Killed(rows, after) => {
                 let killing = async {
                     tokio::time::sleep(after).await;
                     self.killer.kill(&self.application_name).await
                 };
-                let (sealed, killed) = tokio::join!(seal_once(database, rows), killing);
+                let (sealed, killed) = tokio::join!(seal_all(database, rows), killing);
                 killed?;
                 // The worker keeps a connection: it was ended too.
                 self.worker = Sealing::new(self.database.clone());
                 let is_cut_off = |error: &StoreError| error.kind() == StoreErrorKind::Disconnected;
                 match sealed {
                     Err(error) if !is_cut_off(&error) => return Err(error.into()),
-                    Ok(_) | Err(_) => {}
+                    Ok(()) | Err(_) => {}
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Folds all corrections, so many rows a tx to begin with.
+async fn seal_all(database: &Database, rows: i64) -> Result<(), StoreError> {
+    let client = database.connect().await?;
+    for place in 0.. {
+        let rows = if place < SMALL_TXS { rows } else { SEALED_ROWS_MAX };
+        match sealing::seal(&client, rows).await? {
+            Some(count) if count > 0 => {}
+            // Nothing is left, or somebody else is at it.
+            Some(_) | None => return Ok(()),
+        }
+    }
+    Ok(())
 }

@@ -21,7 +21,8 @@ use crate::{
 /// Rows that the ledger is kept around, so that brute force stays quick.
 const ROWS_AIMED_AT: usize = 3_000;
 
-/// Rows that one statement deletes or moves at most.
+/// Rows that one statement deletes or moves as a rule, and at most.
+const BULK_ROWS: usize = 30;
 const BULK_ROWS_MAX: usize = 300;
 
 /// One statement of a client's.
@@ -154,7 +155,8 @@ impl Planner<'_> {
         let is_seen = |row: &&OracleRow| row.changed_in < self.seen_round;
         let of_day = |row: &&OracleRow| (0..DAY_MICROS).contains(&(row.micros - midnight));
         let found: Vec<_> = self.oracle.rows.iter().filter(of_day).filter(is_seen).collect();
-        let count = self.draws.rng.random_range(1..=BULK_ROWS_MAX);
+        let count_max = if self.draws.is(0.1) { BULK_ROWS_MAX } else { BULK_ROWS };
+        let count = self.draws.rng.random_range(1..=count_max);
         let mut picked = Vec::new();
         for row in found {
             if picked.len() < count && self.hold(Hold::Row(row.id), writes) {

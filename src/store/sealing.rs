@@ -30,7 +30,7 @@ const MERGED_ROWS: usize = 20_000;
 const WRITTEN_CELLS: usize = 2_000;
 
 /// Cells by day that are merged at a time: one of a busy day is some 30 kB.
-const MERGED_DAY_CELLS: usize = 16;
+const MERGED_DAY_CELLS: usize = 64;
 
 /// How the rows that are folded lie in time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

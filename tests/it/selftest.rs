@@ -38,6 +38,10 @@ struct Running {
 
 impl Running {
     async fn start(operations: u64) -> Self {
+        Self::start_worlds(operations, operations).await
+    }
+
+    async fn start_worlds(operations: u64, world_operations_max: u64) -> Self {
         let seed = std::env::var("DAYBOOK_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = seed.unwrap_or_else(rand::random);
         eprintln!("replay with DAYBOOK_TEST_SEED={seed}");
@@ -46,7 +50,15 @@ impl Running {
         config.options(format!("-c search_path={} -c timezone=UTC", target.schema));
         let sql = connect(&config).await;
         let pool = settings().pool;
-        let settings = SelftestSettings { operations, seed, writers: 3, is_kept: false, pool };
+        let settings = SelftestSettings {
+            operations,
+            seed,
+            world_operations_max,
+            worlds: 2,
+            writers: 3,
+            is_kept: false,
+            pool,
+        };
         let stop = CancellationToken::new();
         let (told, to) = (stop.clone(), target.clone());
         let task = tokio::spawn(async move { selftest::run(&to, &settings, &told).await.unwrap() });
@@ -77,12 +89,13 @@ impl Running {
         .await;
     }
 
-    /// Waits for the end; its schema must be gone, and what pg_partman knew of it.
+    /// Waits for the end; its schemas must be gone, and what pg_partman knew of them.
     async fn end(self) -> SelftestOutcome {
         let outcome = self.task.await.unwrap();
-        let text = "SELECT (SELECT count(*) FROM pg_namespace WHERE nspname = $1)
+        let text = r"SELECT
+            (SELECT count(*) FROM pg_namespace WHERE nspname ~ ('^' || $1 || '(_\d+)?$'))
             + (SELECT count(*) FROM partman.part_config
-               WHERE parent_table = $1 || '.transactions')";
+               WHERE parent_table ~ ('^' || $1 || '(_\d+)?\.'))";
         let left: i64 = self.sql.query_one(text, &[&self.target.schema]).await.unwrap().get(0);
         assert_eq!(left, 0, "the schema {} is still there", self.target.schema);
         outcome
@@ -117,8 +130,18 @@ async fn a_selftest_finds_nothing_wrong_and_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn worlds_side_by_side_all_come_to_their_end() {
+    let outcome = Running::start_worlds(600, 200).await.end().await;
+    assert!(outcome.mismatch.is_none() && !outcome.is_stopped, "{:?}", outcome.mismatch);
+    let counts = outcome.counts;
+    assert!(counts.operations >= 600, "{counts:?}");
+    // One at the end of each world.
+    assert_eq!(counts.by_kind["audit"], 3, "{counts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_selftest_sees_what_was_changed_behind_its_back() {
-    let running = Running::start(100 * OPERATIONS).await;
+    let running = Running::start(10 * OPERATIONS).await;
     running.rows(200).await;
     // Partition by partition, where the triggers of the parent see nothing.
     let changed = "DO $$
@@ -131,18 +154,18 @@ async fn a_selftest_sees_what_was_changed_behind_its_back() {
         END $$";
     running.sql.batch_execute(changed).await.unwrap();
     let outcome = running.end().await;
-    let mismatch = outcome.mismatch.unwrap();
+    let (_, mismatch) = outcome.mismatch.unwrap();
     assert_ne!(mismatch.expected, mismatch.found);
     assert!((1..=outcome.counts.operations).contains(&mismatch.operation), "{mismatch:?}");
 }
 
 /// Has a selftest run until much is sealed, spoils what is stored, and tells what it found.
 async fn mismatch_after(spoil: &str) -> selftest::Mismatch {
-    let running = Running::start(100 * OPERATIONS).await;
+    let running = Running::start(10 * OPERATIONS).await;
     running.rows(400).await;
     running.spoil(spoil).await;
     let outcome = running.end().await;
-    let mismatch = outcome.mismatch.unwrap();
+    let (_, mismatch) = outcome.mismatch.unwrap();
     assert_ne!(mismatch.expected, mismatch.found);
     mismatch
 }
@@ -262,7 +285,7 @@ impl Seen {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_selftest_that_is_stopped_leaves_nothing_behind() {
-    let running = Running::start(100 * OPERATIONS).await;
+    let running = Running::start(10 * OPERATIONS).await;
     running.rows(1).await;
     running.stop.cancel();
     let outcome = running.end().await;
