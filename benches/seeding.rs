@@ -49,7 +49,7 @@ fn encode(plan: &SeedPlan) -> Vec<CopyBuffer> {
         .flat_map(|(day, rows)| maker.day(day, rows))
         .flatten()
         .collect();
-    let encode_batch = |batch: &[daybook::domain::transaction::NewTransaction]| {
+    let encode_batch = |batch: &[daybook::domain::transaction::SeededTransaction]| {
         let mut buffer = CopyBuffer::with_capacity(batch.len() * 96);
         for row in batch {
             buffer.row(7);

@@ -74,6 +74,11 @@ pub struct PoolSettings {
     #[arg(long, env = "DAYBOOK_TOTALS_POOL_SIZE", default_value_t = 2, value_name = "N")]
     pub totals_pool_size: usize,
 
+    /// Most connections to the database for recording transactions; as many chunks are
+    /// recorded at once, and the others wait
+    #[arg(long, env = "DAYBOOK_INGEST_POOL_SIZE", default_value_t = 4, value_name = "N")]
+    pub ingest_pool_size: usize,
+
     /// Longest wait for a free connection, in milliseconds; then UNAVAILABLE
     #[arg(long, env = "DAYBOOK_POOL_WAIT_MS", default_value_t = 1_000, value_name = "MS")]
     pub pool_wait_ms: u64,

@@ -11,6 +11,7 @@ pub mod config;
 pub mod domain;
 pub mod error;
 pub mod grpc;
+pub mod ingest;
 pub mod ledger;
 pub mod seed;
 pub mod selftest;

@@ -167,6 +167,7 @@ mod tests {
         let pool = PoolSettings {
             pool_size: 1,
             totals_pool_size: 1,
+            ingest_pool_size: 1,
             pool_wait_ms: 1,
             connect_timeout_ms: 1,
             statement_timeout_ms: 1,

@@ -5,6 +5,7 @@
 //! for quoted partition names from the catalog). Rows stop here: callers get
 //! values of `domain`.
 
+pub mod account_ids;
 pub mod assets;
 pub mod audit;
 pub mod binary_copy;
@@ -23,6 +24,7 @@ pub mod numeric;
 pub mod partitions;
 pub mod pool;
 pub mod rank;
+pub mod record_transactions;
 pub mod sealing;
 pub mod seed;
 pub mod selftest;

@@ -97,6 +97,7 @@ impl Problems {
         }
         self.range("--pool-size", pool.pool_size as u64, 1, 10_000);
         self.range("--totals-pool-size", pool.totals_pool_size as u64, 1, 10_000);
+        self.range("--ingest-pool-size", pool.ingest_pool_size as u64, 1, 10_000);
         self.range("--pool-wait-ms", pool.pool_wait_ms, 1, DAY_MS);
         self.range("--connect-timeout-ms", pool.connect_timeout_ms, 1, DAY_MS);
         self.range("--statement-timeout-ms", pool.statement_timeout_ms, 1, DAY_MS);

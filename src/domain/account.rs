@@ -18,7 +18,7 @@ pub const NETWORK_LENGTH_MAX: usize = 64;
 pub const ADDRESS_LENGTH_MAX: usize = 256;
 
 /// The name of a network: lower-case letters, digits and hyphens.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Network(String);
 
 impl Network {
@@ -39,7 +39,7 @@ impl Network {
 }
 
 /// An address on some network, 1 to 256 characters without ASCII control characters.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Address(String);
 
 impl Address {
@@ -109,7 +109,7 @@ pub enum AccountError {
 }
 
 /// An account by its natural key, written in the one way in which it is recorded.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct AccountKey {
     network: Network,
     address: Address,

@@ -10,6 +10,9 @@ use num_bigint::{BigInt, Sign};
 use num_integer::Integer;
 use num_traits::{Signed, Zero};
 
+/// Decimal digits that fit a `u64` whatever they are.
+const U64_DIGITS: usize = 19;
+
 /// An exact decimal number: `unscaled / 10^scale`, kept without trailing zeros
 /// so that equal numbers are equal values.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -80,6 +83,28 @@ impl Decimal {
         (self.unscaled.clone(), self.scale)
     }
 
+    /// The same, without a copy of the digits.
+    #[must_use]
+    pub fn parts(&self) -> (&BigInt, u32) {
+        (&self.unscaled, self.scale)
+    }
+
+    /// Whether the number is greater than zero.
+    #[must_use]
+    pub fn is_positive(&self) -> bool {
+        self.unscaled.is_positive()
+    }
+
+    /// Whether the number has at most so many digits before the point and behind it.
+    #[must_use]
+    pub fn fits(&self, whole_digits: u32, decimals: u32) -> bool {
+        // 3 bits and a third make a digit: most numbers are too short to be looked at.
+        self.scale <= decimals
+            && (self.unscaled.bits() <= u64::from(whole_digits) * 3
+                || *self.unscaled.magnitude()
+                    < power_of_ten(whole_digits + self.scale).into_parts().1)
+    }
+
     /// The exact product.
     #[must_use]
     pub fn times(&self, other: &Self) -> Self {
@@ -113,13 +138,19 @@ impl Decimal {
         if whole.is_empty() || (has_point && fraction.is_empty()) {
             return None;
         }
-        let joined: Vec<u8> = whole.bytes().chain(fraction.bytes()).collect();
-        if !joined.iter().all(u8::is_ascii_digit) {
+        if !whole.bytes().chain(fraction.bytes()).all(|digit| digit.is_ascii_digit()) {
             return None;
         }
-        let magnitude = BigInt::parse_bytes(&joined, 10)?;
+        // Zeros are cut off here, where it costs no division.
+        let fraction = fraction.trim_end_matches('0');
+        let joined = whole.bytes().chain(fraction.bytes());
+        let magnitude = if whole.len() + fraction.len() <= U64_DIGITS {
+            BigInt::from(joined.fold(0, |number: u64, digit| number * 10 + u64::from(digit - b'0')))
+        } else {
+            BigInt::parse_bytes(&joined.collect::<Vec<u8>>(), 10)?
+        };
         let unscaled = if sign == Sign::Minus { -magnitude } else { magnitude };
-        Some(Self::new(unscaled, u32::try_from(fraction.len()).ok()?))
+        Some(Self { unscaled, scale: u32::try_from(fraction.len()).ok()? })
     }
 
     /// The number as plain text with at least `decimals` decimals, more only
@@ -259,6 +290,21 @@ mod tests {
             assert_eq!(root, Some(number(expected)));
         }
         assert_eq!(Decimal::rounded_root(&number("-1"), &number("1"), 2), None);
+    }
+
+    #[test]
+    fn digits_are_counted_on_both_sides_of_the_point() {
+        for (text, whole, decimals) in
+            [("0", 0, 0), ("9.99", 1, 2), ("0.001", 0, 3), ("1234567890123456789012.5", 22, 1)]
+        {
+            assert!(number(text).fits(whole, decimals), "{text}");
+            let is_whole = whole == 0;
+            assert!(is_whole || !number(text).fits(whole - 1, decimals), "{text}");
+            assert!(decimals == 0 || !number(text).fits(whole, decimals - 1), "{text}");
+        }
+        let nines = "9".repeat(78);
+        assert!(number(&nines).fits(78, 0) && !number(&format!("1{nines}")).fits(78, 0));
+        assert!(!number(&format!("1{}", "0".repeat(78))).fits(78, 0));
     }
 
     proptest! {

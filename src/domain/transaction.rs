@@ -1,11 +1,135 @@
 //! Transactions: amounts of one asset moved from one account to another.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-/// A transaction that is about to be recorded.
-#[derive(Clone, Debug, PartialEq)]
+use crate::domain::{
+    account::AccountKey,
+    decimal::Decimal,
+    refusal::{Fault, RefusalReason},
+    window,
+};
+
+/// Most digits of an amount before the point: a 256-bit number has 78.
+pub const AMOUNT_WHOLE_DIGITS_MAX: u32 = 78;
+
+/// Most digits of an amount behind the point.
+pub const AMOUNT_DECIMALS_MAX: u32 = 77;
+
+/// Longest reference, in characters.
+pub const REFERENCE_LENGTH_MAX: usize = 256;
+
+/// A transaction that somebody wants recorded, in the words of the outside.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NewTransaction {
+    /// Unique over all time; made by the server where it is missing.
+    pub transaction_id: Option<Uuid>,
+    /// When the amount moved, to the microsecond.
+    pub occurred_at: DateTime<Utc>,
+    /// Order among transactions of the same instant.
+    pub position: i64,
+    /// Code of what was moved.
+    pub asset_code: Arc<str>,
+    /// Account that sent.
+    pub sender: AccountKey,
+    /// Account that received.
+    pub receiver: AccountKey,
+    /// How much, in whole units of the asset.
+    pub amount: Decimal,
+    /// What groups transactions that belong together.
+    pub reference: Option<String>,
+}
+
+impl NewTransaction {
+    /// What is wrong with the transaction by itself, if anything is.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        let wrong = |field, message: String| {
+            Some(Fault { reason: RefusalReason::WrongField, field, message })
+        };
+        let nanos = i32::try_from(self.occurred_at.timestamp_subsec_nanos()).unwrap_or(-1);
+        if let Err(error) = window::instant(self.occurred_at.timestamp(), nanos) {
+            return wrong("occurred_at", error.to_string());
+        }
+        if !self.amount.is_positive() {
+            return wrong("amount", "must be greater than zero".to_owned());
+        }
+        if !self.amount.fits(AMOUNT_WHOLE_DIGITS_MAX, AMOUNT_DECIMALS_MAX) {
+            return wrong("amount", amount_hint());
+        }
+        match &self.reference {
+            Some(reference) if !is_reference(reference) => wrong("reference", reference_hint()),
+            _ => None,
+        }
+    }
+}
+
+/// What an amount may look like, for whoever sent another one.
+#[must_use]
+pub fn amount_hint() -> String {
+    format!(
+        "must be a decimal number greater than zero, such as 12.50, with at most \
+         {AMOUNT_WHOLE_DIGITS_MAX} digits before the point and {AMOUNT_DECIMALS_MAX} behind it"
+    )
+}
+
+fn is_reference(text: &str) -> bool {
+    (1..=REFERENCE_LENGTH_MAX).contains(&text.chars().count())
+        && !text.chars().any(char::is_control)
+}
+
+fn reference_hint() -> String {
+    format!("must be 1 to {REFERENCE_LENGTH_MAX} characters, without control characters")
+}
+
+/// A transaction that is about to be recorded, with the database's own keys for what it
+/// names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeyedTransaction {
+    /// Unique over all time.
+    pub transaction_id: Uuid,
+    /// When the amount moved, to the microsecond.
+    pub occurred_at: DateTime<Utc>,
+    /// Order among transactions of the same instant.
+    pub position: i64,
+    /// What was moved.
+    pub asset_id: i32,
+    /// Decimals of the asset: as many are stored at least.
+    pub asset_decimals: u32,
+    /// Account that sent.
+    pub sender_id: i64,
+    /// Account that received.
+    pub receiver_id: i64,
+    /// How much, in whole units of the asset.
+    pub amount: Decimal,
+    /// What groups transactions that belong together.
+    pub reference: Option<String>,
+}
+
+impl KeyedTransaction {
+    /// The first part of the content, in the order of a request's fields, in which the other
+    /// transaction differs; `None` if it is the same.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Option<&'static str> {
+        [
+            ("occurred_at", self.occurred_at == other.occurred_at),
+            ("position", self.position == other.position),
+            ("asset", self.asset_id == other.asset_id),
+            ("sender", self.sender_id == other.sender_id),
+            ("receiver", self.receiver_id == other.receiver_id),
+            ("amount", self.amount == other.amount),
+            ("reference", self.reference == other.reference),
+        ]
+        .into_iter()
+        .find_map(|(field, is_same)| (!is_same).then_some(field))
+    }
+}
+
+/// A transaction of the seeder's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeededTransaction {
     /// When the amount moved, to the microsecond.
     pub occurred_at: DateTime<Utc>,
     /// Order among transactions of the same instant.
@@ -20,4 +144,69 @@ pub struct NewTransaction {
     pub receiver_id: i64,
     /// How much, in whole units of the asset.
     pub amount: rust_decimal::Decimal,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transaction() -> NewTransaction {
+        let account = |address| AccountKey::canonical("bank", address).expect("an account");
+        NewTransaction {
+            transaction_id: None,
+            occurred_at: DateTime::from_timestamp_micros(1_700_000_000_000_001)
+                .expect("an instant"),
+            position: 0,
+            asset_code: Arc::from("USD"),
+            sender: account("a"),
+            receiver: account("b"),
+            amount: Decimal::from(5),
+            reference: None,
+        }
+    }
+
+    fn amount(text: &str) -> NewTransaction {
+        NewTransaction { amount: Decimal::parse(text).expect("a number"), ..transaction() }
+    }
+
+    #[test]
+    fn each_wrong_field_is_named() {
+        let nanos = DateTime::from_timestamp(1_700_000_000, 1).expect("an instant");
+        let reference = |text: &str| Some(text.to_owned());
+        for (wrong, field) in [
+            (NewTransaction { occurred_at: nanos, ..transaction() }, "occurred_at"),
+            (
+                NewTransaction { occurred_at: DateTime::<Utc>::MIN_UTC, ..transaction() },
+                "occurred_at",
+            ),
+            (amount("0"), "amount"),
+            (amount("-1"), "amount"),
+            (amount(&"9".repeat(79)), "amount"),
+            (amount(&format!("0.{}1", "0".repeat(77))), "amount"),
+            (NewTransaction { reference: reference(""), ..transaction() }, "reference"),
+            (NewTransaction { reference: reference("a\0"), ..transaction() }, "reference"),
+            (
+                NewTransaction { reference: reference(&"x".repeat(257)), ..transaction() },
+                "reference",
+            ),
+        ] {
+            let fault = wrong.fault().expect("it is wrong");
+            assert_eq!(
+                (fault.field, fault.reason),
+                (field, RefusalReason::WrongField),
+                "{wrong:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_at_the_limits_is_right() {
+        for right in [
+            transaction(),
+            amount(&format!("{}.{}1", "9".repeat(78), "0".repeat(76))),
+            NewTransaction { reference: Some("ä".repeat(256)), ..transaction() },
+        ] {
+            assert_eq!(right.fault(), None, "{right:?}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use uuid::{Builder, Uuid};
 use crate::{
     domain::{
         running_total::{rows::RowChange, whole::Whole},
-        transaction::NewTransaction,
+        transaction::SeededTransaction,
     },
     seed::plan::{SeedPlan, Stream, Weights},
 };
@@ -60,7 +60,7 @@ impl RowMaker {
 
 /// What a row adds to running totals.
 #[must_use]
-pub fn row_change(row: &NewTransaction) -> RowChange {
+pub fn row_change(row: &SeededTransaction) -> RowChange {
     RowChange {
         instant: row.occurred_at.timestamp_micros(),
         sender_id: row.sender_id,
@@ -73,7 +73,7 @@ pub fn row_change(row: &NewTransaction) -> RowChange {
 }
 
 impl Iterator for DayRows<'_> {
-    type Item = Vec<NewTransaction>;
+    type Item = Vec<SeededTransaction>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let rows = self.rows_by_hour.next()?;
@@ -88,7 +88,7 @@ impl Iterator for DayRows<'_> {
 }
 
 impl DayRows<'_> {
-    fn row(&mut self, micros: i64) -> NewTransaction {
+    fn row(&mut self, micros: i64) -> SeededTransaction {
         let random = &mut self.random;
         let sender = self.maker.users.draw(random);
         let receiver = loop {
@@ -98,7 +98,7 @@ impl DayRows<'_> {
             }
         };
         let units = random.random_range(AMOUNT_UNITS);
-        NewTransaction {
+        SeededTransaction {
             occurred_at: DateTime::from_timestamp_micros(micros).unwrap_or_default(),
             position: 0,
             transaction_id: id(random, micros),
@@ -139,7 +139,7 @@ mod tests {
         RowMaker::new(plan, (1..=20).collect(), 1)
     }
 
-    fn all(maker: &RowMaker) -> Vec<NewTransaction> {
+    fn all(maker: &RowMaker) -> Vec<SeededTransaction> {
         let by_day = maker.plan.rows_by_day();
         let days = by_day.into_iter().zip(0..).flat_map(|(rows, day)| maker.day(day, rows));
         days.flatten().collect()

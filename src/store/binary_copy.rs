@@ -10,7 +10,10 @@ use futures_util::{SinkExt, pin_mut};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use crate::store::{StoreError, content_hash::postgres_micros, numeric};
+use crate::{
+    domain::decimal::Decimal,
+    store::{StoreError, content_hash::postgres_micros, numeric},
+};
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 
@@ -70,9 +73,24 @@ impl CopyBuffer {
 
     /// A `numeric` field with the value `mantissa / 10^scale`.
     pub fn numeric(&mut self, mantissa: i128, scale: u16) {
+        self.sized(|bytes| numeric::encode(mantissa, scale, bytes));
+    }
+
+    /// A `numeric` field, shown with at least so many decimals.
+    pub fn decimal(&mut self, number: &Decimal, decimals: u32) {
+        self.sized(|bytes| numeric::encode_decimal(number, decimals, bytes));
+    }
+
+    /// A field without a value.
+    pub fn null(&mut self) {
+        self.bytes.put_i32(-1);
+    }
+
+    /// A field whose length is known once it is written.
+    fn sized(&mut self, write: impl FnOnce(&mut BytesMut)) {
         let length_at = self.bytes.len();
         self.bytes.put_i32(0);
-        numeric::encode(mantissa, scale, &mut self.bytes);
+        write(&mut self.bytes);
         let length = i32::try_from(self.bytes.len() - length_at - 4).expect("a few dozen bytes");
         self.bytes[length_at..length_at + 4].copy_from_slice(&length.to_be_bytes());
     }

@@ -19,6 +19,9 @@ const SIGN_NEGATIVE: u16 = 0x4000;
 /// point.
 const DIGITS_MAX: usize = 11;
 
+/// Where the scale stands in the binary format.
+const SCALE_AT: usize = 6;
+
 /// A NUMERIC as it comes from the database.
 #[derive(Debug)]
 pub struct Numeric(pub Decimal);
@@ -166,6 +169,41 @@ pub fn encode(mantissa: i128, scale: u16, into: &mut BytesMut) {
     }
 }
 
+/// Appends the binary format of a number of any size, shown with at least so many decimals.
+pub fn encode_decimal(number: &Decimal, decimals: u32, into: &mut BytesMut) {
+    let (unscaled, scale) = number.parts();
+    let start = into.len();
+    match (i128::try_from(unscaled), u16::try_from(scale)) {
+        (Ok(mantissa), Ok(scale)) => encode(mantissa, scale, into),
+        _ => encode_large(number, into),
+    }
+    // The scale is what a reader is shown; the digits stand for themselves.
+    let shown = u16::try_from(scale.max(decimals)).unwrap_or(u16::MAX);
+    into[start + SCALE_AT..start + SCALE_AT + 2].copy_from_slice(&shown.to_be_bytes());
+}
+
+fn encode_large(number: &Decimal, into: &mut BytesMut) {
+    let (unscaled, scale) = number.parts();
+    // Filled up so that the point lies between two groups, then cut from the end.
+    let digits = format!("{}{}", unscaled.magnitude(), "0".repeat((4 - scale as usize % 4) % 4));
+    let mut groups: Vec<u16> = digits
+        .as_bytes()
+        .rchunks(4)
+        .map(|chunk| chunk.iter().fold(0, |group, digit| group * 10 + u16::from(digit - b'0')))
+        .collect();
+    let fraction_groups = i64::from(scale.div_ceil(4));
+    let weight = i64::try_from(groups.len()).unwrap_or(i64::MAX) - fraction_groups - 1;
+    let trailing = groups.iter().take_while(|&&group| group == 0).count();
+    groups.drain(..trailing);
+    into.put_u16(u16::try_from(groups.len()).unwrap_or(u16::MAX));
+    into.put_i16(i16::try_from(weight).unwrap_or(i16::MAX));
+    into.put_u16(if number.is_positive() { 0 } else { SIGN_NEGATIVE });
+    into.put_u16(u16::try_from(scale).unwrap_or(u16::MAX));
+    for &group in groups.iter().rev() {
+        into.put_u16(group);
+    }
+}
+
 /// Appends the binary format of `mantissa / 10^scale` without trailing zeros
 /// behind the point: what Postgres calls `trim_scale`.
 pub fn encode_trimmed(mut mantissa: i128, mut scale: u16, into: &mut BytesMut) {
@@ -194,6 +232,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn numbers_of_any_size_come_back(digits in "-?[1-9][0-9]{0,90}", scale in 0u32..80) {
+            let unscaled: BigInt = digits.parse().expect("digits");
+            let number = Decimal::new(unscaled, scale);
+            for decimals in [0, 7] {
+                let mut bytes = BytesMut::new();
+                encode_decimal(&number, decimals, &mut bytes);
+                prop_assert_eq!(decode(&bytes).expect("just encoded"), number.clone());
+                let shown = u32::from(u16::from_be_bytes([bytes[6], bytes[7]]));
+                prop_assert_eq!(shown, number.parts().1.max(decimals));
+                let mut large = BytesMut::new();
+                encode_large(&number, &mut large);
+                prop_assert_eq!(decode(&large).expect("just encoded"), number.clone());
+                bytes[6..8].copy_from_slice(&large[6..8]);
+                prop_assert_eq!(&bytes, &large);
+            }
+        }
+
         #[test]
         fn decoding_undoes_encoding(mantissa in any::<i128>(), scale in 0u16..60) {
             let expected = Decimal::new(BigInt::from(mantissa), u32::from(scale));

@@ -30,12 +30,13 @@ pub struct DatabaseTarget {
     pub schema: String,
 }
 
-/// The database, by way of two bounded pools: statements that scan rows cannot keep those
-/// that look up running totals waiting.
+/// The database, by way of three bounded pools: statements that scan rows, those that look up
+/// running totals and those that record transactions cannot keep each other waiting.
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
     totals_pool: Pool,
+    ingest_pool: Pool,
     config: Config,
     schema: String,
     connect_timeout: Duration,
@@ -57,9 +58,11 @@ impl Database {
         let mut totals_config = config.clone();
         totals_config.options(format!("{options} {PLANNED_ONCE}"));
         let totals_pool = new_pool(totals_config, settings, settings.totals_pool_size)?;
+        let ingest_pool = new_pool(config.clone(), settings, settings.ingest_pool_size)?;
         Ok(Self {
             pool,
             totals_pool,
+            ingest_pool,
             config,
             schema: target.schema.clone(),
             connect_timeout,
@@ -74,6 +77,13 @@ impl Database {
         let mut renamed = self.clone();
         renamed.config.application_name(application_name);
         renamed
+    }
+
+    /// The same database for whoever records transactions: its sessions come from a pool of
+    /// their own.
+    #[must_use]
+    pub fn for_ingest(&self) -> Self {
+        Self { pool: self.ingest_pool.clone(), ..self.clone() }
     }
 
     /// Schema that holds everything of Daybook's.
@@ -141,6 +151,11 @@ impl Database {
         }
     }
 
+    /// Connections for statements, except those that read running totals.
+    pub(crate) fn pool_size(&self) -> usize {
+        self.pool.status().max_size
+    }
+
     /// Connections for statements that read running totals.
     pub(crate) fn totals_pool_size(&self) -> usize {
         self.totals_pool.status().max_size
@@ -173,6 +188,7 @@ impl Database {
     pub async fn close(&self, deadline: Duration) -> bool {
         self.pool.close();
         self.totals_pool.close();
+        self.ingest_pool.close();
         self.tasks.close();
         tokio::time::timeout(deadline, self.tasks.wait()).await.is_ok()
     }

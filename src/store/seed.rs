@@ -7,11 +7,11 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::{
-    domain::{running_total::rows::RowChange, transaction::NewTransaction},
+    domain::{running_total::rows::RowChange, transaction::SeededTransaction},
     store::{
         StoreError, StoreErrorKind,
         binary_copy::CopyBuffer,
-        content_hash::{CONTENT_HASH_BYTES, content_hash},
+        content_hash::{CONTENT_HASH_BYTES, seeded_content_hash},
         leaf::Leaf,
         sealing::{self, Spread},
         statement::{Statement, statement},
@@ -229,7 +229,7 @@ pub struct EncodedRows {
 
 /// Encodes rows for loading. Pure work, to be done away from the reactor.
 #[must_use]
-pub fn encode(rows: &[NewTransaction]) -> EncodedRows {
+pub fn encode(rows: &[SeededTransaction]) -> EncodedRows {
     let mut transactions = CopyBuffer::with_capacity(rows.len() * TRANSACTION_BYTES);
     let mut ids = CopyBuffer::with_capacity(rows.len() * ID_BYTES);
     let mut scratch = BytesMut::with_capacity(128);
@@ -246,7 +246,7 @@ pub fn encode(rows: &[NewTransaction]) -> EncodedRows {
         ids.row(3);
         ids.timestamptz(row.occurred_at);
         ids.uuid(row.transaction_id);
-        ids.bytea(&content_hash(row, &mut scratch));
+        ids.bytea(&seeded_content_hash(row, &mut scratch));
     }
     EncodedRows { transactions, ids }
 }

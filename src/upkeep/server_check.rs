@@ -98,12 +98,14 @@ fn judge(facts: &ServerFacts, pool: &PoolSettings) -> Result<(), String> {
             ));
         }
     }
-    let needed = pool.pool_size + pool.totals_pool_size + CONNECTIONS_BESIDE;
+    let needed =
+        pool.pool_size + pool.totals_pool_size + pool.ingest_pool_size + CONNECTIONS_BESIDE;
     if i64::try_from(needed).is_ok_and(|needed| needed > facts.connections_max) {
         return Err(format!(
-            "max_connections is too small: --pool-size {}, --totals-pool-size {} and \
-             {CONNECTIONS_BESIDE} more are needed, and the server has {} for ordinary roles",
-            pool.pool_size, pool.totals_pool_size, facts.connections_max
+            "max_connections is too small: --pool-size {}, --totals-pool-size {}, \
+             --ingest-pool-size {} and {CONNECTIONS_BESIDE} more are needed, and the server has {} \
+             for ordinary roles",
+            pool.pool_size, pool.totals_pool_size, pool.ingest_pool_size, facts.connections_max
         ));
     }
     Ok(())
@@ -128,6 +130,7 @@ mod tests {
         let pool = PoolSettings {
             pool_size: 8,
             totals_pool_size: 2,
+            ingest_pool_size: 4,
             pool_wait_ms: 1,
             connect_timeout_ms: 1,
             statement_timeout_ms: 1,

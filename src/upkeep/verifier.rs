@@ -149,6 +149,7 @@ impl Verifier {
         let pool = PoolSettings {
             pool_size: 1,
             totals_pool_size: 1,
+            ingest_pool_size: 1,
             statement_timeout_ms: pool.statement_timeout_ms.min(STATEMENT_TIMEOUT_MS),
             ..pool.clone()
         };

@@ -3,8 +3,14 @@
 use bytes::BytesMut;
 use chrono::{DateTime, Utc};
 use daybook::{
-    domain::{decimal::Decimal, transaction::NewTransaction},
-    store::{content_hash::content_hash, numeric},
+    domain::{
+        decimal::Decimal,
+        transaction::{KeyedTransaction, SeededTransaction},
+    },
+    store::{
+        content_hash::{content_hash, seeded_content_hash},
+        numeric,
+    },
 };
 use rand::{RngExt, rngs::ChaCha12Rng};
 use tokio_postgres::types::{FromSql, Type};
@@ -123,11 +129,11 @@ async fn what_is_sent_is_what_postgres_would_send() {
     }
 }
 
-fn transaction(random: &mut ChaCha12Rng) -> NewTransaction {
+fn transaction(random: &mut ChaCha12Rng) -> SeededTransaction {
     // 0001-01-01 to 9999-12-31, in microseconds.
     let micros = random.random_range(-62_135_596_800_000_000..253_402_300_800_000_000i64);
     let mantissa = random.random_range(0..1i128 << 95) >> random.random_range(0..96);
-    NewTransaction {
+    SeededTransaction {
         occurred_at: DateTime::from_timestamp_micros(micros).unwrap(),
         position: random.random(),
         transaction_id: Uuid::nil(),
@@ -138,11 +144,28 @@ fn transaction(random: &mut ChaCha12Rng) -> NewTransaction {
     }
 }
 
+/// The same as somebody sends it.
+fn keyed(row: &SeededTransaction, reference: Option<String>) -> KeyedTransaction {
+    KeyedTransaction {
+        transaction_id: row.transaction_id,
+        occurred_at: row.occurred_at,
+        position: row.position,
+        asset_id: row.asset_id,
+        asset_decimals: 5,
+        sender_id: row.sender_id,
+        receiver_id: row.receiver_id,
+        amount: Decimal::parse(&row.amount.to_string()).unwrap(),
+        reference,
+    }
+}
+
 #[tokio::test]
 async fn both_sides_hash_a_transaction_alike() {
     let schema = TestSchema::migrated().await;
     let mut random = random();
     let rows: Vec<_> = (0..5_000).map(|_| transaction(&mut random)).collect();
+    let references: Vec<Option<String>> =
+        (0..rows.len()).map(|n| (n % 2 == 1).then(|| format!("ä{n}"))).collect();
     let instants: Vec<DateTime<Utc>> = rows.iter().map(|row| row.occurred_at).collect();
     let positions: Vec<i64> = rows.iter().map(|row| row.position).collect();
     let senders: Vec<i64> = rows.iter().map(|row| row.sender_id).collect();
@@ -151,17 +174,22 @@ async fn both_sides_hash_a_transaction_alike() {
     let amounts: Vec<String> = rows.iter().map(|row| row.amount.to_string()).collect();
     let text =
         "SELECT transaction_content_hash(at, place, sender, receiver, asset, amount::numeric,
-            NULL)
+            reference)
         FROM unnest($1::timestamptz[], $2::bigint[], $3::bigint[], $4::bigint[], $5::integer[],
-            $6::text[]) AS u (at, place, sender, receiver, asset, amount)";
+            $6::text[], $7::text[]) AS u (at, place, sender, receiver, asset, amount, reference)";
     let hashes = schema
         .sql
-        .query(text, &[&instants, &positions, &senders, &receivers, &assets, &amounts])
+        .query(text, &[&instants, &positions, &senders, &receivers, &assets, &amounts, &references])
         .await
         .unwrap();
     assert_eq!(hashes.len(), rows.len());
     let mut scratch = BytesMut::new();
-    for (row, hash) in rows.iter().zip(&hashes) {
-        assert_eq!(content_hash(row, &mut scratch), hash.get::<_, &[u8]>(0), "{row:?}");
+    for ((row, reference), hash) in rows.iter().zip(references).zip(&hashes) {
+        let expected: &[u8] = hash.get(0);
+        if reference.is_none() {
+            assert_eq!(seeded_content_hash(row, &mut scratch), expected, "{row:?}");
+        }
+        let keyed = keyed(row, reference);
+        assert_eq!(content_hash(&keyed, &mut scratch), expected, "{keyed:?}");
     }
 }

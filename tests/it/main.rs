@@ -14,6 +14,7 @@ mod get_balance;
 mod get_status;
 mod health;
 mod histogram;
+mod ingest;
 mod invalid_requests;
 mod ledger_rules;
 mod list_users;

@@ -1,0 +1,49 @@
+//! Taking transactions in: from streams, from single requests, from files.
+//!
+//! Everything that is not a statement lies here: what a row must be, whose accounts and days
+//! are looked up, what becomes of a row whose id is known. Called by `grpc` and by whatever
+//! else brings rows; knows neither requests nor files.
+
+mod days;
+pub mod record_transactions;
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+pub use crate::ingest::record_transactions::{ChunkOutcome, RecordOptions};
+use crate::{
+    config::PartitionSettings,
+    ingest::days::{DayLimits, Days},
+    store::{Database, account_ids::AccountIds, assets::Assets},
+};
+
+/// Most rows of a chunk.
+pub const CHUNK_ROWS_MAX: usize = 5_000;
+
+/// Records transactions in one database. Clones share what they know and what they may use.
+#[derive(Clone)]
+pub struct Ingest {
+    database: Database,
+    accounts: AccountIds,
+    assets: Assets,
+    days: Arc<Days>,
+    /// As many chunks are at work as there are connections for them: the others wait here,
+    /// in turn, and not for a connection, which they would give up after a while.
+    turns: Arc<Semaphore>,
+}
+
+impl Ingest {
+    /// Records in this database, on connections of its own.
+    #[must_use]
+    pub fn new(database: &Database, partitions: &PartitionSettings) -> Self {
+        let database = database.for_ingest();
+        Self {
+            accounts: AccountIds::new(database.clone()),
+            assets: Assets::new(database.clone()),
+            days: Arc::new(Days::new(database.clone(), DayLimits::new(partitions))),
+            turns: Arc::new(Semaphore::new(database.pool_size())),
+            database,
+        }
+    }
+}
