@@ -248,6 +248,14 @@ pub struct ServerSettings {
     )]
     pub histogram_rows_max: u64,
 
+    /// Most accounts that one user tracks as wallets; more are RESOURCE_EXHAUSTED
+    #[arg(long, env = "DAYBOOK_USER_WALLETS_MAX", default_value_t = 1_000, value_name = "N")]
+    pub user_wallets_max: u32,
+
+    /// Most users who track one account as a wallet; more are RESOURCE_EXHAUSTED
+    #[arg(long, env = "DAYBOOK_WALLET_USERS_MAX", default_value_t = 1_000, value_name = "N")]
+    pub wallet_users_max: u32,
+
     /// Longest wait for a new connection's first request bytes, in milliseconds
     #[arg(
         long,

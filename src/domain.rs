@@ -13,4 +13,5 @@ pub mod refusal;
 pub mod running_total;
 pub mod transaction;
 pub mod user;
+pub mod wallet;
 pub mod window;

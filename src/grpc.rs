@@ -5,19 +5,29 @@
 //! the fields, calls one function of `analytics` or `ledger`, and writes the answer.
 
 pub mod accept;
+mod add_wallet;
 pub mod analytics_service;
 mod batch_sum_amount;
+mod create_asset;
+mod create_user;
 pub mod deadline;
 pub mod decode;
+mod delete_user;
 mod explanation;
 mod get_balance;
 mod get_status;
+mod get_user;
 pub mod health;
 mod histogram;
 pub mod ledger_service;
+mod list_accounts;
+mod list_assets;
 mod list_users;
+mod list_wallet_users;
+mod list_wallets;
 pub mod page_token;
 mod rank;
+mod remove_wallet;
 pub mod request_layer;
 pub mod serve;
 pub mod status;

@@ -5,26 +5,38 @@
 //! for quoted partition names from the catalog). Rows stop here: callers get
 //! values of `domain`.
 
+pub mod account_assets;
 pub mod account_ids;
+mod accounts;
+pub mod add_wallet;
 pub mod assets;
 pub mod audit;
 pub mod binary_copy;
 pub mod content_hash;
+pub mod create_asset;
+pub mod create_user;
 mod day_sums;
 pub mod days;
+pub mod delete_user;
 pub mod error;
 pub mod get_balance;
 pub mod get_status;
+pub mod get_user;
 pub mod histogram;
 pub mod instant;
 pub mod leaf;
+pub mod list_accounts;
+pub mod list_assets;
 pub mod list_users;
+pub mod list_wallet_users;
+pub mod list_wallets;
 pub mod migrate;
 pub mod numeric;
 pub mod partitions;
 pub mod pool;
 pub mod rank;
 pub mod record_transactions;
+pub mod remove_wallet;
 pub mod sealing;
 pub mod seed;
 pub mod selftest;
@@ -35,6 +47,7 @@ pub mod statement;
 pub mod sum_amount;
 pub mod sum_series;
 pub mod tx;
+mod users;
 pub mod verifier;
 
 pub use error::{StoreError, StoreErrorKind};

@@ -1,8 +1,10 @@
 -- A page of users by username. $1 the username that the page starts behind (text,
--- empty for the first page: every username sorts behind it), $2 rows at most.
+-- empty for the first page: every username sorts behind it), $2 rows at most, $3 what the
+-- usernames begin with (empty for all).
 -- Walks the unique index on username.
 SELECT user_uuid, username, name, created_at
 FROM users
 WHERE username > $1
+  AND starts_with(username, $3)
 ORDER BY username
 LIMIT $2

@@ -26,7 +26,7 @@ pub(super) async fn print(
     address: SocketAddr,
     is_reflection_open: bool,
 ) -> anyhow::Result<()> {
-    let users = Ledger::new(database.clone()).list_users("", USERS_SHOWN).await?.users;
+    let users = Ledger::new(database.clone()).list_users("", "", USERS_SHOWN).await?.rows;
     for user in &users {
         tracing::info!(user_uuid = %user.user_uuid, username = user.username, "a user to ask for");
     }

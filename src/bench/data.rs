@@ -69,7 +69,8 @@ async fn list_users(channel: Channel) -> Result<Vec<String>, Status> {
     let mut client = LedgerServiceClient::new(channel);
     let (mut users, mut page_token) = (Vec::new(), String::new());
     loop {
-        let request = ListUsersRequest { page_size: PAGE_SIZE, page_token };
+        let request =
+            ListUsersRequest { page_size: PAGE_SIZE, page_token, ..ListUsersRequest::default() };
         let page = client.list_users(request).await?.into_inner();
         users.extend(page.users.into_iter().map(|user| user.user_uuid));
         if page.next_page_token.is_empty() || users.len() >= USERS_MAX {

@@ -6,6 +6,9 @@
 mod bitcoin;
 mod ethereum;
 
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
 use crate::domain::user::parse_user_uuid;
 
 /// Network of users' payments accounts; their address is the user's UUID.
@@ -36,6 +39,27 @@ impl Network {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What recorded addresses begin with that begin like this, however it is written.
+    #[must_use]
+    pub fn canonical_prefix(&self, text: &str) -> String {
+        let is_any_case = match self.as_str() {
+            INTERNAL_NETWORK | ethereum::NETWORK => true,
+            other => {
+                bitcoin::chain(other).is_some_and(|chain| bitcoin::is_segwit_like(chain, text))
+            }
+        };
+        if is_any_case { text.to_ascii_lowercase() } else { text.to_owned() }
+    }
+}
+
+/// An account as recorded.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Account {
+    /// Its key.
+    pub key: AccountKey,
+    /// When it was recorded.
+    pub created_at: DateTime<Utc>,
 }
 
 /// An address on some network, 1 to 256 characters without ASCII control characters.
@@ -149,6 +173,13 @@ impl AccountKey {
         Ok(Self { network: network.clone(), address })
     }
 
+    /// A user's payments account.
+    #[must_use]
+    pub fn payments(user_uuid: Uuid) -> Self {
+        let network = Network(INTERNAL_NETWORK.to_owned());
+        Self { network, address: Address(user_uuid.to_string()) }
+    }
+
     /// The account of a recorded row, as it stands there.
     #[must_use]
     pub fn as_recorded(network: &str, address: &str) -> Option<Self> {
@@ -242,6 +273,24 @@ mod tests {
         ] {
             let key = AccountKey::canonical(network, address).expect(address);
             assert_eq!((key.network().as_str(), key.address().as_str()), (network, address));
+        }
+    }
+
+    #[test]
+    fn prefixes_are_written_as_addresses_are() {
+        for (network, text, expected) in [
+            ("internal", "67E55044-10B1", "67e55044-10b1"),
+            ("ethereum", "0x5aAeb6", "0x5aaeb6"),
+            ("bitcoin", "BC1QW5", "bc1qw5"),
+            ("bitcoin", "Bc1", "bc1"),
+            ("bitcoin", "1A1zP1", "1A1zP1"),
+            ("bitcoin", "TB1Q", "TB1Q"),
+            ("bitcoin-signet", "TB1Q", "tb1q"),
+            ("bank", "CZ65", "CZ65"),
+            ("bank", "", ""),
+        ] {
+            let network = Network::parse(network).expect(network);
+            assert_eq!(network.canonical_prefix(text), expected, "{text}");
         }
     }
 

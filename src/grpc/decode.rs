@@ -8,9 +8,9 @@ use crate::{
     analytics::Analytics,
     domain::{
         account::{AccountKey, Address, AddressError, Network},
-        asset::Asset,
+        asset::{Asset, AssetRecord},
         direction::Direction,
-        user::parse_user_uuid,
+        user::{User, is_plain, parse_user_uuid},
         window::{self, Window},
     },
     error::Error,
@@ -20,8 +20,20 @@ use crate::{
 /// What a client is told about a user UUID that is none.
 pub const UUID_HINT: &str = "must be a UUID, for example 67e55044-10b1-426f-9247-bb680e5fe0c8";
 
+/// What a client is told about a username that is none.
+pub const USERNAME_HINT: &str = "must be 1 to 128 characters, without control characters";
+
+/// What a client is told about a name that is none.
+pub const NAME_HINT: &str = "must be up to 256 characters, without control characters";
+
 /// What a client is told about a network that is none.
 pub const NETWORK_HINT: &str = "must be 1 to 64 lower-case letters, digits or hyphens";
+
+/// Most rows in an answer to a request for a list.
+pub const PAGE_SIZE_MAX: usize = 1_000;
+
+/// Rows in an answer to a request for a list that does not say how many.
+pub const PAGE_SIZE_DEFAULT: usize = 100;
 
 /// Names of a window's fields in a request's own words.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +82,38 @@ pub fn instant(
     window::instant(given.seconds, given.nanos)
         .map_err(|error| violations.add(field, error.to_string()))
         .ok()
+}
+
+/// Checks a text that is short and plain, as the predicate has it.
+pub fn plain<'t>(
+    given: &'t str,
+    is_right: fn(&str) -> bool,
+    field: &'static str,
+    hint: &'static str,
+    violations: &mut Violations,
+) -> Option<&'t str> {
+    violations.require(is_right(given).then_some(given), field, hint)
+}
+
+/// Checks the beginning of texts that have so many characters at most.
+pub fn prefix<'t>(
+    given: &'t str,
+    length_max: usize,
+    field: &'static str,
+    violations: &mut Violations,
+) -> Option<&'t str> {
+    let is_right = is_plain(given, length_max);
+    let hint = format!("must be up to {length_max} characters, without control characters");
+    violations.require(is_right.then_some(given), field, hint)
+}
+
+/// Checks the field `account` where it must be set.
+pub fn required_account(
+    given: Option<&v1::AccountKey>,
+    violations: &mut Violations,
+) -> Option<AccountKey> {
+    let hint = "must be set: it has a network and an address";
+    account(violations.require(given, "account", hint)?, violations)
 }
 
 /// Checks the field `direction`.
@@ -167,6 +211,42 @@ pub fn page_size(
         Ok(_) | Err(_) => None,
     };
     violations.require(size, "page_size", format!("must be 1 to {max}, or 0 for {default}"))
+}
+
+/// Checks the field `page_size` of a request for a list.
+pub fn list_size(given: i32, violations: &mut Violations) -> Option<usize> {
+    page_size(given, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, violations)
+}
+
+/// A user as the API writes it.
+#[must_use]
+pub fn user_pb(user: User) -> v1::User {
+    v1::User {
+        user_uuid: user.user_uuid.to_string(),
+        username: user.username,
+        name: user.name,
+        created_at: Some(timestamp(user.created_at)),
+    }
+}
+
+/// An account as the API writes it.
+#[must_use]
+pub fn account_pb(account: &AccountKey) -> v1::AccountKey {
+    v1::AccountKey {
+        network: account.network().as_str().to_owned(),
+        address: account.address().as_str().to_owned(),
+    }
+}
+
+/// An asset as the API writes it.
+#[must_use]
+pub fn asset_pb(asset: AssetRecord) -> v1::Asset {
+    v1::Asset {
+        code: asset.code,
+        name: asset.name,
+        decimals: i32::try_from(asset.decimals).unwrap_or(i32::MAX),
+        created_at: Some(timestamp(asset.created_at)),
+    }
 }
 
 /// A window as the API writes it.

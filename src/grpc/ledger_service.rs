@@ -4,13 +4,29 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     analytics::Analytics,
+    domain::wallet::WalletLimits,
     grpc::{
+        add_wallet::add_wallet,
+        create_asset::create_asset,
+        create_user::create_user,
+        delete_user::delete_user,
         get_balance::get_balance,
+        get_user::get_user,
+        list_accounts::list_accounts,
+        list_assets::list_assets,
         list_users::list_users,
+        list_wallet_users::list_wallet_users,
+        list_wallets::list_wallets,
         pb::v1::{
-            GetBalanceRequest, GetBalanceResponse, ListUsersRequest, ListUsersResponse,
+            AddWalletRequest, AddWalletResponse, CreateAssetRequest, CreateAssetResponse,
+            CreateUserRequest, CreateUserResponse, DeleteUserRequest, DeleteUserResponse,
+            GetBalanceRequest, GetBalanceResponse, GetUserRequest, GetUserResponse,
+            ListAccountsRequest, ListAccountsResponse, ListAssetsRequest, ListAssetsResponse,
+            ListUsersRequest, ListUsersResponse, ListWalletUsersRequest, ListWalletUsersResponse,
+            ListWalletsRequest, ListWalletsResponse, RemoveWalletRequest, RemoveWalletResponse,
             ledger_service_server::LedgerService,
         },
+        remove_wallet::remove_wallet,
         status::to_status,
     },
     ledger::Ledger,
@@ -21,23 +37,105 @@ use crate::{
 pub struct LedgerApi {
     analytics: Analytics,
     ledger: Ledger,
+    wallet_limits: WalletLimits,
 }
 
 impl LedgerApi {
-    /// Serves the records of this ledger; the analytics know the assets.
+    /// Serves the records of this ledger, with so many wallets at most; the analytics know
+    /// the assets.
     #[must_use]
-    pub fn new(analytics: Analytics, ledger: Ledger) -> Self {
-        Self { analytics, ledger }
+    pub fn new(analytics: Analytics, ledger: Ledger, wallet_limits: WalletLimits) -> Self {
+        Self { analytics, ledger, wallet_limits }
     }
 }
 
 #[tonic::async_trait]
 impl LedgerService for LedgerApi {
+    async fn create_user(
+        &self,
+        request: Request<CreateUserRequest>,
+    ) -> Result<Response<CreateUserResponse>, Status> {
+        let answer = create_user(&self.ledger, request.get_ref()).await;
+        answer.map(Response::new).map_err(to_status)
+    }
+
+    async fn get_user(
+        &self,
+        request: Request<GetUserRequest>,
+    ) -> Result<Response<GetUserResponse>, Status> {
+        let answer = get_user(&self.ledger, request.get_ref()).await;
+        answer.map(Response::new).map_err(to_status)
+    }
+
     async fn list_users(
         &self,
         request: Request<ListUsersRequest>,
     ) -> Result<Response<ListUsersResponse>, Status> {
         let answer = list_users(&self.ledger, request.get_ref()).await;
+        answer.map(Response::new).map_err(to_status)
+    }
+
+    async fn delete_user(
+        &self,
+        request: Request<DeleteUserRequest>,
+    ) -> Result<Response<DeleteUserResponse>, Status> {
+        let answer = delete_user(&self.ledger, request.get_ref()).await;
+        answer.map(Response::new).map_err(to_status)
+    }
+
+    async fn add_wallet(
+        &self,
+        request: Request<AddWalletRequest>,
+    ) -> Result<Response<AddWalletResponse>, Status> {
+        let answer = add_wallet(&self.ledger, self.wallet_limits, request.get_ref()).await;
+        answer.map(Response::new).map_err(to_status)
+    }
+
+    async fn remove_wallet(
+        &self,
+        request: Request<RemoveWalletRequest>,
+    ) -> Result<Response<RemoveWalletResponse>, Status> {
+        let answer = remove_wallet(&self.ledger, request.get_ref()).await;
+        answer.map(Response::new).map_err(to_status)
+    }
+
+    async fn list_wallets(
+        &self,
+        request: Request<ListWalletsRequest>,
+    ) -> Result<Response<ListWalletsResponse>, Status> {
+        let answer = list_wallets(&self.ledger, request.get_ref()).await;
+        answer.map(Response::new).map_err(to_status)
+    }
+
+    async fn list_wallet_users(
+        &self,
+        request: Request<ListWalletUsersRequest>,
+    ) -> Result<Response<ListWalletUsersResponse>, Status> {
+        let answer = list_wallet_users(&self.ledger, request.get_ref()).await;
+        answer.map(Response::new).map_err(to_status)
+    }
+
+    async fn list_accounts(
+        &self,
+        request: Request<ListAccountsRequest>,
+    ) -> Result<Response<ListAccountsResponse>, Status> {
+        let answer = list_accounts(&self.ledger, request.get_ref()).await;
+        answer.map(Response::new).map_err(to_status)
+    }
+
+    async fn create_asset(
+        &self,
+        request: Request<CreateAssetRequest>,
+    ) -> Result<Response<CreateAssetResponse>, Status> {
+        let answer = create_asset(&self.ledger, request.get_ref()).await;
+        answer.map(Response::new).map_err(to_status)
+    }
+
+    async fn list_assets(
+        &self,
+        request: Request<ListAssetsRequest>,
+    ) -> Result<Response<ListAssetsResponse>, Status> {
+        let answer = list_assets(&self.ledger, request.get_ref()).await;
         answer.map(Response::new).map_err(to_status)
     }
 

@@ -7,6 +7,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use prost::Message;
 use sha2::{Digest, Sha256};
 
+use crate::grpc::violations::Violations;
+
 /// What a client is told about a token that is none.
 pub const TOKEN_HINT: &str =
     "must be empty or the next_page_token of an answer to the same request";
@@ -16,6 +18,24 @@ const TOKEN_BYTES_MAX: usize = 4_096;
 
 /// Bytes of the digest that ties a token to its request.
 const DIGEST_BYTES: usize = 8;
+
+/// Where a page goes on: empty for the first one.
+pub fn position(
+    digest: [u8; DIGEST_BYTES],
+    token: &str,
+    violations: &mut Violations,
+) -> Option<String> {
+    if token.is_empty() {
+        return Some(String::new());
+    }
+    violations.require(read(digest, token), "page_token", TOKEN_HINT)
+}
+
+/// The token of the next page, empty where there is none.
+#[must_use]
+pub fn next(digest: [u8; DIGEST_BYTES], position: Option<&str>) -> String {
+    position.map(|position| write(digest, position)).unwrap_or_default()
+}
 
 /// The digest of a request with its paging fields cleared.
 #[must_use]

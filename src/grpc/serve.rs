@@ -10,6 +10,7 @@ use tonic_reflection::server::Builder as ReflectionBuilder;
 use crate::{
     analytics::Analytics,
     config::{Reflection, ServerSettings},
+    domain::wallet::WalletLimits,
     grpc::{
         accept,
         analytics_service::AnalyticsApi,
@@ -174,7 +175,11 @@ fn add_services(
     };
     let rows_max = settings.histogram_rows_max;
     let analytics = AnalyticsApi::new(services.analytics.clone(), rank_limits, rows_max);
-    let ledger = LedgerApi::new(services.analytics.clone(), services.ledger);
+    let wallet_limits = WalletLimits {
+        user_wallets_max: settings.user_wallets_max,
+        wallet_users_max: settings.wallet_users_max,
+    };
+    let ledger = LedgerApi::new(services.analytics.clone(), services.ledger, wallet_limits);
     routes
         .add_service(
             AnalyticsServiceServer::new(analytics)

@@ -5,8 +5,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use tokio_postgres::Row;
+
 use crate::{
-    domain::asset::Asset,
+    domain::asset::{Asset, AssetRecord},
     store::{Database, StoreError, statement::statement},
 };
 
@@ -36,17 +38,34 @@ impl Assets {
             return Ok(Some(asset.clone()));
         }
         let answer = self.database.read(statement!("asset_find"), &[&code]).await?;
-        let Some(row) = answer.value.first() else { return Ok(None) };
-        let decimals: i16 = row.get("decimals");
-        let asset = Asset {
-            asset_id: row.get("asset_id"),
-            code: Arc::from(row.get::<_, &str>("code")),
-            decimals: u32::from(decimals.unsigned_abs()),
-        };
+        let Some(asset) = answer.value.first().map(asset) else { return Ok(None) };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() < KEPT_MAX {
             kept.insert(Arc::clone(&asset.code), asset.clone());
         }
         Ok(Some(asset))
     }
+}
+
+/// The asset that a row has.
+pub(super) fn asset(row: &Row) -> Asset {
+    Asset {
+        asset_id: row.get("asset_id"),
+        code: Arc::from(row.get::<_, &str>("code")),
+        decimals: decimals(row),
+    }
+}
+
+/// The asset that a row has, with all that is recorded of it.
+pub(super) fn asset_record(row: &Row) -> AssetRecord {
+    AssetRecord {
+        code: row.get("code"),
+        name: row.get("name"),
+        decimals: decimals(row),
+        created_at: row.get("created_at"),
+    }
+}
+
+fn decimals(row: &Row) -> u32 {
+    u32::from(row.get::<_, i16>("decimals").unsigned_abs())
 }

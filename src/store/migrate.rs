@@ -29,13 +29,14 @@ macro_rules! migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: [Migration; 6] = [
+pub const MIGRATIONS: [Migration; 7] = [
     migration!(1, "0001_ledger"),
     migration!(2, "0002_partitions"),
     migration!(3, "0003_seed"),
     migration!(4, "0004_running_totals"),
     migration!(5, "0005_days"),
     migration!(6, "0006_references"),
+    migration!(7, "0007_records"),
 ];
 
 /// A migration that is recorded in the database.

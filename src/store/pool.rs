@@ -12,6 +12,7 @@ use crate::{
         StoreError, StoreErrorKind,
         session::{Answer, Params, Session, Snapshot},
         statement::Statement,
+        tx::PooledTx,
     },
 };
 
@@ -271,6 +272,8 @@ pub enum Reader<'a> {
     Pool(&'a Database),
     /// In a snapshot that others read in too.
     Snapshot(&'a Snapshot),
+    /// In a tx that writes: what it has written is seen.
+    Tx(&'a PooledTx),
 }
 
 impl Reader<'_> {
@@ -283,10 +286,13 @@ impl Reader<'_> {
         statement: Statement,
         params: &Params<'_>,
     ) -> Result<Answer<Vec<Row>>, StoreError> {
-        match self {
-            Self::Pool(database) => database.read(statement, params).await,
-            Self::Snapshot(snapshot) => read_in(snapshot, statement, params).await,
-        }
+        let begun_at = Instant::now();
+        let value = match self {
+            Self::Pool(database) => return database.read(statement, params).await,
+            Self::Snapshot(snapshot) => snapshot.rows(statement, params).await?,
+            Self::Tx(tx) => tx.rows(statement, params).await?,
+        };
+        Ok(Answer { value, took: begun_at.elapsed() })
     }
 
     /// Runs a statement that reads running totals and no partitioned table.
@@ -300,17 +306,7 @@ impl Reader<'_> {
     ) -> Result<Answer<Vec<Row>>, StoreError> {
         match self {
             Self::Pool(database) => database.read_totals(statement, params).await,
-            Self::Snapshot(snapshot) => read_in(snapshot, statement, params).await,
+            Self::Snapshot(_) | Self::Tx(_) => self.read(statement, params).await,
         }
     }
-}
-
-async fn read_in(
-    snapshot: &Snapshot,
-    statement: Statement,
-    params: &Params<'_>,
-) -> Result<Answer<Vec<Row>>, StoreError> {
-    let begun_at = Instant::now();
-    let value = snapshot.rows(statement, params).await?;
-    Ok(Answer { value, took: begun_at.elapsed() })
 }

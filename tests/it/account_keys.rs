@@ -1,12 +1,16 @@
 //! Account keys: one address is one account, however a request writes it, and an address
 //! that its network does not have is refused.
 
-use daybook::grpc::pb::v1::{
-    AccountKey, AccountPopulation, BucketUnit, Direction, GetBalanceRequest, HistogramRequest,
-    RankMetric, RankRequest, SumAmountRequest, SumSeriesRequest, get_balance_request,
-    histogram_request,
-    rank_request::{Population, StandingOf},
-    sum_amount_request, sum_series_request,
+use daybook::{
+    grpc::pb::v1::{
+        AccountKey, AccountPopulation, BucketUnit, Direction, GetBalanceRequest, HistogramRequest,
+        RankMetric, RankRequest, SumAmountRequest, SumSeriesRequest, get_balance_request,
+        histogram_request,
+        rank_request::{Population, StandingOf},
+        sum_amount_request, sum_series_request,
+    },
+    store::migrate::{MIGRATIONS, apply, prepare},
+    upkeep::migrate::migrate,
 };
 use tonic::Status;
 
@@ -14,8 +18,10 @@ use crate::{
     invalid_requests::fields,
     sum_amount::window,
     support::{
-        ledger::{add, add_account, add_known_user, ensure_days},
-        service::TestService,
+        ledger::{add, add_account, add_known_user, add_user, ensure_days},
+        records::key,
+        schema::{TestSchema, one, refusal, state},
+        service::{TestService, new_target, settings},
     },
 };
 
@@ -36,10 +42,6 @@ const ADDRESSES: [(&str, &str, &str); 4] = [
     ),
     ("bitcoin", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"),
 ];
-
-fn key(network: &str, address: &str) -> AccountKey {
-    AccountKey { network: network.to_owned(), address: address.to_owned() }
-}
 
 /// What each rpc that takes an account counts, or how it refuses.
 async fn ask(service: &TestService, key: &AccountKey) -> Vec<Result<i64, Status>> {
@@ -140,4 +142,76 @@ async fn an_address_that_its_network_does_not_have_is_refused() {
         let status = service.analytics().await.rank(rank(network, address)).await.unwrap_err();
         assert_eq!(fields(&status), ["standing_address"], "{network} {address}");
     }
+}
+
+#[tokio::test]
+async fn no_sql_client_records_an_address_in_another_way() {
+    let service = TestService::start().await;
+    for (network, recorded, written) in ADDRESSES {
+        add_account(&service.sql, network, recorded).await;
+        if written != recorded {
+            let text = "INSERT INTO accounts (network, address) VALUES ($1, $2)";
+            let error = service.sql.execute(text, &[&network, &written]).await.unwrap_err();
+            assert_eq!(state(&error), "23514", "{written}");
+        }
+    }
+    for (network, address) in [
+        ("internal", "nobody"),
+        ("ethereum", "nobody"),
+        ("bitcoin", "nobody"),
+        ("bitcoin", "tb1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3q0sl5k7"),
+        ("bitcoin-testnet", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"),
+        ("bitcoin-testnet4", "nobody"),
+        ("bitcoin-signet", "nobody"),
+        ("bitcoin-regtest", "nobody"),
+    ] {
+        let text =
+            format!("INSERT INTO accounts (network, address) VALUES ('{network}', '{address}')");
+        assert_eq!(refusal(&service.sql, &text).await, "23514", "{address}");
+    }
+}
+
+/// An account that is renamed.
+const RENAME: &str = "UPDATE accounts SET address = 'x' WHERE network = 'bank'";
+
+/// Migrations before the one that says how addresses are written.
+const BEFORE: usize = 6;
+
+#[tokio::test]
+async fn accounts_from_before_get_the_one_spelling_where_nobody_has_it() {
+    let schema = TestSchema::unprepared(new_target(), settings()).await;
+    let client = schema.connect().await;
+    prepare(&client).await.unwrap();
+    for migration in &MIGRATIONS[..BEFORE] {
+        apply(&client, migration).await.unwrap();
+    }
+    let ether = |digit: char| format!("0x{}", String::from(digit).repeat(40));
+    // Before and after: another spelling, two of one address, no address, another network.
+    let cases = [
+        ("internal", UUID.to_uppercase(), UUID.to_owned()),
+        ("bitcoin", ADDRESSES[2].2.to_owned(), ADDRESSES[2].1.to_owned()),
+        ("bitcoin", ADDRESSES[3].1.to_owned(), ADDRESSES[3].1.to_owned()),
+        ("ethereum", ether('A'), ether('a')),
+        ("ethereum", ether('b'), ether('b')),
+        ("ethereum", ether('B'), ether('B')),
+        ("ethereum", ADDRESSES[1].2.to_owned(), ADDRESSES[1].1.to_owned()),
+        ("ethereum", ADDRESSES[1].2.replace('A', "a"), ADDRESSES[1].2.replace('A', "a")),
+        ("ethereum", "Nobody".to_owned(), "Nobody".to_owned()),
+        ("bank", "CZ".to_owned(), "CZ".to_owned()),
+    ];
+    let mut expected = Vec::new();
+    for (network, before, after) in &cases {
+        let account_id = add_account(&schema.sql, network, before).await;
+        expected.push((account_id, after.clone()));
+    }
+    let ann = add_user(&schema.sql, "ann").await;
+    migrate(&schema.database).await.unwrap();
+    let text = "SELECT account_id, address FROM accounts WHERE account_id < $1 ORDER BY 1";
+    let rows = schema.sql.query(text, &[&ann.account_id]).await.unwrap();
+    let found: Vec<(i64, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(found, expected);
+    // Accounts are kept from being renamed as before, and users are registered.
+    assert_eq!(refusal(&schema.sql, RENAME).await, "0A000");
+    let registered = "SELECT user_uuid::text FROM user_uuids WHERE deleted_at IS NULL";
+    assert_eq!(one::<String>(&schema.sql, registered).await, ann.user_uuid.to_string());
 }

@@ -99,7 +99,7 @@ async fn nothing_serves_before_it_is_prepared() {
     }
     // Let in: the request is looked at, and found wrong.
     server.started.send_replace(true);
-    let bad = ListUsersRequest { page_size: -1, page_token: String::new() };
+    let bad = ListUsersRequest { page_size: -1, ..Default::default() };
     let answer = client.call(LIST_USERS, &bad, None).await.unwrap();
     assert_eq!(answer.status.code(), Code::InvalidArgument);
     assert_eq!(status(&server.channel, "").await, ServingStatus::NotServing);

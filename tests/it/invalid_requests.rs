@@ -130,7 +130,7 @@ fn bad_windows() -> Vec<(Option<Window>, Vec<&'static str>)> {
 }
 
 /// Texts that are no UUID.
-fn bad_uuids() -> Vec<String> {
+pub(crate) fn bad_uuids() -> Vec<String> {
     let long = "a".repeat(1_000_000);
     [
         "",
@@ -275,7 +275,7 @@ async fn a_ranking_names_every_field_that_is_wrong() {
 }
 
 /// Accounts that are wrong, with the fields that are.
-fn bad_accounts() -> Vec<(AccountKey, Vec<&'static str>)> {
+pub(crate) fn bad_accounts() -> Vec<(AccountKey, Vec<&'static str>)> {
     let key = |network: &str, address: &str| AccountKey {
         network: network.to_owned(),
         address: address.to_owned(),
@@ -461,7 +461,7 @@ async fn a_batch_tells_each_question_its_own_fields() {
 }
 
 /// Tokens that nobody was given.
-fn bad_tokens() -> Vec<String> {
+pub(crate) fn bad_tokens() -> Vec<String> {
     let mut tokens =
         ["!", "AAAA", "a b", "\0", "=", "ÄÖÜ", "' OR 1=1 --"].map(str::to_owned).to_vec();
     tokens.push("A".repeat(4_096));
@@ -473,15 +473,23 @@ fn bad_tokens() -> Vec<String> {
 async fn a_list_of_users_names_every_field_that_is_wrong() {
     let service = TestService::start().await;
     let mut client = service.ledger().await;
-    let size = |page_size| ListUsersRequest { page_size, page_token: String::new() };
+    let size = |page_size| ListUsersRequest { page_size, ..Default::default() };
     let mut cases = Vec::new();
     for page_size in [-1, 1_001, i32::MAX, i32::MIN] {
         cases.push((size(page_size), vec!["page_size"]));
     }
-    for page_token in bad_tokens() {
-        cases.push((ListUsersRequest { page_size: 0, page_token }, vec!["page_token"]));
+    for prefix in ["a\0", "a\n", &"x".repeat(129), &"x".repeat(500_000)] {
+        let username_prefix = prefix.to_owned();
+        let request = ListUsersRequest { username_prefix, ..Default::default() };
+        cases.push((request, vec!["username_prefix"]));
     }
-    let both = ListUsersRequest { page_size: -1, page_token: "!".into() };
+    for page_token in bad_tokens() {
+        cases.push((
+            ListUsersRequest { page_size: 0, page_token, ..Default::default() },
+            vec!["page_token"],
+        ));
+    }
+    let both = ListUsersRequest { page_size: -1, page_token: "!".into(), ..Default::default() };
     cases.push((both, vec!["page_size", "page_token"]));
     for (request, expected) in cases {
         let status = client.list_users(request.clone()).await.unwrap_err();

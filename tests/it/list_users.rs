@@ -2,10 +2,11 @@
 
 use daybook::grpc::pb::v1::{ListUsersRequest, ListUsersResponse};
 
-use crate::support::{ledger::add_user, service::TestService};
+use crate::support::{ledger::add_user, records::walk, service::TestService};
 
 async fn page(service: &TestService, page_size: i32, page_token: &str) -> ListUsersResponse {
-    let request = ListUsersRequest { page_size, page_token: page_token.to_owned() };
+    let request =
+        ListUsersRequest { page_size, page_token: page_token.to_owned(), ..Default::default() };
     service.ledger().await.list_users(request).await.unwrap().into_inner()
 }
 
@@ -38,6 +39,35 @@ async fn pages_of_any_size_are_the_whole_in_the_order_of_bytes() {
         assert_eq!(found, expected, "{size}");
         let full = if size == 0 { 100 } else { usize::try_from(size).unwrap() };
         assert_eq!(pages, expected.len().div_ceil(full), "{size}");
+    }
+}
+
+#[tokio::test]
+async fn users_are_listed_by_what_their_usernames_begin_with() {
+    let service = TestService::start().await;
+    for name in ["ann", "anna", "Ann", "an%", "a_n", "an", "bob", "日本", "日"] {
+        add_user(&service.sql, name).await;
+    }
+    for (prefix, expected) in [
+        ("an", &["an", "an%", "ann", "anna"][..]),
+        ("ann", &["ann", "anna"]),
+        ("a_", &["a_n"]),
+        ("an%", &["an%"]),
+        ("A", &["Ann"]),
+        ("日", &["日", "日本"]),
+        ("annab", &[]),
+        ("' OR 1=1 --", &[]),
+    ] {
+        for size in [1, 2, 1_000, 0] {
+            let found = walk(size, async |page_size, page_token| {
+                let username_prefix = prefix.to_owned();
+                let request = ListUsersRequest { page_size, page_token, username_prefix };
+                let page = service.ledger().await.list_users(request).await.unwrap().into_inner();
+                let names = names(&page).into_iter().map(str::to_owned).collect();
+                (names, page.next_page_token)
+            });
+            assert_eq!(found.await, expected, "{prefix} {size}");
+        }
     }
 }
 

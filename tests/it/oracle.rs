@@ -303,7 +303,11 @@ impl Question {
                 let mut client = LedgerServiceClient::new(channel);
                 let (mut found, mut page_token) = (Vec::new(), String::new());
                 loop {
-                    let request = ListUsersRequest { page_size: *page_size, page_token };
+                    let request = ListUsersRequest {
+                        page_size: *page_size,
+                        page_token,
+                        ..Default::default()
+                    };
                     let page = client.list_users(request).await.unwrap().into_inner();
                     page_token = page.next_page_token;
                     found.extend(page.users.into_iter().map(|user| user.username));

@@ -20,7 +20,7 @@ async fn a_token_is_good_for_its_own_request_only() {
     let (mut analytics, mut ledger) = (service.analytics().await, service.ledger().await);
     let first = RankRequest { include_idle: true, page_size: 1, ..rank_request() };
     let token = analytics.rank(first.clone()).await.unwrap().into_inner().next_page_token;
-    let list = ListUsersRequest { page_size: 1, page_token: String::new() };
+    let list = ListUsersRequest { page_size: 1, ..Default::default() };
     let list_token = ledger.list_users(list.clone()).await.unwrap().into_inner().next_page_token;
     assert!(!token.is_empty() && !list_token.is_empty());
 
@@ -38,7 +38,7 @@ async fn a_token_is_good_for_its_own_request_only() {
         RankRequest { asset: "USD".into(), ..next.clone() },
         RankRequest { standing_of: Some(uuid), ..next.clone() },
         RankRequest { population: accounts("internal"), ..next.clone() },
-        RankRequest { page_token: list_token, ..next.clone() },
+        RankRequest { page_token: list_token.clone(), ..next.clone() },
         RankRequest { page_token: token[..token.len() - 4].to_owned(), ..next.clone() },
     ] {
         let status = analytics.rank(changed.clone()).await.unwrap_err();
@@ -46,6 +46,12 @@ async fn a_token_is_good_for_its_own_request_only() {
     }
     let other = ListUsersRequest { page_token: token, ..list };
     assert_eq!(fields(&ledger.list_users(other).await.unwrap_err()), ["page_token"]);
+    let prefix = ListUsersRequest {
+        page_token: list_token,
+        username_prefix: "a".to_owned(),
+        ..ListUsersRequest::default()
+    };
+    assert_eq!(fields(&ledger.list_users(prefix).await.unwrap_err()), ["page_token"]);
 }
 
 /// A token of the same request with another position in it.
@@ -61,7 +67,7 @@ async fn a_forged_token_is_refused_or_begins_a_page_elsewhere() {
         add_user(&service.sql, name).await;
     }
     let (mut analytics, mut ledger) = (service.analytics().await, service.ledger().await);
-    let list = ListUsersRequest { page_size: 1, page_token: String::new() };
+    let list = ListUsersRequest { page_size: 1, ..Default::default() };
     let token = ledger.list_users(list.clone()).await.unwrap().into_inner().next_page_token;
     for position in [&b"a\0b"[..], b"\0", b"\xff\xfe", b"ann\xc3"] {
         let request = ListUsersRequest { page_token: forged(&token, position), ..list.clone() };

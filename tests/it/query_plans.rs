@@ -312,3 +312,42 @@ async fn the_tenth_execution_locks_no_more_partitions_than_the_first() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_page_of_a_list_walks_the_index_of_its_order() {
+    let schema = TestSchema::prepared_on(new_target(), settings()).await;
+    let fill = "INSERT INTO users (user_uuid, username, name)
+            SELECT gen_random_uuid(), 'U' || n, '' FROM generate_series(1, 20000) n;
+        INSERT INTO accounts (network, address)
+            SELECT 'bank', n::text FROM generate_series(1, 20000) n;
+        INSERT INTO assets (code, name, decimals)
+            SELECT 'T' || n, '', 2 FROM generate_series(1, 20000) n;
+        ANALYZE users, accounts, assets";
+    schema.sql.batch_execute(fill).await.unwrap();
+    let client = schema.connect().await;
+    let text = |text: &str| -> Param { Box::new(text.to_owned()) };
+    for (stem, index, params) in [
+        ("list_users", "users_username_key", vec![text("U5"), Box::new(11i64), text("")]),
+        ("list_users", "users_username_key", vec![text(""), Box::new(11i64), text("U777")]),
+        (
+            "list_accounts",
+            "accounts_network_address_key",
+            vec![text("bank"), text("5"), Box::new(11i64), text("")],
+        ),
+        (
+            "list_accounts",
+            "accounts_network_address_key",
+            vec![text("bank"), text(""), Box::new(11i64), text("777")],
+        ),
+        ("list_assets", "assets_code_key", vec![text("T5"), Box::new(11i64), text("")]),
+        ("list_assets", "assets_code_key", vec![text(""), Box::new(11i64), text("T777")]),
+    ] {
+        let options = "ANALYZE, COSTS off, TIMING off, SUMMARY off";
+        let lines = plan(&client, options, &statement_text(stem), &params).await;
+        let scan = lines.iter().find(|line| line.contains(index));
+        let scan = scan.unwrap_or_else(|| panic!("{stem}: {lines:#?}"));
+        assert!(counted(scan, "rows=") <= 111, "{stem}: {lines:#?}");
+        let removed = lines.iter().find(|line| line.contains("Rows Removed"));
+        assert_eq!(removed, None, "{stem}: {lines:#?}");
+    }
+}

@@ -6,6 +6,7 @@ pub(crate) mod not_run;
 pub(crate) mod oracle;
 pub(crate) mod random;
 pub(crate) mod raw;
+pub(crate) mod records;
 pub(crate) mod schema;
 pub(crate) mod service;
 pub(crate) mod slow;

@@ -263,7 +263,7 @@ async fn every_answer_has_a_request_id_and_faults_of_our_own_tell_nothing_else()
     let client = RawClient::open(service.address).await;
     let mut ids = Vec::new();
     let good = client.call(LIST_USERS, &quick(), None).await.unwrap();
-    let bad = ListUsersRequest { page_size: -1, page_token: String::new() };
+    let bad = ListUsersRequest { page_size: -1, ..Default::default() };
     let bad = client.call(LIST_USERS, &bad, None).await.unwrap();
     let unknown = client.call("/daybook.v1.LedgerService/Nothing", &quick(), None).await.unwrap();
     assert_eq!(unknown.status.code(), Code::Unimplemented);

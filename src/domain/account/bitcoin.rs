@@ -40,6 +40,13 @@ pub(super) fn chain(network: &str) -> Option<&'static Chain> {
     }
 }
 
+/// Whether a text begins like a segwit address of the chain, in any case.
+pub(super) fn is_segwit_like(chain: &Chain, text: &str) -> bool {
+    let head = text.as_bytes().get(..chain.prefix.len() + 1);
+    head.and_then(|head| head.strip_suffix(b"1"))
+        .is_some_and(|prefix| prefix.eq_ignore_ascii_case(chain.prefix.as_bytes()))
+}
+
 /// The one way to write an address: segwit in lower case, base58 as it is.
 pub(super) fn canonical(chain: &Chain, text: &str) -> Result<String, AddressError> {
     if is_segwit(chain, text) {

@@ -226,3 +226,30 @@ async fn sealing_finds_cells_by_their_key() {
         assert!(!has(&format!("Seq Scan on {table}")), "{stem}: {lines:#?}");
     }
 }
+
+#[tokio::test]
+async fn assets_of_accounts_are_found_by_keys_alone() {
+    let schema = TestSchema::prepared_on(new_target(), settings()).await;
+    crate::seed::seed_into(&schema, &crate::seed::plan(20_000, 3)).await;
+    let many = "INSERT INTO corrections
+            (occurred_at, sender_id, receiver_id, asset_id, row_count, amount)
+        SELECT timestamptz '2023-01-01' + n * interval '1 second', n % 50, 2000 + n % 500, 1, 1, n
+        FROM generate_series(1, 20000) AS n";
+    let accounts = "SELECT array_agg(account_id) FROM accounts";
+    let accounts: Vec<i64> = one(&schema.sql, accounts).await;
+    for has_corrections in [false, true] {
+        if has_corrections {
+            schema.sql.batch_execute(many).await.unwrap();
+        }
+        let client = schema.connect().await;
+        let params: Vec<Param> = vec![Box::new(accounts.clone()), Box::new(1_001i32)];
+        let options = "ANALYZE, COSTS off, TIMING off, SUMMARY off";
+        let text = statement_text("account_assets");
+        let lines = plan(&client, options, &text, &params).await;
+        let has = |word: &str| lines.iter().any(|line| line.contains(word));
+        assert!(has("running_totals_pkey"), "{lines:#?}");
+        assert!(!has("Seq Scan on running_totals"), "{lines:#?}");
+        assert!(!has_corrections || !has("Seq Scan on corrections"), "{lines:#?}");
+        assert!(!has("transactions"), "{lines:#?}");
+    }
+}

@@ -28,12 +28,12 @@ pub(crate) struct SlowService {
 
 /// Asks for a page that takes minutes.
 pub(crate) fn slow() -> ListUsersRequest {
-    ListUsersRequest { page_size: 3, page_token: String::new() }
+    ListUsersRequest { page_size: 3, ..Default::default() }
 }
 
 /// Asks for a page that takes no time.
 pub(crate) fn quick() -> ListUsersRequest {
-    ListUsersRequest { page_size: 1, page_token: String::new() }
+    ListUsersRequest { page_size: 1, ..Default::default() }
 }
 
 impl SlowService {

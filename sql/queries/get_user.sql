@@ -1,0 +1,4 @@
+-- The user of the UUID $1, or, where it is null, of the username $2. By their unique indexes.
+SELECT user_uuid, username, name, created_at
+FROM users
+WHERE user_uuid = $1 OR ($1 IS NULL AND username = $2)

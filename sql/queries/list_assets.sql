@@ -1,0 +1,9 @@
+-- A page of assets by code. $1 the code that the page starts behind (empty for the first
+-- page), $2 rows at most, $3 what the codes begin with (empty for all).
+-- Walks the unique index on code.
+SELECT code, name, decimals, created_at
+FROM assets
+WHERE code > $1
+  AND starts_with(code, $3)
+ORDER BY code
+LIMIT $2

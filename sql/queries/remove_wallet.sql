@@ -1,0 +1,16 @@
+-- Has the user $1 (uuid) track the account of the network $2 and the address $3 no more.
+-- One row always: user_id and account_id are null for what is unknown.
+WITH subject AS MATERIALIZED (
+    SELECT user_id FROM users WHERE user_uuid = $1
+),
+account AS MATERIALIZED (
+    SELECT account_id FROM accounts WHERE network = $2 AND address = $3
+),
+removed AS (
+    DELETE FROM user_wallets w
+    USING subject s, account a
+    WHERE w.user_id = s.user_id AND w.account_id = a.account_id
+)
+SELECT
+    (SELECT user_id FROM subject) AS user_id,
+    (SELECT account_id FROM account) AS account_id

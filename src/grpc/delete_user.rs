@@ -1,0 +1,21 @@
+//! `LedgerService.DeleteUser`.
+
+use crate::{
+    error::Error,
+    grpc::{
+        decode,
+        pb::v1::{DeleteUserRequest, DeleteUserResponse},
+        violations::Violations,
+    },
+    ledger::Ledger,
+};
+
+pub(super) async fn delete_user(
+    ledger: &Ledger,
+    request: &DeleteUserRequest,
+) -> Result<DeleteUserResponse, Error> {
+    let mut violations = Violations::default();
+    let user = decode::user_uuid(&request.user_uuid, "user_uuid", &mut violations);
+    ledger.delete_user(violations.finish(user)?, request.anonymise).await?;
+    Ok(DeleteUserResponse {})
+}

@@ -1,0 +1,33 @@
+//! Removing wallets.
+
+use uuid::Uuid;
+
+use crate::{
+    domain::account::AccountKey,
+    error::{Error, ErrorKind, Obstacle},
+    ledger::Ledger,
+    store::remove_wallet,
+};
+
+impl Ledger {
+    /// Has a user track an account no more. The account and its rows stay.
+    ///
+    /// # Errors
+    /// `InTheWay` for the user's own payments account; `NotFound` for an unknown user or
+    /// account; what the database says.
+    pub async fn remove_wallet(&self, user_uuid: Uuid, account: &AccountKey) -> Result<(), Error> {
+        if *account == AccountKey::payments(user_uuid) {
+            return Err(Error::new(ErrorKind::InTheWay(Obstacle {
+                kind: "OWN_PAYMENTS_ACCOUNT",
+                subject: user_uuid.to_string(),
+                description: "a user always tracks the user's own payments account".to_owned(),
+            })));
+        }
+        let removed = remove_wallet::remove_wallet(&self.database, user_uuid, account).await?;
+        match (removed.has_user, removed.has_account) {
+            (false, _) => Err(Error::new(ErrorKind::NotFound("user"))),
+            (true, false) => Err(Error::new(ErrorKind::NotFound("account"))),
+            (true, true) => Ok(()),
+        }
+    }
+}
