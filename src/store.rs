@@ -24,6 +24,7 @@ pub mod get_status;
 pub mod get_user;
 pub mod histogram;
 pub mod instant;
+mod lane;
 pub mod leaf;
 pub mod list_accounts;
 pub mod list_assets;

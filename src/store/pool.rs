@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use deadpool::managed;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
 use tokio_postgres::{Client, Config, NoTls, Row};
 use tokio_util::task::TaskTracker;
@@ -10,6 +11,7 @@ use crate::{
     config::PoolSettings,
     store::{
         StoreError, StoreErrorKind,
+        lane::{LaneManager, LanePool, LaneSession},
         session::{Answer, Params, Session, Snapshot},
         statement::Statement,
         tx::PooledTx,
@@ -36,7 +38,7 @@ pub struct DatabaseTarget {
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
-    totals_pool: Pool,
+    totals_pool: LanePool,
     ingest_pool: Pool,
     config: Config,
     schema: String,
@@ -55,11 +57,16 @@ impl Database {
         config.application_name("daybook").connect_timeout(connect_timeout);
         let options = session_options(&target.schema, settings.statement_timeout_ms);
         config.options(format!("{options} {PLANNED_FOR_VALUES}"));
-        let pool = new_pool(config.clone(), settings, settings.pool_size)?;
+        let manager = || {
+            let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+            Manager::from_config(config.clone(), NoTls, recycling)
+        };
+        let pool = build(Pool::builder(manager()), settings, settings.pool_size)?;
+        let ingest_pool = build(Pool::builder(manager()), settings, settings.ingest_pool_size)?;
         let mut totals_config = config.clone();
         totals_config.options(format!("{options} {PLANNED_ONCE}"));
-        let totals_pool = new_pool(totals_config, settings, settings.totals_pool_size)?;
-        let ingest_pool = new_pool(config.clone(), settings, settings.ingest_pool_size)?;
+        let lanes = LanePool::builder(LaneManager::new(totals_config));
+        let totals_pool = build(lanes, settings, settings.totals_pool_size)?;
         Ok(Self {
             pool,
             totals_pool,
@@ -146,6 +153,8 @@ impl Database {
         let first = self.totals_session().await?.rows(statement, params).await;
         match first {
             Err(error) if error.kind() == StoreErrorKind::Disconnected => {
+                // What cut this one has most likely cut the others that lie idle.
+                self.totals_pool.retain(|_, _| false);
                 self.totals_session().await?.rows(statement, params).await
             }
             other => other,
@@ -199,19 +208,18 @@ impl Database {
         Ok(Session::new(object, self.tasks.clone()))
     }
 
-    async fn totals_session(&self) -> Result<Session, StoreError> {
+    async fn totals_session(&self) -> Result<LaneSession, StoreError> {
         let object = self.totals_pool.get().await.map_err(pool_error)?;
-        Ok(Session::new(object, self.tasks.clone()))
+        Ok(LaneSession::new(object, self.tasks.clone()))
     }
 }
 
-fn new_pool(config: Config, settings: &PoolSettings, size: usize) -> Result<Pool, StoreError> {
-    let manager = Manager::from_config(
-        config,
-        NoTls,
-        ManagerConfig { recycling_method: RecyclingMethod::Fast },
-    );
-    Pool::builder(manager)
+fn build<M: managed::Manager, W: From<managed::Object<M>>>(
+    builder: managed::PoolBuilder<M, W>,
+    settings: &PoolSettings,
+    size: usize,
+) -> Result<managed::Pool<M, W>, StoreError> {
+    builder
         .max_size(size)
         .wait_timeout(Some(Duration::from_millis(settings.pool_wait_ms)))
         .create_timeout(Some(Duration::from_millis(settings.connect_timeout_ms)))

@@ -9,8 +9,8 @@
 
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{ClientWrapper, Object};
-use tokio_postgres::{NoTls, Row, types::ToSql};
+use deadpool_postgres::Object;
+use tokio_postgres::{CancelToken, NoTls, Row, types::ToSql};
 use tokio_util::task::TaskTracker;
 
 use crate::store::{StoreError, StoreErrorKind, statement::Statement};
@@ -216,12 +216,7 @@ impl Drop for Session {
         }
         let client = Object::take(object);
         self.tasks.spawn(async move {
-            match tokio::time::timeout(CANCEL_TIMEOUT, cancel(&client)).await {
-                Ok(Ok(())) => tracing::debug!("cancelled the statement of an abandoned request"),
-                Ok(Err(error)) => tracing::debug!(%error, "could not cancel a statement"),
-                Err(_) => tracing::debug!("cancelling a statement took too long"),
-            }
-            drop(client);
+            cancel(client.cancel_token(), client.check_connection()).await;
         });
     }
 }
@@ -229,17 +224,25 @@ impl Drop for Session {
 /// Cancels what runs on a connection until it has ended. One request is not enough: it
 /// travels on a connection of its own, and where it comes before the statement it hits
 /// nothing.
-async fn cancel(client: &ClientWrapper) -> Result<(), tokio_postgres::Error> {
-    let token = client.cancel_token();
-    // Answers come in order: this one means that the statement has ended. It may be hit
-    // itself, which means the same.
-    let mut ended = std::pin::pin!(client.check_connection());
-    let mut pause = CANCEL_PAUSE;
-    loop {
-        token.cancel_query(NoTls).await?;
-        if tokio::time::timeout(pause, &mut ended).await.is_ok() {
-            return Ok(());
+///
+/// `ended` is a question that goes behind the statement on the same connection: answers come
+/// in order, so its answer means that the statement has ended. It may be hit itself, which
+/// means the same.
+pub(super) async fn cancel<T>(token: CancelToken, ended: impl Future<Output = T>) {
+    let cancelling = async {
+        let mut ended = std::pin::pin!(ended);
+        let mut pause = CANCEL_PAUSE;
+        loop {
+            token.cancel_query(NoTls).await?;
+            if tokio::time::timeout(pause, &mut ended).await.is_ok() {
+                return Ok::<_, tokio_postgres::Error>(());
+            }
+            pause *= 2;
         }
-        pause *= 2;
+    };
+    match tokio::time::timeout(CANCEL_TIMEOUT, cancelling).await {
+        Ok(Ok(())) => tracing::debug!("cancelled the statement of an abandoned request"),
+        Ok(Err(error)) => tracing::debug!(%error, "could not cancel a statement"),
+        Err(_) => tracing::debug!("cancelling a statement took too long"),
     }
 }

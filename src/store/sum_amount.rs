@@ -107,18 +107,17 @@ pub async fn sum_amounts(
     queries: &[SumQuery],
     with_sealed_until: bool,
 ) -> Result<Answer<Vec<FoundSum>>, StoreError> {
-    let columns = Columns::of(queries);
-    let params = columns.params(&with_sealed_until);
-    let (questions, _) = params.split_at(params.len() - 1);
     let (mut shape, mut rows) = (Shape::Full, Vec::new());
     let mut took = Duration::ZERO;
     if !with_sealed_until {
         shape = Shape::Short;
-        let answer = reader.read_totals(statement!("sum_amount"), questions).await?;
+        let answer = read_short(reader, queries).await?;
         (rows, took) = (answer.value, answer.took);
     }
     if with_sealed_until || rows.iter().any(needs_more) {
         shape = Shape::Full;
+        let columns = Columns::of(queries);
+        let params = columns.params(&with_sealed_until);
         let answer = reader.read_totals(statement!("sum_amount_full"), &params).await?;
         (rows, took) = (answer.value, took + answer.took);
     }
@@ -141,6 +140,25 @@ pub async fn sum_amounts(
     };
     let value = totals.into_iter().map(finish).collect();
     Ok(Answer { value, took })
+}
+
+/// Asks for what nearly every answer is made of. A lone question for a user's wallets, which
+/// nearly every lone question is, has statements of its own.
+async fn read_short(
+    reader: Reader<'_>,
+    queries: &[SumQuery],
+) -> Result<Answer<Vec<Row>>, StoreError> {
+    if let [SumQuery { subject: Subject::User(user_uuid), asset_id, window, direction }] = queries {
+        let statement = match direction {
+            Direction::Sender => statement!("sum_amount_wallets_sender"),
+            Direction::Receiver => statement!("sum_amount_wallets_receiver"),
+        };
+        let start = Micros(window.start().timestamp_micros());
+        let end = Micros(window.end().timestamp_micros());
+        return reader.read_totals(statement, &[user_uuid, asset_id, &start, &end]).await;
+    }
+    let columns = Columns::of(queries);
+    reader.read_totals(statement!("sum_amount"), &columns.questions()).await
 }
 
 /// What a row brings along.
@@ -273,7 +291,7 @@ impl<'a> Columns<'a> {
         columns
     }
 
-    fn params<'p>(&'p self, with_sealed_until: &'p bool) -> [&'p (dyn ToSql + Sync); 9] {
+    fn questions(&self) -> [&(dyn ToSql + Sync); 8] {
         [
             &self.kinds,
             &self.users,
@@ -283,8 +301,13 @@ impl<'a> Columns<'a> {
             &self.directions,
             &self.starts,
             &self.ends,
-            with_sealed_until,
         ]
+    }
+
+    fn params<'p>(&'p self, with_sealed_until: &'p bool) -> [&'p (dyn ToSql + Sync); 9] {
+        let [kinds, users, networks, addresses, assets, directions, starts, ends] =
+            self.questions();
+        [kinds, users, networks, addresses, assets, directions, starts, ends, with_sealed_until]
     }
 }
 

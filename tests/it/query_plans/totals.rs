@@ -24,22 +24,38 @@ fn session_settings() -> String {
     found.join(" ")
 }
 
-/// A session like those that questions are asked on, with sum_amount prepared.
+/// A session like those that questions are asked on, with the statements of sums prepared.
 async fn totals_session(schema: &TestSchema) -> Client {
     let mut config = schema.target.config.clone();
     let path = &schema.target.schema;
     let settings = session_settings();
     config.options(format!("-c search_path={path} -c timezone=UTC -c jit=off {settings}"));
     let client = crate::support::cluster::connect(&config).await;
-    let text = format!("PREPARE question AS {}", statement_text("sum_amount"));
-    client.batch_execute(&text).await.unwrap();
+    for (name, stem) in [
+        ("question", "sum_amount"),
+        ("lone_0", "sum_amount_wallets_sender"),
+        ("lone_1", "sum_amount_wallets_receiver"),
+    ] {
+        let text = format!("PREPARE {name} AS {}", statement_text(stem));
+        client.batch_execute(&text).await.unwrap();
+    }
     client
+}
+
+/// The first user's.
+async fn first_user(sql: &Client) -> String {
+    one(sql, "SELECT user_uuid::text FROM users ORDER BY user_id LIMIT 1").await
+}
+
+/// The statement for a lone question with the same question.
+async fn lone_question(sql: &Client, side: i16, (start, end): (&str, &str)) -> String {
+    let user = first_user(sql).await;
+    format!("EXECUTE lone_{side} ('{user}', 1, '{start}', '{end}')")
 }
 
 /// The prepared statement with one question about the first user.
 async fn question(sql: &Client, side: i16, (start, end): (&str, &str)) -> String {
-    let text = "SELECT user_uuid::text FROM users ORDER BY user_id LIMIT 1";
-    let user: String = one(sql, text).await;
+    let user = first_user(sql).await;
     format!(
         "EXECUTE question ('{{0}}', '{{{user}}}', '{{NULL}}', '{{NULL}}', '{{1}}', '{{{side}}}', \
          '{{{start}}}', '{{{end}}}')"
@@ -86,12 +102,14 @@ async fn a_sum_is_found_by_key_also_when_corrections_came_behind_its_plan() {
     crate::seed::seed_into(&schema, &crate::seed::plan(20_000, 3)).await;
     let client = totals_session(&schema).await;
     for (number, side) in SIDES {
-        let text = question(&schema.sql, number, CUT).await;
-        for _ in 0..7 {
-            client.batch_execute(&text).await.unwrap();
+        let lone = lone_question(&schema.sql, number, CUT).await;
+        for text in [question(&schema.sql, number, CUT).await, lone] {
+            for _ in 0..7 {
+                client.batch_execute(&text).await.unwrap();
+            }
+            check_by_key(&explained(&client, &text).await, side);
+            assert!(buffers(&client, &text).await <= BUFFERS_MAX);
         }
-        check_by_key(&explained(&client, &text).await, side);
-        assert!(buffers(&client, &text).await <= BUFFERS_MAX);
     }
     // Of others; a few of the account itself.
     let many = "INSERT INTO corrections
@@ -111,11 +129,13 @@ async fn a_sum_is_found_by_key_also_when_corrections_came_behind_its_plan() {
         let fresh = totals_session(&schema).await;
         for client in [&client, &fresh] {
             for (number, side) in SIDES {
-                let text = question(&schema.sql, number, CUT).await;
-                let lines = explained(client, &text).await;
-                check_by_key(&lines, side);
-                let found = buffers(client, &text).await;
-                assert!(found <= BUFFERS_MAX, "{found} buffers: {lines:#?}");
+                let lone = lone_question(&schema.sql, number, CUT).await;
+                for text in [question(&schema.sql, number, CUT).await, lone] {
+                    let lines = explained(client, &text).await;
+                    check_by_key(&lines, side);
+                    let found = buffers(client, &text).await;
+                    assert!(found <= BUFFERS_MAX, "{found} buffers: {lines:#?}");
+                }
             }
         }
     }
