@@ -73,6 +73,8 @@ pub enum ErrorKind {
     Aborted,
     /// The deadline passed.
     DeadlineExceeded,
+    /// A stored running total that the answer needs cannot be read.
+    Damaged,
     /// A fault of Daybook's own.
     Internal,
 }
@@ -139,6 +141,10 @@ impl fmt::Display for Error {
             }
             ErrorKind::Aborted => formatter.write_str("other writers got in the way: try again"),
             ErrorKind::DeadlineExceeded => formatter.write_str("the deadline passed"),
+            ErrorKind::Damaged => formatter.write_str(
+                "a stored total that the answer needs cannot be read; the log of Daybook tells \
+                 how to have it built anew",
+            ),
             ErrorKind::Internal => formatter.write_str("internal error"),
         }
     }

@@ -15,6 +15,7 @@ pub mod binary_copy;
 pub mod content_hash;
 pub mod create_asset;
 pub mod create_user;
+pub mod damage;
 mod day_sums;
 pub mod days;
 pub mod delete_user;

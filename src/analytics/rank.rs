@@ -103,7 +103,7 @@ impl Analytics {
         let measured = rank::rank_users(&session, measure(question)).await?;
         // Without the scan: that is not how the answer was made.
         let took = session.took();
-        let scanned = match question.verify {
+        let scanned = match question.verify && !measured.is_cut {
             true => {
                 Some(rank::rank_users_of_rows(Reader::Snapshot(&session), measure(question)).await?)
             }
@@ -132,7 +132,7 @@ impl Analytics {
         let measured = rank::rank_accounts(&session, measure(question), network).await?;
         // Without the scan: that is not how the answer was made.
         let took = session.took();
-        let scanned = match question.verify {
+        let scanned = match question.verify && !measured.is_cut {
             true => {
                 let reader = Reader::Snapshot(&session);
                 Some(rank::rank_accounts_of_rows(reader, measure(question), network).await?)
@@ -200,7 +200,7 @@ where
     M: Clone + Send + 'static,
     K: Ord + Clone + Send + 'static,
 {
-    if answer.value.members.len() as u64 > question.population_max {
+    if answer.value.is_cut {
         return Err(Error::new(ErrorKind::ResourceExhausted(
             "the population is larger than --rank-population-max",
         )));

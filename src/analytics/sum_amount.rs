@@ -103,7 +103,7 @@ impl Analytics {
         let verify = first.is_some_and(|first| first.verify);
         let mut scanned: Vec<Option<Result<Option<Total>, Error>>> = Vec::new();
         let Answer { value, took } = if verify {
-            let snapshot = self.database.snapshot().await?;
+            let snapshot = days::noted_snapshot(&self.database).await?;
             let reader = Reader::Snapshot(&snapshot);
             let answer = sum_amount::sum_amounts(reader, &queries, explain).await?;
             for query in &queries {
@@ -141,7 +141,7 @@ fn finish(
     scanned: Option<Total>,
 ) -> Result<SumAnswer, Error> {
     let SharedSum { found, took, together } = shared;
-    let FoundSum { total, cells_read, corrections_read, sealed_until, .. } = found;
+    let FoundSum { total, cells_read, corrections_read, sealed_until, .. } = found.sound()?;
     let total = total.ok_or_else(|| Error::new(ErrorKind::NotFound(name(&question.subject))))?;
     let explanation = question.explain.then(|| Explanation {
         sealed_until,

@@ -55,21 +55,42 @@ pub async fn audit(arguments: &AuditArgs) -> anyhow::Result<ExitCode> {
             tracing::info!("every running total agrees with the rows");
             return Ok(ExitCode::SUCCESS);
         }
-        if !arguments.repair {
-            tracing::warn!(
-                count = differences.len(),
-                "running totals differ from the rows: `daybook audit --repair` builds them anew"
-            );
+        if !arguments.repair || !differences.iter().any(Difference::is_repairable) {
+            warn(&differences);
             return Ok(ExitCode::from(DIFFERS));
         }
         audit::repair(&database, &differences).await?;
         let left = run(&database, jobs).await?;
         print_all(&left)?;
-        anyhow::ensure!(left.is_empty(), "{} differences are left after the repair", left.len());
-        tracing::info!(count = differences.len(), "repaired");
+        let unrepaired = left.iter().filter(|difference| difference.is_repairable()).count();
+        anyhow::ensure!(unrepaired == 0, "{unrepaired} differences are left after the repair");
+        tracing::info!(count = differences.len() - left.len(), "repaired");
+        if !left.is_empty() {
+            warn(&left);
+            return Ok(ExitCode::from(DIFFERS));
+        }
         Ok(ExitCode::from(REPAIRED))
     })
     .await
+}
+
+/// Says what to do about differences that are left.
+fn warn(differences: &[Difference]) {
+    let count = differences.iter().filter(|difference| difference.is_repairable()).count();
+    if count > 0 {
+        tracing::warn!(
+            count,
+            "running totals differ from the rows: `daybook audit --repair` builds them anew"
+        );
+    }
+    let count = differences.len() - count;
+    if count > 0 {
+        tracing::warn!(
+            count,
+            "transactions name accounts or assets that are not there: rows bypassed the parent \
+             table, and no repair can help"
+        );
+    }
 }
 
 async fn run(database: &Database, jobs: usize) -> anyhow::Result<Vec<Difference>> {
@@ -118,6 +139,13 @@ fn describe(difference: &Difference) -> String {
             "totals by day, asset {asset_id}, {} on {}: differ from the rows",
             word(*direction),
             date(*day)
+        ),
+        Difference::Reference(missing) => format!(
+            "{} transactions, the first at {}: {} {} is not there",
+            missing.row_count,
+            missing.first_at.to_rfc3339(),
+            missing.column,
+            missing.id
         ),
         Difference::Spans { level, count } => format!(
             "totals by day, spans of {} days: {count} differ from the days in them",

@@ -12,6 +12,7 @@
 
 pub mod audit;
 pub mod cell;
+pub mod damage;
 pub mod day_cells;
 pub mod prefix;
 pub mod rows;

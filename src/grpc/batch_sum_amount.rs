@@ -38,7 +38,10 @@ pub(super) async fn batch_sum_amount(
         for (place, (question, outcome)) in empty.zip(outcomes) {
             *place = Some(match outcome {
                 Ok(answer) => Outcome::Answer(response(question, answer)),
-                Err(error) => failed(&error),
+                Err(error) => {
+                    crate::grpc::request_layer::log_own_fault(&error);
+                    failed(&error)
+                }
             });
         }
     }
@@ -82,6 +85,7 @@ fn failed(error: &Error) -> Outcome {
         | ErrorKind::ResourceExhausted(_)
         | ErrorKind::Aborted
         | ErrorKind::DeadlineExceeded
+        | ErrorKind::Damaged
         | ErrorKind::Internal => &[],
     };
     let violations = violations.iter().map(|violation| FieldViolation {

@@ -21,6 +21,7 @@ pub(super) async fn get_status(reader: &StatusReader) -> Result<GetStatusRespons
         detached_days: status.detached_days.iter().map(ToString::to_string).collect(),
         schema_version: status.schema_version,
         correction_count: status.correction_count,
+        damaged_count: status.damaged_count,
         sealed_until: status.sealed_until.map(decode::timestamp),
         verifier: Some(VerifierStatus {
             is_running: verifier.is_running,

@@ -28,7 +28,10 @@ use uuid::Uuid;
 
 use crate::{
     error::{Error, ErrorKind, Violation},
-    grpc::{deadline, status::to_status},
+    grpc::{
+        deadline,
+        status::{code, to_status},
+    },
 };
 
 /// Header of every answer, by which its lines are found in the log.
@@ -274,6 +277,16 @@ fn log(response: &Response<Body>, took: Duration, limits: &RequestLimits) {
         }
         _ if took > limits.slow => tracing::warn!(?code, millis, "slow request"),
         _ => tracing::debug!(?code, millis, "request"),
+    }
+}
+
+/// A fault of our own that fails a part of an answer only: an error with its causes.
+pub(super) fn log_own_fault(error: &Error) {
+    if code(error.kind()) == Code::Internal {
+        let source = std::error::Error::source(error);
+        let cause = std::iter::successors(source, |source| source.source())
+            .fold(error.to_string(), |text, source| format!("{text}: {source}"));
+        tracing::error!(cause, "a question of a batch failed");
     }
 }
 

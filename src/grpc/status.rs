@@ -59,7 +59,7 @@ pub fn code(kind: &ErrorKind) -> Code {
         ErrorKind::ResourceExhausted(_) => Code::ResourceExhausted,
         ErrorKind::Aborted => Code::Aborted,
         ErrorKind::DeadlineExceeded => Code::DeadlineExceeded,
-        ErrorKind::Internal => Code::Internal,
+        ErrorKind::Damaged | ErrorKind::Internal => Code::Internal,
     }
 }
 
@@ -88,6 +88,7 @@ mod tests {
             (ErrorKind::ResourceExhausted("full"), Code::ResourceExhausted),
             (ErrorKind::Aborted, Code::Aborted),
             (ErrorKind::DeadlineExceeded, Code::DeadlineExceeded),
+            (ErrorKind::Damaged, Code::Internal),
             (ErrorKind::Internal, Code::Internal),
         ] {
             let is_retried =

@@ -397,6 +397,7 @@ fn hindrance(error: &StoreError) -> Option<Hindrance> {
         | StoreErrorKind::Cancelled
         | StoreErrorKind::OutOfResources
         | StoreErrorKind::OutOfRange
+        | StoreErrorKind::Damaged
         | StoreErrorKind::Unexpected => None,
     }
 }

@@ -18,7 +18,7 @@ use crate::{
         Reader,
         days::{self, Needs},
         get_balance::{self, Flows},
-        sum_amount::{Subject, SumQuery, sum_amounts},
+        sum_amount::{FoundSum, Subject, SumQuery, sum_amounts},
     },
 };
 
@@ -91,15 +91,17 @@ impl Ledger {
         for found in &answer.value {
             days::refuse_days(Reader::Pool(&self.database), &found.days_in_the_way).await?;
         }
+        let found: Result<Vec<_>, _> = answer.value.into_iter().map(FoundSum::sound).collect();
+        let found = found?;
         let explanation = question.explain.then(|| Explanation {
-            sealed_until: answer.value.iter().find_map(|found| found.sealed_until),
-            cells_read: answer.value.iter().map(|found| found.cells_read).sum(),
-            corrections_read: answer.value.iter().map(|found| found.corrections_read).sum(),
+            sealed_until: found.iter().find_map(|found| found.sealed_until),
+            cells_read: found.iter().map(|found| found.cells_read).sum(),
+            corrections_read: found.iter().map(|found| found.corrections_read).sum(),
             took,
             questions_together: 1,
             ..Explanation::default()
         });
-        let mut totals = answer.value.into_iter().map(|found| found.total);
+        let mut totals = found.into_iter().map(|found| found.total);
         let flows = match (totals.next().flatten(), totals.next().flatten()) {
             (Some(received), Some(sent)) => Flows { received, sent },
             _ => {

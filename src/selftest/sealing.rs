@@ -9,8 +9,8 @@ use rand::RngExt;
 use crate::{
     error::{Error, ErrorKind},
     selftest::draws::Draws,
-    store::{Database, StoreError, StoreErrorKind, sealing, selftest::Outsider},
-    upkeep::sealing::{SEALED_ROWS_MAX, Sealing},
+    store::{Database, StoreError, StoreErrorKind, selftest::Outsider},
+    upkeep::sealing::{SEALED_ROWS_MAX, Sealing, seal_some},
 };
 
 /// Small txs of one sealing: many more would tell nothing new, and take nearly all the time.
@@ -90,7 +90,7 @@ impl Sealer {
             SealWay::Whole(rows) => seal_all(database, rows).await?,
             SealWay::Part(rows) => {
                 let client = database.connect().await?;
-                sealing::seal(&client, rows).await.map(drop)?;
+                seal_some(&client, rows).await.map(drop)?;
             }
             SealWay::Leaving(rows) => {
                 let sealed = self.worker.seal(rows).await;
@@ -129,7 +129,7 @@ async fn seal_all(database: &Database, rows: i64) -> Result<(), StoreError> {
     let client = database.connect().await?;
     for place in 0.. {
         let rows = if place < SMALL_TXS { rows } else { SEALED_ROWS_MAX };
-        match sealing::seal(&client, rows).await? {
+        match seal_some(&client, rows).await? {
             Some(count) if count > 0 => {}
             // Nothing is left, or somebody else is at it.
             Some(_) | None => return Ok(()),

@@ -30,10 +30,8 @@ use crate::{
 /// What there is to audit.
 #[derive(Clone, Debug)]
 pub struct AuditSpan {
-    /// First instant that can have rows; `None` without partitions.
-    pub first_at: Option<DateTime<Utc>>,
-    /// First instant that cannot have rows any more.
-    pub last_at: Option<DateTime<Utc>>,
+    /// Days (counted from the Unix epoch) with a partition, ascending.
+    pub days: Vec<i64>,
     /// Every asset.
     pub asset_ids: Vec<i32>,
     /// Every account, ascending.
@@ -52,8 +50,7 @@ pub async fn span(client: &Client) -> Result<AuditSpan, StoreError> {
     let accounts = statement!("audit_accounts").query(client, &[]).await?;
     let first = rows.first();
     Ok(AuditSpan {
-        first_at: first.and_then(|row| row.get("first_at")),
-        last_at: first.and_then(|row| row.get("last_at")),
+        days: first.map_or_else(Vec::new, |row| row.get("days")),
         asset_ids: first.map_or_else(Vec::new, |row| row.get("asset_ids")),
         absent_days: first
             .map_or_else(Vec::new, |row| row.get("absent_days"))
@@ -245,6 +242,39 @@ pub async fn day_cells(
     Ok(rows.iter().map(cell).collect())
 }
 
+/// Something that transactions name and that is not there.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct MissingReference {
+    /// The column that names it.
+    pub column: String,
+    /// Its number.
+    pub id: i64,
+    /// Transactions that name it there.
+    pub row_count: i64,
+    /// Instant of the first of them.
+    pub first_at: DateTime<Utc>,
+}
+
+/// What transactions of days (counted from the Unix epoch, the last one outside) name and is
+/// not there.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn missing_references(
+    client: &Client,
+    days: &std::ops::Range<i64>,
+) -> Result<Vec<MissingReference>, StoreError> {
+    let (start, end) = (Micros(days.start * MICROS_PER_DAY), Micros(days.end * MICROS_PER_DAY));
+    let rows = statement!("audit_references").query(client, &[&start, &end]).await?;
+    let missing = |row: &Row| MissingReference {
+        column: row.get("named_by"),
+        id: row.get("id"),
+        row_count: row.get("row_count"),
+        first_at: row.get("first_at"),
+    };
+    Ok(rows.iter().map(missing).collect())
+}
+
 /// A cell of several days and what the cells below it say.
 #[derive(Debug)]
 pub struct StoredSpan {
@@ -314,10 +344,10 @@ pub async fn rebuild_series(client: &Client, key: SeriesKey) -> Result<(), Store
 ///
 /// # Errors
 /// If the database refuses; then the tree is as it was.
-pub async fn rebuild_all<D: Iterator<Item = std::ops::Range<i64>>>(
+pub async fn rebuild_all(
     client: &Client,
     asset_id: i32,
-    days_of: impl Fn(&AuditSpan) -> D,
+    days_of: impl Fn(&AuditSpan) -> Vec<std::ops::Range<i64>>,
 ) -> Result<(), StoreError> {
     let direction = direction_number(Direction::Sender);
     let key = SeriesKey { account_id: ALL_ACCOUNTS, asset_id, direction };
@@ -355,7 +385,8 @@ fn keep_absent(leaves: &[Cell], absent_days: &BTreeSet<i64>, expected: &mut Expe
 /// Takes a tree away.
 async fn clear(client: &Client, key: SeriesKey) -> Result<(), StoreError> {
     let params: [&(dyn ToSql + Sync); 3] = [&key.account_id, &key.asset_id, &key.direction];
-    statement!("audit_clear_series").query(client, &params).await.map(drop)
+    statement!("audit_clear_series").query(client, &params).await?;
+    statement!("damaged_clear_series").query(client, &params).await.map(drop)
 }
 
 /// Writes the cells of single days anew from their rows, while nobody folds. The cells above
@@ -374,6 +405,7 @@ pub async fn rebuild_days(
     // What is stored of a day whose rows have gone meanwhile is all that there is.
     for &day in days.difference(&absent_days) {
         statement!("audit_clear_day").query(client, &[&asset_id, &number, &day]).await?;
+        statement!("damaged_clear_day").query(client, &[&asset_id, &number, &day]).await?;
         let rows = day_rows(client, asset_id, &(day..day + 1)).await?;
         let cells = rows.by_account(direction).into_iter().map(|((day, group), expected)| {
             let span = DaySpan { level: 0, number: day };
@@ -408,6 +440,7 @@ pub async fn repair_spans(client: &Client) -> Result<(), StoreError> {
         }
         sealing::write_day_cells(client, cells).await?;
     }
+    statement!("damaged_clear_spans").query(client, &[]).await?;
     end_repair(client, tx).await
 }
 

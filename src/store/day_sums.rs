@@ -12,13 +12,14 @@ use crate::{
         metric::Moments,
         running_total::{
             cell::{self, CellHead},
-            day_cells::{MICROS_PER_DAY, WindowParts, cover, day_of, take_apart},
-            rows::direction_number,
+            damage::Damaged,
+            day_cells::{DaySpan, MICROS_PER_DAY, WindowParts, cover, day_of, take_apart},
+            rows::{DayCellKey, direction_number},
             sums::{ScaledSums, Sums},
         },
     },
     store::{
-        StoreError, StoreErrorKind,
+        StoreError,
         instant::Micros,
         numeric::Numeric,
         rank::{MadeOf, Measure},
@@ -32,7 +33,7 @@ use crate::{
 pub(crate) struct DaySums {
     cells: Vec<Row>,
     others: Vec<(i64, ScaledSums)>,
-    needs_squares: bool,
+    measure: Measure,
     made: MadeOf,
 }
 
@@ -74,7 +75,7 @@ impl DaySums {
                 others.push((row.get("account_id"), sums));
             }
         }
-        Ok(Self { cells, others, needs_squares: measure.needs_squares, made })
+        Ok(Self { cells, others, measure: *measure, made })
     }
 
     /// The moments of owners, of whom there are so many: `accounts` has their accounts,
@@ -86,7 +87,8 @@ impl DaySums {
     ) -> Result<(Vec<Moments>, MadeOf), StoreError> {
         let mut scale = self.others.iter().map(|(_, sums)| sums.scale).max().unwrap_or(0);
         for row in &self.cells {
-            let head = cell::visit(row.get("cell"), |_, _| false).map_err(broken)?;
+            let head = cell::visit(row.get("cell"), |_, _| false);
+            let head = head.map_err(|_| self.damaged(row))?;
             scale = scale.max(head.scale);
         }
         let mut owners = vec![Sums::ZERO; owner_count];
@@ -110,22 +112,33 @@ impl DaySums {
                 });
                 true
             })
-            .map_err(broken)?;
+            .map_err(|_| self.damaged(row))?;
         }
         for (account_id, sums) in &self.others {
             let shifted = sums.sums.shifted(scale - sums.scale);
             add(first_place(*account_id), *account_id, &shifted);
         }
         let to_moments = |sums: Sums| {
-            let sums = if self.needs_squares { sums } else { sums.without_squares() };
+            let sums = if self.measure.needs_squares { sums } else { sums.without_squares() };
             sums.to_moments(scale)
         };
         Ok((owners.into_iter().map(to_moments).collect(), self.made))
     }
-}
 
-fn broken(broken: cell::BrokenCell) -> StoreError {
-    StoreError::with_source(StoreErrorKind::Unexpected, "rank_day_totals", broken)
+    /// The error of a cell that cannot be read.
+    fn damaged(&self, row: &Row) -> StoreError {
+        let level: i16 = row.get("level");
+        let key = DayCellKey {
+            asset_id: self.measure.asset_id,
+            direction: direction_number(self.measure.direction),
+            span: DaySpan {
+                level: u8::try_from(level).unwrap_or(u8::MAX),
+                number: row.get("span_number"),
+            },
+            account_group: row.get("account_group"),
+        };
+        StoreError::of_damaged("rank_day_totals", Damaged::Day(key))
+    }
 }
 
 fn sums_of(row: &Row) -> ScaledSums {

@@ -9,6 +9,15 @@ use crate::{
     store::{Database, Reader, Snapshot, StoreError, instant::Micros, statement::statement},
 };
 
+/// The day that stands for a seeding which is not complete, in the way of every window.
+const SEEDING_DAY: NaiveDate = NaiveDate::from_ymd_opt(1, 1, 1).expect("the year 1 has a day 1");
+
+/// Why nothing is answered while a seeding is not complete, whoever began it.
+const SEEDING: ErrorKind = ErrorKind::Unavailable(
+    "the database is being seeded: ask again when that is complete. If it was cut off, start \
+     `daybook` or `seeder`, which go on with it",
+);
+
 /// What became of a day since somebody last looked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NoticedDay {
@@ -18,7 +27,8 @@ pub struct NoticedDay {
     pub is_absent: bool,
 }
 
-/// Compares the partitions with the days that were known; returns what has changed.
+/// Compares the partitions with the days that were known; returns what has changed, and says
+/// it in the log: whoever looks first is the only one who sees it.
 ///
 /// # Errors
 /// If the database cannot answer; a lock that it could not get in time is a conflict.
@@ -26,7 +36,16 @@ pub async fn note(client: &Client) -> Result<Vec<NoticedDay>, StoreError> {
     let rows = statement!("days_note").query(client, &[]).await?;
     let noticed =
         |row: &Row| NoticedDay { day: row.get("noticed_day"), is_absent: row.get("is_absent") };
-    Ok(rows.iter().map(noticed).collect())
+    let noticed: Vec<_> = rows.iter().map(noticed).collect();
+    for NoticedDay { day, is_absent } in &noticed {
+        if *is_absent {
+            tracing::warn!(%day, "a day with rows was detached or dropped: questions that need \
+                them are refused");
+        } else {
+            tracing::info!(%day, "all rows of the day are at hand again");
+        }
+    }
+    Ok(noticed)
 }
 
 /// Drops the oldest day that lies more than so many days before today, with its rows;
@@ -55,15 +74,54 @@ pub enum Needs {
 /// Refuses a window that days are in the way of, seen in the snapshot of the answer.
 ///
 /// # Errors
-/// `FailedPrecondition` with the days; what the database says.
+/// `FailedPrecondition` with the days; `Unavailable` during a seeding; what the database says.
 pub async fn refuse(reader: Reader<'_>, window: Window, needs: Needs) -> Result<(), Error> {
     // All time reaches beyond what Postgres can hold.
     let start = Micros(window.start().timestamp_micros());
     let end = Micros(window.end().timestamp_micros());
+    let days = in_the_way(reader, start, end, needs).await?;
+    refuse_days(reader, &days).await
+}
+
+/// Whether a seeding is not complete.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn is_seeding(reader: Reader<'_>) -> Result<bool, StoreError> {
+    let days = in_the_way(reader, Micros(0), Micros(1), Needs::Totals).await?;
+    Ok(days.contains(&SEEDING_DAY))
+}
+
+async fn in_the_way(
+    reader: Reader<'_>,
+    start: Micros,
+    end: Micros,
+    needs: Needs,
+) -> Result<Vec<NaiveDate>, StoreError> {
     let needs_rows = needs == Needs::Rows;
     let answer = reader.read(statement!("days_in_the_way"), &[&start, &end, &needs_rows]).await?;
-    let days: Vec<NaiveDate> = answer.value.iter().map(|row| row.get("day")).collect();
-    refuse_days(reader, &days).await
+    Ok(answer.value.iter().map(|row| row.get("day")).collect())
+}
+
+/// Times that days are looked for before an answer is given up.
+const LOOKS_MAX: usize = 3;
+
+/// Opens a snapshot in which every day that has come or gone is known, so that no answer lacks
+/// a day in silence: days that were detached by hand are noticed here at the latest.
+///
+/// # Errors
+/// `Unavailable` while days come and go; what the database says.
+pub async fn noted_snapshot(database: &Database) -> Result<Snapshot, Error> {
+    for _ in 0..LOOKS_MAX {
+        let snapshot = database.snapshot().await?;
+        let rows = snapshot.rows(statement!("days_are_noted"), &[]).await?;
+        if rows.first().is_some_and(|row| row.get("is_noted")) {
+            return Ok(snapshot);
+        }
+        snapshot.end().await?;
+        note(&database.connect().await?).await?;
+    }
+    Err(Error::new(ErrorKind::Unavailable("days come and go: ask again")))
 }
 
 /// Opens a snapshot for an answer about a window that no days are in the way of. A refusal is
@@ -76,14 +134,20 @@ pub async fn snapshot_for(
     window: Window,
     needs: Needs,
 ) -> Result<Snapshot, Error> {
-    let snapshot = database.snapshot().await?;
+    let snapshot = noted_snapshot(database).await?;
     let Err(error) = refuse(Reader::Snapshot(&snapshot), window, needs).await else {
         return Ok(snapshot);
     };
-    if matches!(error.kind(), ErrorKind::FailedPrecondition(_)) {
+    if is_refusal(&error) {
         snapshot.end().await?;
     }
     Err(error)
+}
+
+/// Whether an error is a refusal of this module's, and no failure of the database.
+#[must_use]
+pub fn is_refusal(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::FailedPrecondition(_)) || *error.kind() == SEEDING
 }
 
 /// Refuses an answer that these days are in the way of, if there are any.
@@ -93,6 +157,9 @@ pub async fn snapshot_for(
 pub async fn refuse_days(reader: Reader<'_>, days: &[NaiveDate]) -> Result<(), Error> {
     if days.is_empty() {
         return Ok(());
+    }
+    if days.contains(&SEEDING_DAY) {
+        return Err(Error::new(SEEDING));
     }
     let absent = absent(reader, days).await?;
     Err(Error::new(ErrorKind::FailedPrecondition(absent)))

@@ -6,7 +6,7 @@ use std::fmt;
 use tokio_postgres::error::SqlState;
 
 use crate::{
-    domain::running_total::cell::BrokenCell,
+    domain::running_total::damage::Damaged,
     error::{BoxError, Error, ErrorKind},
 };
 
@@ -34,6 +34,8 @@ pub enum StoreErrorKind {
     /// A row breaks a rule that [`StoreError::constraint`] names, or, without one, lies on a
     /// day that has no partition.
     Check,
+    /// A stored cell of running totals cannot be read: [`StoreError::damaged`] says which.
+    Damaged,
     /// Anything else: a fault of Daybook's own or of the schema.
     Unexpected,
 }
@@ -87,10 +89,16 @@ impl StoreError {
         source.as_db_error()?.constraint()
     }
 
-    /// Whether a stored cell of running totals could not be read.
+    /// Stored totals that a statement brought cannot be read.
     #[must_use]
-    pub fn is_broken_cell(&self) -> bool {
-        self.source.as_deref().is_some_and(|source| source.is::<BrokenCell>())
+    pub fn of_damaged(stem: &'static str, damaged: Damaged) -> Self {
+        Self::with_source(StoreErrorKind::Damaged, stem, damaged)
+    }
+
+    /// Which stored totals could not be read, if that is what failed.
+    #[must_use]
+    pub fn damaged(&self) -> Option<Damaged> {
+        self.source.as_deref()?.downcast_ref().copied()
     }
 
     /// What Postgres said, for people who run the server: message and hint, but
@@ -137,6 +145,7 @@ impl From<StoreError> for Error {
             }
             StoreErrorKind::OutOfRange => ErrorKind::OutOfRange,
             StoreErrorKind::Conflict => ErrorKind::Aborted,
+            StoreErrorKind::Damaged => ErrorKind::Damaged,
             // Whoever may run into one of these says what it means; else it is a fault.
             StoreErrorKind::Unique
             | StoreErrorKind::Reference

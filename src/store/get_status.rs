@@ -19,6 +19,8 @@ pub struct DatabaseStatus {
     pub schema_version: i64,
     /// Corrections that wait to be folded into running totals, counted up to a million.
     pub correction_count: i64,
+    /// Running totals that cannot be read and are set aside.
+    pub damaged_count: i64,
     /// The earliest instant of a row that is not sealed yet; `None` if all are.
     pub sealed_until: Option<DateTime<Utc>>,
 }
@@ -41,6 +43,7 @@ pub async fn get_status(database: &Database) -> Result<DatabaseStatus, StoreErro
         detached_days: row.get("detached_days"),
         schema_version: row.get("schema_version"),
         correction_count: row.get("correction_count"),
+        damaged_count: row.get("damaged_count"),
         sealed_until: row.get("sealed_until"),
     })
 }

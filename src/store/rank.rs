@@ -22,11 +22,19 @@ pub struct Snapshot<M> {
     pub as_of: DateTime<Utc>,
     /// What it was made of; nothing for what was scanned.
     pub made: MadeOf,
+    /// Whether there are as many members as are measured at most, or more; then none was.
+    pub is_cut: bool,
 }
 
 impl<M> Snapshot<M> {
     fn empty() -> Self {
-        Self { members: Vec::new(), as_of: DateTime::default(), made: MadeOf::default() }
+        let made = MadeOf::default();
+        Self { members: Vec::new(), as_of: DateTime::default(), made, is_cut: false }
+    }
+
+    /// Of a population that is too large.
+    fn cut() -> Self {
+        Self { is_cut: true, ..Self::empty() }
     }
 }
 
@@ -65,10 +73,17 @@ pub struct Measure {
     pub direction: Direction,
     /// Whether sums of squares are wanted; else they are zero.
     pub needs_squares: bool,
-    /// Most members that are measured.
+    /// A population with so many members is too large to be measured.
     pub members_max: i64,
     /// Whether it is wanted until when everything is sealed.
     pub with_sealed_until: bool,
+}
+
+impl Measure {
+    /// Whether so many members are too many. Found out before anything is read of them.
+    fn cuts(&self, members: usize) -> bool {
+        i64::try_from(members).is_ok_and(|members| members >= self.members_max)
+    }
 }
 
 /// Measures every user, from running totals.
@@ -79,16 +94,17 @@ pub async fn rank_users(
     session: &Session,
     measure: Measure,
 ) -> Result<Snapshot<RankedUser>, StoreError> {
-    let members = async {
-        let rows = session.rows(statement!("rank_users"), &[&measure.members_max]).await?;
-        Ok(rows.first().map(UserColumns::read))
-    };
-    let (members, sums) = tokio::try_join!(members, DaySums::read(session, &measure))?;
-    let Some(users) = members else { return Ok(Snapshot::empty()) };
+    let rows = session.rows(statement!("rank_users"), &[&measure.members_max]).await?;
+    let Some(users) = rows.first().map(UserColumns::read) else { return Ok(Snapshot::empty()) };
+    if measure.cuts(users.user_ids.len()) {
+        return Ok(Snapshot::cut());
+    }
+    let sums = DaySums::read(session, &measure).await?;
     let (moments, made) = sums.of_owners(users.user_ids.len(), &users.wallets())?;
     let names = users.user_uuids.into_iter().zip(users.usernames);
     let members = names.map(|(user_uuid, username)| RankedUser { user_uuid, username });
-    Ok(Snapshot { members: members.zip(moments).collect(), as_of: users.as_of, made })
+    let members = members.zip(moments).collect();
+    Ok(Snapshot { members, as_of: users.as_of, made, is_cut: false })
 }
 
 /// Measures every account of a network, from running totals; members are addresses.
@@ -101,20 +117,21 @@ pub async fn rank_accounts(
     network: &Network,
 ) -> Result<Snapshot<String>, StoreError> {
     let network = network.as_str();
-    let members = async {
-        let params = [&network as _, &measure.members_max as _];
-        session.rows(statement!("rank_accounts"), &params).await
-    };
-    let (rows, sums) = tokio::try_join!(members, DaySums::read(session, &measure))?;
+    let params = [&network as _, &measure.members_max as _];
+    let rows = session.rows(statement!("rank_accounts"), &params).await?;
     let Some(row) = rows.first() else { return Ok(Snapshot::empty()) };
     let accounts: Vec<i64> = row.get("account_ids");
+    if measure.cuts(accounts.len()) {
+        return Ok(Snapshot::cut());
+    }
+    let sums = DaySums::read(session, &measure).await?;
     let addresses: Vec<String> = row.get("addresses");
     let mut owned: Vec<_> =
         accounts.into_iter().enumerate().map(|(owner, account)| (account, owner)).collect();
     owned.sort_unstable();
     let (moments, made) = sums.of_owners(addresses.len(), &owned)?;
     let members = addresses.into_iter().zip(moments).collect();
-    Ok(Snapshot { members, as_of: row.get("as_of"), made })
+    Ok(Snapshot { members, as_of: row.get("as_of"), made, is_cut: false })
 }
 
 /// Who is ranked among users, and which accounts are whose.
@@ -207,7 +224,7 @@ pub async fn rank_accounts_of_rows(
 fn snapshot<M>(rows: &[Row], member: impl Fn(&Row) -> Option<M>) -> Snapshot<M> {
     let as_of = rows.first().map_or_else(DateTime::default, |row| row.get("as_of"));
     let members = rows.iter().filter_map(|row| Some((member(row)?, moments(row)))).collect();
-    Snapshot { members, as_of, made: MadeOf::default() }
+    Snapshot { members, as_of, made: MadeOf::default(), is_cut: false }
 }
 
 fn moments(row: &Row) -> Moments {

@@ -11,14 +11,15 @@ use crate::{
     domain::{
         direction::Direction,
         running_total::{
-            cell::Cell,
+            cell::{BrokenCell, Cell},
+            damage::Damaged,
             day_cells::DaySpan,
             rows::{ByDay, DayCellKey, RowChange, SeriesKey, Side, by_series, in_order},
             tree::{Changes, merge_level},
         },
     },
     store::{
-        StoreError, StoreErrorKind, instant::Micros, numeric::ScaledNumeric, session::Snapshot,
+        StoreError, instant::Micros, numeric::ScaledNumeric, session::Snapshot,
         statement::statement, tx::Tx,
     },
 };
@@ -41,22 +42,36 @@ pub enum Spread {
     Scattered,
 }
 
-/// Folds up to `rows_max` corrections in one tx; returns how many, `None` if somebody else
-/// is folding.
+/// What came of folding corrections.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Sealed {
+    /// So many were folded.
+    Folded(usize),
+    /// Somebody else is folding.
+    Busy,
+    /// None was folded: they would have changed totals that cannot be read.
+    Damaged(Vec<Damaged>),
+}
+
+/// Folds up to `rows_max` corrections in one tx.
 ///
 /// # Errors
 /// If the database refuses; then nothing was folded.
-pub async fn seal(client: &Client, rows_max: i64) -> Result<Option<usize>, StoreError> {
+pub async fn seal(client: &Client, rows_max: i64) -> Result<Sealed, StoreError> {
     let tx = Tx::begin(client, "seal").await?;
     let rows = statement!("seal_lock").query(client, &[]).await?;
     if !rows.first().is_some_and(|row| row.get("is_ours")) {
         tx.roll_back().await?;
-        return Ok(None);
+        return Ok(Sealed::Busy);
     }
     let changes = take(client, rows_max).await?;
-    fold(client, &changes, Spread::Scattered).await?;
+    let damaged = try_fold(client, &changes, Spread::Scattered).await?;
+    if !damaged.is_empty() {
+        tx.roll_back().await?;
+        return Ok(Sealed::Damaged(damaged));
+    }
     tx.commit().await?;
-    Ok(Some(changes.len()))
+    Ok(Sealed::Folded(changes.len()))
 }
 
 /// Takes corrections away, row by row: as rows of the driver they are ten times as large.
@@ -104,21 +119,39 @@ pub(crate) fn row_change(row: &Row) -> RowChange {
 /// Folds rows into the running totals, within the caller's tx.
 ///
 /// # Errors
-/// If the database refuses, or a cell that is stored is broken.
+/// If the database refuses, or a cell that is stored cannot be read; the tx must not be
+/// committed then.
 pub async fn fold(client: &Client, rows: &[RowChange], spread: Spread) -> Result<(), StoreError> {
+    sound(try_fold(client, rows, spread).await?)
+}
+
+fn sound(damaged: Vec<Damaged>) -> Result<(), StoreError> {
+    match damaged.first() {
+        Some(first) => Err(StoreError::of_damaged("seal", *first)),
+        None => Ok(()),
+    }
+}
+
+/// Folds rows; returns what cannot be read, where the tx must not be committed.
+async fn try_fold(
+    client: &Client,
+    rows: &[RowChange],
+    spread: Spread,
+) -> Result<Vec<Damaged>, StoreError> {
+    let mut damaged = Vec::new();
     if rows.is_empty() {
-        return Ok(());
+        return Ok(damaged);
     }
     for side in Side::EVERY {
         let order = in_order(rows, side);
         for places in order.chunks(MERGED_ROWS) {
-            fold_series(client, by_series(rows, places, side), spread).await?;
+            damaged.extend(fold_series(client, by_series(rows, places, side), spread).await?);
         }
     }
     for direction in [Direction::Sender, Direction::Receiver] {
-        fold_days(client, ByDay::new(rows, direction)).await?;
+        damaged.extend(fold_days(client, ByDay::new(rows, direction)).await?);
     }
-    Ok(())
+    Ok(damaged)
 }
 
 /// Folds changes into one tree, within the caller's tx.
@@ -134,7 +167,7 @@ pub(crate) async fn fold_one(
     let mut parts = parts.into_iter();
     while !parts.as_slice().is_empty() {
         let changes = Changes { scale, parts: parts.by_ref().take(MERGED_ROWS).collect() };
-        fold_series(client, vec![(key, changes)], Spread::Dense).await?;
+        sound(fold_series(client, vec![(key, changes)], Spread::Dense).await?)?;
     }
     Ok(())
 }
@@ -147,11 +180,13 @@ struct Pending {
     changes: Changes,
 }
 
+/// Folds changes into trees; returns the trees that cannot be read.
 async fn fold_series(
     client: &Client,
     series: Vec<(SeriesKey, Changes)>,
     spread: Spread,
-) -> Result<(), StoreError> {
+) -> Result<Vec<Damaged>, StoreError> {
+    let mut damaged = Vec::new();
     let heights = heights(client, series.iter().map(|(key, _)| *key)).await?;
     let mut pending: Vec<_> = series
         .into_iter()
@@ -164,7 +199,10 @@ async fn fold_series(
         let mut written = Writer::new(client);
         let mut above = Vec::new();
         for Pending { key, height, changes } in pending {
-            let own = cells.of(key)?;
+            let Ok(own) = cells.of(key) else {
+                damaged.push(Damaged::Series(key));
+                continue;
+            };
             let is_highest = i16::from(level) >= height;
             let merged = merge_level(level, is_highest, own, changes);
             for cell in &merged.written {
@@ -178,7 +216,7 @@ async fn fold_series(
         pending = above;
         level += 1;
     }
-    Ok(())
+    Ok(damaged)
 }
 
 async fn heights(
@@ -214,11 +252,11 @@ impl StoredCells {
     }
 
     /// Those of a series, by where they begin.
-    fn of(&self, key: SeriesKey) -> Result<Vec<Cell>, StoreError> {
+    fn of(&self, key: SeriesKey) -> Result<Vec<Cell>, BrokenCell> {
         let places = self.places.get(&key).map_or(&[][..], Vec::as_slice);
         let mut cells = Vec::with_capacity(places.len());
         for &place in places {
-            cells.push(decode(self.rows[place].get("cell"))?);
+            cells.push(Cell::decode(self.rows[place].get("cell"))?);
         }
         cells.sort_unstable_by_key(|cell: &Cell| cell.key);
         Ok(cells)
@@ -258,11 +296,6 @@ async fn covering_cells(
             .await?
     };
     Ok(StoredCells::new(rows))
-}
-
-fn decode(bytes: &[u8]) -> Result<Cell, StoreError> {
-    Cell::decode(bytes)
-        .map_err(|broken| StoreError::with_source(StoreErrorKind::Unexpected, "seal", broken))
 }
 
 /// Keys of series, a column each.
@@ -348,11 +381,13 @@ impl DayColumns {
     }
 }
 
-async fn fold_days(client: &Client, mut days: ByDay<'_>) -> Result<(), StoreError> {
+/// Folds changes into cells by day; returns those that cannot be read.
+async fn fold_days(client: &Client, mut days: ByDay<'_>) -> Result<Vec<Damaged>, StoreError> {
+    let mut damaged = Vec::new();
     loop {
         let some: Vec<_> = days.by_ref().take(MERGED_DAY_CELLS).collect();
         if some.is_empty() {
-            return Ok(());
+            return Ok(damaged);
         }
         let columns = DayColumns::of(some.iter().map(|(key, _)| key));
         let rows = {
@@ -365,7 +400,11 @@ async fn fold_days(client: &Client, mut days: ByDay<'_>) -> Result<(), StoreErro
         let mut cells = Vec::with_capacity(some.len());
         for (key, changes) in some {
             let mut cell = match before.remove(&key) {
-                Some(row) => decode(row.get("cell"))?,
+                Some(row) => Cell::decode(row.get("cell")).unwrap_or_else(|_| {
+                    // The tx is not committed, so what is written here does not matter.
+                    damaged.push(Damaged::Day(key));
+                    Cell::empty(0)
+                }),
                 None => Cell::empty(0),
             };
             cell.merge(changes.scale, changes.parts, false);

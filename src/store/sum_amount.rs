@@ -13,15 +13,17 @@ use crate::{
         decimal::Decimal,
         direction::Direction,
         running_total::{
+            cell::BrokenCell,
+            damage::Damaged,
             prefix::Prefix,
-            rows::direction_number,
+            rows::{SeriesKey, direction_number},
             sums::{ScaledSums, Sums},
             whole::Whole,
         },
         window::Window,
     },
     store::{
-        StoreError, StoreErrorKind,
+        StoreError,
         instant::Micros,
         numeric::{Numeric, ScaledNumeric},
         pool::Reader,
@@ -84,6 +86,8 @@ pub struct FoundSum {
     pub sealed_until: Option<DateTime<Utc>>,
     /// Days that keep the question from being answered.
     pub days_in_the_way: Vec<NaiveDate>,
+    /// Stored totals that the answer needs and that cannot be read: there is no total then.
+    pub damaged: Option<Damaged>,
 }
 
 impl FoundSum {
@@ -94,14 +98,27 @@ impl FoundSum {
             corrections_read: 0,
             sealed_until: None,
             days_in_the_way: Vec::new(),
+            damaged: None,
+        }
+    }
+
+    /// What was found, where all of it could be read.
+    ///
+    /// # Errors
+    /// `Damaged` where something could not.
+    pub fn sound(self) -> Result<Self, StoreError> {
+        match self.damaged {
+            Some(damaged) => Err(StoreError::of_damaged("sum_amount", damaged)),
+            None => Ok(self),
         }
     }
 }
 
 /// Answers questions from running totals, all of them from one snapshot and in their order.
+/// A cell that cannot be read is told in the answers that need it, and leaves the others alone.
 ///
 /// # Errors
-/// If the database cannot answer, or a cell is broken.
+/// If the database cannot answer.
 pub async fn sum_amounts(
     reader: Reader<'_>,
     queries: &[SumQuery],
@@ -129,9 +146,18 @@ pub async fn sum_amounts(
         else {
             continue;
         };
-        add_row(row, shape, query.window, found, total)?;
+        if add_row(row, shape, query.window, found, total).is_err() {
+            found.damaged.get_or_insert(Damaged::Series(SeriesKey {
+                account_id: row.get::<_, Option<i64>>("account_id").unwrap_or_default(),
+                asset_id: query.asset_id,
+                direction: direction_number(query.direction),
+            }));
+        }
     }
     let finish = |(mut found, total): (FoundSum, ScaledSums)| {
+        if found.damaged.is_some() {
+            found.total = None;
+        }
         if let Some(known) = &mut found.total {
             let moments = total.to_moments();
             *known = Total { count: moments.count, sum: moments.sum };
@@ -186,7 +212,7 @@ fn add_row(
     window: Window,
     found: &mut FoundSum,
     total: &mut ScaledSums,
-) -> Result<(), StoreError> {
+) -> Result<(), BrokenCell> {
     if row.get::<_, Option<i64>>("subject_id").is_none() {
         return Ok(());
     }
@@ -232,12 +258,10 @@ fn add_row(
 fn prefix<'c>(
     cells: impl Iterator<Item = &'c [u8]>,
     at: DateTime<Utc>,
-) -> Result<Prefix, StoreError> {
+) -> Result<Prefix, BrokenCell> {
     let mut prefix = Prefix::before(at.timestamp_micros());
     for cell in cells {
-        prefix.add_level(cell).map_err(|broken| {
-            StoreError::with_source(StoreErrorKind::Unexpected, "sum_amount", broken)
-        })?;
+        prefix.add_level(cell)?;
     }
     Ok(prefix)
 }

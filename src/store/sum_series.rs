@@ -12,15 +12,16 @@ use crate::{
         account::AccountKey,
         direction::Direction,
         running_total::{
-            cell::Cell,
+            cell::{self, BrokenCell, CellHead},
+            damage::Damaged,
             prefix::Prefix,
-            rows::direction_number,
+            rows::{SeriesKey, direction_number},
             sums::{ScaledSums, Sums},
             whole::Whole,
         },
     },
     store::{
-        Reader, StoreError, StoreErrorKind,
+        Reader, StoreError,
         numeric::{Numeric, ScaledNumeric},
         session::{Answer, Params, Snapshot},
         statement::statement,
@@ -50,12 +51,53 @@ pub struct FoundSeries {
     pub corrections_read: i64,
 }
 
+/// Buckets that are summed at a time: bounds the cells in memory, of which each edge has one a
+/// level and account.
+const BUCKETS_AT_ONCE: usize = 500;
+
 /// Sums the subject's amounts of one asset between each edge and the next one, from running
 /// totals: one series a direction, in their order; `None` for an unknown subject.
 ///
 /// # Errors
 /// If the database cannot answer, or a cell is broken.
 pub async fn sum_series(
+    snapshot: &Snapshot,
+    subject: &SeriesSubject,
+    asset_id: i32,
+    edges: &[DateTime<Utc>],
+    directions: &[Direction],
+) -> Result<Option<FoundSeries>, StoreError> {
+    let mut found: Option<FoundSeries> = None;
+    let mut start = 0;
+    loop {
+        let end = edges.len().min(start + BUCKETS_AT_ONCE + 1);
+        let some = some_buckets(snapshot, subject, asset_id, &edges[start..end], directions);
+        let Some(some) = some.await? else { return Ok(None) };
+        found = Some(match found {
+            None => some,
+            Some(before) => before.followed_by(some),
+        });
+        if end == edges.len() {
+            return Ok(found);
+        }
+        // The last edge of these buckets is the first one of the next.
+        start = end - 1;
+    }
+}
+
+impl FoundSeries {
+    /// With the buckets that come behind.
+    fn followed_by(mut self, next: Self) -> Self {
+        for (own, next) in self.series.iter_mut().zip(next.series) {
+            own.extend(next);
+        }
+        self.cells_read += next.cells_read;
+        self.corrections_read += next.corrections_read;
+        self
+    }
+}
+
+async fn some_buckets(
     snapshot: &Snapshot,
     subject: &SeriesSubject,
     asset_id: i32,
@@ -84,10 +126,11 @@ pub async fn sum_series(
     let mut found = FoundSeries { series: Vec::new(), cells_read: 0, corrections_read: 0 };
     let bucket_count = edges.len().saturating_sub(1);
     let mut sums = vec![vec![ScaledSums::ZERO; bucket_count]; numbers.len()];
-    for ((direction, _), levels) in trees(&cells)? {
+    for ((direction, account_id), levels) in trees(&cells, asset_id)? {
         found.cells_read += levels.iter().map(|cells| cells.len() as u64).sum::<u64>();
         if let Some(sums) = place_of(&numbers, direction).and_then(|place| sums.get_mut(place)) {
-            add_buckets(&levels, edges, sums);
+            let added = add_buckets(&levels, edges, sums);
+            added.map_err(|_| damaged(account_id, asset_id, direction))?;
         }
     }
     for row in &corrections {
@@ -116,33 +159,43 @@ fn place_of(numbers: &[i16], direction: i16) -> Option<usize> {
     numbers.iter().position(|number| *number == direction)
 }
 
-/// The cells of each direction and account, level by level, keys ascending.
-type Trees = BTreeMap<(i16, i64), Vec<BTreeMap<i64, Cell>>>;
+/// The cells of each direction and account, level by level, keys ascending: as bytes, because
+/// decoded they are ten times as large.
+type Trees<'r> = BTreeMap<(i16, i64), Vec<BTreeMap<i64, &'r [u8]>>>;
 
-fn trees(rows: &[Row]) -> Result<Trees, StoreError> {
+fn trees(rows: &[Row], asset_id: i32) -> Result<Trees<'_>, StoreError> {
     let mut trees = Trees::new();
     for row in rows {
         let Some(bytes) = row.get::<_, Option<&[u8]>>("cell") else { continue };
-        let cell = Cell::decode(bytes).map_err(|broken| {
-            StoreError::with_source(StoreErrorKind::Unexpected, "sum_series_cells", broken)
-        })?;
-        let levels = trees.entry((row.get("direction"), row.get("account_id"))).or_default();
+        let (direction, account_id) = (row.get("direction"), row.get("account_id"));
+        let CellHead { key, .. } = cell::visit(bytes, |_, _| false)
+            .map_err(|_| damaged(account_id, asset_id, direction))?;
+        let levels = trees.entry((direction, account_id)).or_default();
         let level = usize::try_from(row.get::<_, i16>("level")).unwrap_or(0);
         levels.resize_with(levels.len().max(level + 1), BTreeMap::new);
-        levels[level].insert(cell.key, cell);
+        levels[level].insert(key, bytes);
     }
     Ok(trees)
 }
 
+fn damaged(account_id: i64, asset_id: i32, direction: i16) -> StoreError {
+    let key = SeriesKey { account_id, asset_id, direction };
+    StoreError::of_damaged("sum_series_cells", Damaged::Series(key))
+}
+
 /// Adds what one account moved between each edge and the next.
-fn add_buckets(levels: &[BTreeMap<i64, Cell>], edges: &[DateTime<Utc>], sums: &mut [ScaledSums]) {
+fn add_buckets(
+    levels: &[BTreeMap<i64, &[u8]>],
+    edges: &[DateTime<Utc>],
+    sums: &mut [ScaledSums],
+) -> Result<(), BrokenCell> {
     let mut before = None;
     for (place, edge) in edges.iter().enumerate() {
         let instant = edge.timestamp_micros();
         let mut prefix = Prefix::before(instant);
         for cells in levels {
             if let Some((_, cell)) = cells.range(..instant).next_back() {
-                prefix.add_cell(cell);
+                prefix.add_level(cell)?;
             }
         }
         let total = prefix.total().clone();
@@ -153,6 +206,7 @@ fn add_buckets(levels: &[BTreeMap<i64, Cell>], edges: &[DateTime<Utc>], sums: &m
             sums.subtract(&before);
         }
     }
+    Ok(())
 }
 
 /// One series of [`sum_series`], by a scan of the rows.

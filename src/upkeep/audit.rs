@@ -20,13 +20,15 @@ use crate::{
         direction::Direction,
         running_total::{
             audit::{Finding, agrees, compare_leaves, compare_levels},
-            day_cells::{LEVELS, MICROS_PER_DAY, day_of},
-            rows::{ALL_ACCOUNTS, SeriesKey, direction_number},
+            damage::Damaged,
+            day_cells::{DaySpan, LEVELS, MICROS_PER_DAY},
+            rows::{ALL_ACCOUNTS, DayCellKey, SeriesKey, direction_number},
         },
     },
     store::{
         Connection, Database,
-        audit::{self as steps, AuditSpan},
+        audit::{self as steps, AuditSpan, MissingReference},
+        damage,
     },
     upkeep::UpkeepError,
 };
@@ -34,8 +36,11 @@ use crate::{
 /// Accounts in a unit.
 const UNIT_ACCOUNTS: usize = 50;
 
-/// Days in a unit.
-const UNIT_DAYS: i64 = 16;
+/// Days with a partition in a unit.
+const UNIT_DAYS: usize = 16;
+
+/// All days that a question can reach, counted from the Unix epoch: years 1 to 9999.
+const EVERY_DAY: Range<i64> = -719_162..2_932_897;
 
 /// Something that does not agree with the rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +64,16 @@ pub enum Difference {
         /// How many.
         count: usize,
     },
+    /// Transactions name an account or an asset that is not there. No repair can help.
+    Reference(MissingReference),
+}
+
+impl Difference {
+    /// Whether a repair builds it anew.
+    #[must_use]
+    pub fn is_repairable(&self) -> bool {
+        !matches!(self, Self::Reference(_))
+    }
 }
 
 /// What an audit compares at a time.
@@ -67,6 +82,7 @@ enum Unit {
     Accounts(i64, i64, Direction),
     AllAccounts(i32, Range<i64>),
     Days(i32, Direction, Range<i64>),
+    References(Range<i64>),
     Spans(u8),
 }
 
@@ -113,10 +129,47 @@ pub async fn audit(
         Difference::Series(_, Finding::Day { day, .. }) | Difference::Day { day, .. } => {
             !absent_days.contains(day)
         }
-        Difference::Series(_, Finding::Structure(_)) | Difference::Spans { .. } => true,
+        Difference::Series(_, Finding::Structure(_))
+        | Difference::Spans { .. }
+        | Difference::Reference(_) => true,
     });
+    add_set_aside(&damage::list(&database.connect().await?).await?, &mut found);
     found.sort_by_key(|difference| format!("{difference:?}"));
     Ok(found)
+}
+
+/// Adds what is set aside and is not among the differences, because somebody put the cells in
+/// order meanwhile: a repair lets their corrections be folded again.
+fn add_set_aside(damaged: &[Damaged], found: &mut Vec<Difference>) {
+    for one in damaged {
+        let is_found = found.iter().any(|difference| match (one, difference) {
+            (Damaged::Series(key), Difference::Series(own, _)) => key == own,
+            (Damaged::Day(key), Difference::Day { asset_id, direction, day }) => {
+                let own = (*asset_id, direction_number(*direction), DaySpan::of_day(*day));
+                (key.asset_id, key.direction, key.span) == own
+            }
+            (Damaged::Day(key), Difference::Spans { level, .. }) => key.span.level == *level,
+            (Damaged::Series(_), _)
+            | (Damaged::Day(_), Difference::Series(..) | Difference::Reference(_)) => false,
+        });
+        if is_found {
+            continue;
+        }
+        found.push(match *one {
+            Damaged::Series(key) => Difference::Series(key, Finding::Structure("it is set aside")),
+            Damaged::Day(DayCellKey {
+                span: DaySpan { level: 0, number },
+                asset_id,
+                direction,
+                ..
+            }) => {
+                let direction =
+                    if direction == 0 { Direction::Sender } else { Direction::Receiver };
+                Difference::Day { asset_id, direction, day: number }
+            }
+            Damaged::Day(key) => Difference::Spans { level: key.span.level, count: 1 },
+        });
+    }
 }
 
 fn units(span: &AuditSpan) -> VecDeque<Unit> {
@@ -129,6 +182,7 @@ fn units(span: &AuditSpan) -> VecDeque<Unit> {
         }
     }
     for days in day_ranges(span) {
+        units.push_back(Unit::References(days.clone()));
         for &asset_id in &span.asset_ids {
             units.push_back(Unit::AllAccounts(asset_id, days.clone()));
             for direction in [Direction::Sender, Direction::Receiver] {
@@ -142,12 +196,18 @@ fn units(span: &AuditSpan) -> VecDeque<Unit> {
     units
 }
 
-fn day_ranges(span: &AuditSpan) -> impl Iterator<Item = Range<i64>> + use<> {
-    let day =
-        |at: Option<DateTime<_>>| at.map(|at: DateTime<chrono::Utc>| day_of(at.timestamp_micros()));
-    let (first, end) = (day(span.first_at).unwrap_or(0), day(span.last_at).unwrap_or(0));
-    let starts = (first..end).step_by(usize::try_from(UNIT_DAYS).unwrap_or(1));
-    starts.map(move |start| start..(start + UNIT_DAYS).min(end))
+/// All days, cut where there are enough with a partition. Where there is none there are no
+/// rows, and must be no cells that say otherwise.
+fn day_ranges(span: &AuditSpan) -> Vec<Range<i64>> {
+    let mut start = EVERY_DAY.start;
+    let mut ranges = Vec::new();
+    for days in span.days.chunks(UNIT_DAYS) {
+        let end = days.last().map_or(start, |last| last + 1);
+        ranges.push(start..end);
+        start = end;
+    }
+    ranges.push(start..EVERY_DAY.end);
+    ranges
 }
 
 async fn compare(client: &Connection, unit: &Unit) -> Result<Vec<Difference>, UpkeepError> {
@@ -159,6 +219,10 @@ async fn compare(client: &Connection, unit: &Unit) -> Result<Vec<Difference>, Up
         Unit::AllAccounts(asset_id, days) => compare_all(client, *asset_id, days).await?,
         Unit::Days(asset_id, direction, days) => {
             compare_days(client, *asset_id, *direction, days).await?
+        }
+        Unit::References(days) => {
+            let missing = steps::missing_references(client, days).await?;
+            missing.into_iter().map(Difference::Reference).collect()
         }
         Unit::Spans(level) => compare_spans(client, *level).await?,
     };
@@ -255,7 +319,7 @@ pub async fn repair(database: &Database, differences: &[Difference]) -> Result<(
                 let days = BTreeSet::from([*day]);
                 steps::rebuild_days(&client, *asset_id, *direction, &days).await?;
             }
-            Difference::Spans { .. } => {}
+            Difference::Spans { .. } | Difference::Reference(_) => {}
         }
     }
     for key in series {

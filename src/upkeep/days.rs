@@ -39,22 +39,8 @@ impl DayWatch {
             Some(connection) => connection,
             none => none.insert(self.database.connect().await?),
         };
-        note(connection).await
+        days::note(connection).await.map(drop)
     }
-}
-
-/// Notes days that came or went, and says so.
-pub(super) async fn note(client: &Connection) -> Result<(), StoreError> {
-    for noticed in days::note(client).await? {
-        let day = noticed.day;
-        if noticed.is_absent {
-            tracing::warn!(%day, "a day with rows was detached or dropped: questions that need \
-                them are refused");
-        } else {
-            tracing::info!(%day, "all rows of the day are at hand again");
-        }
-    }
-    Ok(())
 }
 
 /// What one step of retention came to.

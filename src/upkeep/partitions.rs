@@ -5,8 +5,8 @@ use chrono::NaiveDate;
 
 use crate::{
     config::{PartitionSettings, Scheduler},
-    store::{Connection, Database, StoreErrorKind, partitions, server_facts::ServerFacts},
-    upkeep::{UpkeepError, days},
+    store::{Connection, Database, StoreErrorKind, days, partitions, server_facts::ServerFacts},
+    upkeep::UpkeepError,
 };
 
 /// Who runs the upkeep from now on.

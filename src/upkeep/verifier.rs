@@ -15,7 +15,6 @@ use chrono::{DateTime, Utc};
 use crate::{
     config::PoolSettings,
     domain::{direction::Direction, window::Window},
-    error::ErrorKind,
     store::{
         Database, DatabaseTarget, Reader, Snapshot, StoreError,
         days::{self, Needs},
@@ -24,7 +23,7 @@ use crate::{
         sum_series::{self, SeriesSubject},
         verifier,
     },
-    upkeep::{UpkeepError, days::note},
+    upkeep::UpkeepError,
 };
 
 /// One check of so many is about all accounts together.
@@ -171,6 +170,11 @@ impl Verifier {
         let turn = self.turn;
         self.turn += 1;
         let snapshot = self.database.snapshot().await?;
+        // What is stored and what is recorded differ meanwhile.
+        if days::is_seeding(Reader::Snapshot(&snapshot)).await? {
+            snapshot.end().await?;
+            return Ok(());
+        }
         let checked = if turn % DAY_TURNS == DAY_TURNS - 1 {
             check_day(&snapshot).await?
         } else if turn % ALL_TURNS == ALL_TURNS - 1 {
@@ -197,10 +201,10 @@ impl Verifier {
     /// Whether rows of the window are not at hand. A day that is taken away while a check is
     /// under way is seen here: the catalog is not part of a snapshot.
     async fn has_absent_days(&self, window: Window) -> Result<bool, UpkeepError> {
-        note(&self.database.connect().await?).await?;
+        days::note(&self.database.connect().await?).await?;
         match days::refuse(Reader::Pool(&self.database), window, Needs::Rows).await {
             Ok(()) => Ok(false),
-            Err(error) if matches!(error.kind(), ErrorKind::FailedPrecondition(_)) => Ok(true),
+            Err(error) if days::is_refusal(&error) => Ok(true),
             Err(error) => Err(UpkeepError::Unfit(format!("could not look at the days: {error}"))),
         }
     }
@@ -224,7 +228,10 @@ async fn check_account(snapshot: &Snapshot) -> Result<Option<Checked>, StoreErro
     };
     let reader = Reader::Snapshot(snapshot);
     let stored = sum_amount::sum_amounts(reader, std::slice::from_ref(&query), false).await;
-    let stored = stored.map(|found| found.value.into_iter().next().and_then(|sum| sum.total));
+    let stored = stored.and_then(|found| match found.value.into_iter().next() {
+        Some(found) => found.sound().map(|found| found.total),
+        None => Ok(None),
+    });
     let rows = sum_amount::sum_amount_of_rows(reader, &query).await?.value;
     Ok(Some(Checked {
         whose: Whose::Account(pick.account_id),
@@ -270,10 +277,11 @@ async fn check_day(snapshot: &Snapshot) -> Result<Option<Checked>, StoreError> {
         members.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         members
     };
-    let stored = rank::rank_accounts(snapshot, measure, &pick.network).await.map(sorted);
-    if stored.as_ref().is_ok_and(|members| members.len() as u64 > MEMBERS_MAX.unsigned_abs()) {
+    let stored = rank::rank_accounts(snapshot, measure, &pick.network).await;
+    if stored.as_ref().is_ok_and(|stored| stored.is_cut) {
         return Ok(None);
     }
+    let stored = stored.map(sorted);
     let reader = Reader::Snapshot(snapshot);
     let rows = sorted(rank::rank_accounts_of_rows(reader, measure, &pick.network).await?);
     Ok(Some(Checked {
@@ -289,7 +297,7 @@ async fn check_day(snapshot: &Snapshot) -> Result<Option<Checked>, StoreError> {
 fn agrees<T: PartialEq>(stored: Result<T, StoreError>, rows: &T) -> Result<bool, StoreError> {
     match stored {
         Ok(stored) => Ok(stored == *rows),
-        Err(error) if error.is_broken_cell() => Ok(false),
+        Err(error) if error.damaged().is_some() => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -4,7 +4,16 @@
 use std::time::{Duration, Instant};
 
 use daybook::{
+    analytics::{
+        Analytics,
+        histogram::HistogramQuestion,
+        rank::RankQuestion,
+        sum_amount::{Subject, SumQuestion},
+        sum_series::SeriesSubject,
+    },
     cluster::ClusterRole,
+    domain::{metric::Metric, ranking::RankOrder},
+    error::{AbsentDay, Error, ErrorKind},
     grpc::pb::{
         transactions_service,
         v1::{
@@ -360,4 +369,78 @@ async fn the_client_role_reads_which_days_are_absent_and_decides_none() {
     let readable = "SELECT count(*) FROM days_in_the_way(now(), now() + interval '1 day'),
         days_without_rows_at_hand(now(), now() + interval '1 day'), absent_days";
     assert_eq!(one::<i64>(&client, readable).await, 0);
+}
+
+/// Answers that need rows: a histogram, a ranking whose edges cut days, a sum that is verified.
+async fn ask_rows(analytics: &Analytics, user: &TestUser) -> Vec<Result<i64, Error>> {
+    let direction = daybook::domain::direction::Direction::Sender;
+    let asset = analytics.find_asset("").await.unwrap().unwrap();
+    let at = |text: &str| text.parse().unwrap();
+    let (start, end) = (at("2024-05-05T06:00:00Z"), at("2024-05-07T06:00:00Z"));
+    let window = daybook::domain::window::Window::new(start, end).unwrap();
+    let histogram = HistogramQuestion {
+        subject: SeriesSubject::All,
+        asset: asset.clone(),
+        window,
+        direction,
+        bounds: Vec::new(),
+        rows_max: 100,
+    };
+    let rank = RankQuestion {
+        asset: asset.clone(),
+        window,
+        direction,
+        metric: Metric::Sum,
+        order: RankOrder::Top,
+        include_idle: false,
+        page_size: 10,
+        population_max: 10,
+        explain: false,
+        verify: false,
+    };
+    let subject = Subject::User(user.user_uuid);
+    let sum = SumQuestion { subject, asset, window, direction, explain: false, verify: true };
+    let rank = analytics.rank_users(&rank, None, None).await;
+    let places = |places: Vec<daybook::analytics::rank::Place<_>>| -> i64 {
+        places.iter().map(|place| place.transaction_count).sum()
+    };
+    vec![
+        analytics.histogram(&histogram).await.map(|answer| answer.transaction_count),
+        rank.map(|answer| places(answer.places)),
+        analytics.sum_amount(&sum).await.map(|answer| answer.transaction_count),
+    ]
+}
+
+#[tokio::test]
+async fn whatever_reads_rows_notices_a_day_that_went_a_moment_ago() {
+    // Nobody watches the days here.
+    let schema = TestSchema::prepared().await;
+    let (ann, bob) = (add_user(&schema.sql, "ann").await, add_user(&schema.sql, "bob").await);
+    for text in ["2024-05-05", "2024-05-06", "2024-05-07"] {
+        schema.ensure(&[day(text)]).await;
+    }
+    for instant in ["2024-05-05T12:00:00Z", "2024-05-06T12:00:00Z", "2024-05-07T01:00:00Z"] {
+        add(&schema.sql, instant, ann.account_id, bob.account_id, "1").await;
+    }
+    let analytics = Analytics::new(schema.database.clone());
+    let answered = async || -> Vec<i64> {
+        ask_rows(&analytics, &ann).await.into_iter().map(Result::unwrap).collect()
+    };
+    assert_eq!(answered().await, [3, 3, 3]);
+    for text in ["2024-05-05", "2024-05-07"] {
+        let leaf = schema.leaf(day(text)).await;
+        let detach = format!("ALTER TABLE transactions DETACH PARTITION {leaf}");
+        let attach = format!(
+            "ALTER TABLE transactions ATTACH PARTITION {leaf}
+             FOR VALUES FROM ('{text} 00:00Z') TO ('{text} 00:00Z'::timestamptz + interval '1 day')"
+        );
+        schema.sql.batch_execute(&detach).await.unwrap();
+        let absent = AbsentDay { day: day(text), is_dropped: false };
+        for answer in ask_rows(&analytics, &ann).await {
+            let refused = answer.expect_err("the day is not there");
+            assert_eq!(*refused.kind(), ErrorKind::FailedPrecondition(vec![absent]));
+        }
+        schema.sql.batch_execute(&attach).await.unwrap();
+        assert_eq!(answered().await, [3, 3, 3], "{text} is there again");
+    }
 }

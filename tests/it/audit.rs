@@ -1,6 +1,8 @@
 //! The audit: finds nothing where nothing is wrong, names whatever is, and builds it anew from
 //! the rows.
 
+mod damage;
+mod outside;
 mod repair;
 mod verify;
 

@@ -43,6 +43,7 @@ mod running_totals;
 mod scheduler;
 mod seed;
 mod seed_kills;
+mod seed_while_serving;
 mod selftest;
 mod snapshots;
 mod stops;

@@ -1,8 +1,11 @@
 //! `SumSeries`: buckets along the calendar, and what is counted in them.
 
-use daybook::grpc::pb::v1::{
-    AccountKey, AllAccounts, BucketUnit, Direction, SumSeriesRequest, SumSeriesResponse,
-    sum_series_request::Subject,
+use daybook::{
+    grpc::pb::v1::{
+        AccountKey, AllAccounts, BucketUnit, Direction, SumSeriesRequest, SumSeriesResponse,
+        sum_series_request::Subject,
+    },
+    upkeep::sealing::{SEALED_ROWS_MAX, seal_once},
 };
 use prost_types::Timestamp;
 use rand::RngExt;
@@ -265,6 +268,34 @@ async fn ten_thousand_buckets_are_served() {
     let answer = ask(&service, &request).await.unwrap();
     let counts: Vec<_> = answer.series.iter().map(|series| series.buckets.len()).collect();
     assert_eq!(counts, [10_000, 10_000]);
+}
+
+#[tokio::test]
+async fn buckets_are_summed_some_at_a_time_and_none_is_lost_in_between() {
+    let service = TestService::start().await;
+    ensure_days(&service.sql, &["2024-05-05", "2024-05-06"]).await;
+    let (ann, bob) = (add_user(&service.sql, "ann").await, add_user(&service.sql, "bob").await);
+    // One row a minute, half of them sealed: the amount says which minute.
+    for (first, last) in [(0, 999), (1_000, 2_006)] {
+        let rows = format!(
+            "INSERT INTO transactions (occurred_at, sender_id, receiver_id, asset_id, amount)
+             SELECT timestamptz '2024-05-05 00:00Z' + n * interval '1 minute', {}, {}, 1, n
+             FROM generate_series({first}, {last}) AS n",
+            ann.account_id, bob.account_id
+        );
+        service.sql.batch_execute(&rows).await.unwrap();
+        if first == 0 {
+            seal_once(&service.database, SEALED_ROWS_MAX).await.unwrap();
+        }
+    }
+    for subject in [user(&ann), Subject::All(AllAccounts {})] {
+        let request = question(subject, "2024-05-05T00:00:00Z", "2024-05-06T09:27:00Z");
+        let request = SumSeriesRequest { bucket_unit: BucketUnit::Minute.into(), ..request };
+        let answer = ask(&service, &request).await.unwrap();
+        let sums: Vec<_> = shown(&answer).into_iter().map(|(_, count, sum)| (count, sum)).collect();
+        let expected: Vec<_> = (0..2_007).map(|minute| (1, format!("{minute}.00000"))).collect();
+        assert_eq!(sums, expected);
+    }
 }
 
 /// Random rows and questions: every bucket is what the oracle sums up in its window.

@@ -1,7 +1,7 @@
 //! The running total before an instant, from one cell of each level.
 
 use super::{
-    cell::{BrokenCell, Cell, add_below},
+    cell::{BrokenCell, add_below},
     sums::ScaledSums,
 };
 
@@ -31,15 +31,6 @@ impl Prefix {
         self.bound = key;
         self.cells += 1;
         Ok(())
-    }
-
-    /// Adds the cell of the next level, as [`Self::add_level`] does.
-    pub fn add_cell(&mut self, cell: &Cell) {
-        for part in cell.parts.iter().take_while(|part| part.key < self.bound) {
-            self.total.add(cell.scale, &part.sums);
-        }
-        self.bound = cell.key;
-        self.cells += 1;
     }
 
     /// The running total.

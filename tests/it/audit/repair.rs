@@ -198,6 +198,23 @@ async fn the_program_says_what_differs_by_its_exit_code() {
     let (code, words, log) = audit(&["--repair"]).await;
     assert_eq!((code, words.as_str()), (Some(0), ""), "{log}");
     totals.check_sealing("repaired by the program").await;
+
+    // What no repair can help is told each time.
+    let leaf = "SELECT min(leaf::text) FROM partition_bounds('transactions')
+        WHERE lower_at < '2024-05-06'";
+    let leaf: String = one(&totals.service.sql, leaf).await;
+    let bypass = format!(
+        "INSERT INTO {leaf} (occurred_at, sender_id, receiver_id, asset_id, amount)
+         SELECT lower_at, {{a}}, 1000001, 1, 1 FROM partition_bounds('transactions')
+         WHERE leaf = '{leaf}'::regclass"
+    );
+    totals.run(&bypass).await;
+    for _ in 0..2 {
+        let (code, words, log) = audit(&["--repair"]).await;
+        assert_eq!(code, Some(2), "{words} {log}");
+        assert!(words.contains("receiver_id 1000001 is not there"), "{words}");
+        assert!(log.contains("no repair can help"), "{log}");
+    }
     drop(totals);
     cluster.stop().await.unwrap();
 }

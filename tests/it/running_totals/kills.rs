@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use daybook::{
     cluster::ClusterRole,
-    store::{Database, DatabaseTarget, sealing},
+    store::{
+        Database, DatabaseTarget,
+        sealing::{self, Sealed},
+    },
     upkeep::sealing::{SEALED_ROWS_MAX, Sealing, seal_once},
 };
 use rand::RngExt;
@@ -169,13 +172,13 @@ async fn of_two_sealers_one_works_and_the_other_leaves_at_once() {
         hashtext('daybook.seal'), hashtext(current_schema()))";
     first.batch_execute(lock).await.unwrap();
     let begun_at = Instant::now();
-    assert_eq!(sealing::seal(&second, 10).await.unwrap(), None);
+    assert_eq!(sealing::seal(&second, 10).await.unwrap(), Sealed::Busy);
     assert_eq!(seal_once(&schema.database, SEALED_ROWS_MAX).await.unwrap(), 0);
     assert_eq!(Sealing::new(schema.database.clone()).seal(1).await.unwrap(), 0);
     assert!(begun_at.elapsed() < Duration::from_secs(2), "{:?}", begun_at.elapsed());
     // Its connection is of use again.
     first.batch_execute("COMMIT").await.unwrap();
-    assert_eq!(sealing::seal(&second, 10).await.unwrap(), Some(0));
+    assert_eq!(sealing::seal(&second, 10).await.unwrap(), Sealed::Folded(0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -206,7 +209,7 @@ async fn a_tx_left_open_delays_no_sealer_and_a_sealer_no_writer() {
     totals.run_on(&open, &format!("BEGIN; {insert}")).await;
     let client = totals.service.database.connect().await.unwrap();
     client.batch_execute("SET lock_timeout = '1ms'").await.unwrap();
-    assert_eq!(sealing::seal(&client, 100).await.unwrap(), Some(6));
+    assert_eq!(sealing::seal(&client, 100).await.unwrap(), Sealed::Folded(6));
     totals.check("while a writer's tx is open").await;
 
     // A sealer's tx that has taken everything and is left open: writers and readers go on.
@@ -237,12 +240,12 @@ async fn a_seal_folds_so_many_rows_and_leaves_the_others() {
     totals.run(ROWS).await;
     let client = totals.service.database.connect().await.unwrap();
     for left in [5, 4, 3, 2, 1, 0] {
-        assert_eq!(sealing::seal(&client, 1).await.unwrap(), Some(1));
+        assert_eq!(sealing::seal(&client, 1).await.unwrap(), Sealed::Folded(1));
         assert_eq!(totals.corrections().await, left);
         totals.check("one more").await;
         assert_eq!(totals.audit().await, []);
     }
-    assert_eq!(sealing::seal(&client, 1).await.unwrap(), Some(0));
+    assert_eq!(sealing::seal(&client, 1).await.unwrap(), Sealed::Folded(0));
 }
 
 /// A tx of a server whose sessions are stricter than usual: refused rather than wrong.
