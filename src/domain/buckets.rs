@@ -220,7 +220,8 @@ fn local(at: DateTime<Utc>, zone: Tz) -> NaiveDateTime {
 }
 
 /// The first instant at which the zone's clocks show the date's midnight or later.
-fn start_of_day(date: NaiveDate, zone: Tz) -> DateTime<Utc> {
+#[must_use]
+pub fn start_of_day(date: NaiveDate, zone: Tz) -> DateTime<Utc> {
     let midnight = date.and_time(NaiveTime::MIN);
     if let Some(start) = zone.from_local_datetime(&midnight).earliest() {
         return start.to_utc();

@@ -16,7 +16,7 @@ use daybook::{
 const LEVELS: [&[&str]; 5] = [
     &["domain", "config", "telemetry", "clock", "error"],
     &["store", "cluster"],
-    &["analytics", "ledger", "ingest", "prices", "sync", "tokens", "seed", "upkeep"],
+    &["analytics", "ledger", "ingest", "files", "prices", "sync", "tokens", "seed", "upkeep"],
     &["grpc", "web", "workers", "bench", "selftest"],
     &["bin", "cli", "app"],
 ];
@@ -25,8 +25,9 @@ const LEVELS: [&[&str]; 5] = [
 const MAY_USE: [&[usize]; 5] = [&[], &[0], &[1, 0], &[2, 0], &[4, 3, 2, 1, 0]];
 
 /// Uses that the levels forbid and that are right all the same.
-const EXCEPTIONS: [(&str, &str); 6] = [
+const EXCEPTIONS: [(&str, &str); 7] = [
     ("sync", "ingest"),
+    ("files", "ingest"),
     ("ingest", "prices"),
     // It writes to the tables as clients from outside do.
     ("selftest", "store"),
