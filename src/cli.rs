@@ -1,6 +1,6 @@
 //! The command line: commands and their settings.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand};
@@ -39,6 +39,20 @@ pub enum Command {
     /// Hold every running total against the rows, and repair what differs if asked; exit code
     /// 0 if all agree, 2 if something differs, 3 if it did and was repaired
     Audit(AuditArgs),
+    /// Record the rows of a CSV file
+    ///
+    /// A mapping says which column is what: a file (--map-file), assignments
+    /// (--map time.format=YYMMDD ...), or `--map daybook` for what `daybook export` wrote.
+    /// docs/import.md explains its keys. The same file can be imported again: rows that are
+    /// there are known by their ids. Lines that cannot be recorded go into the reject file.
+    /// Works beside a running Daybook and without one. Exit code 0 if every row is recorded, 2
+    /// if lines were rejected, 1 if the import did not come to its end.
+    Import(Box<ImportArgs>),
+    /// Write rows as CSV, in the form that `daybook import --map daybook` reads
+    ///
+    /// Rows are written in the order of their instants, from one snapshot. Works beside a
+    /// running Daybook and without one.
+    Export(Box<ExportArgs>),
     /// Open psql on the private Postgres, as a role that cannot bypass the triggers
     Psql(PsqlArgs),
     /// Ask a running Daybook whether it serves; exit code 0 if so
@@ -105,6 +119,57 @@ pub struct AuditArgs {
     /// Units compared side by side [default: one a processor]
     #[arg(long, env = "DAYBOOK_AUDIT_JOBS", value_name = "N")]
     pub jobs: Option<usize>,
+    /// Where the database is, and what its schema is brought to.
+    #[command(flatten)]
+    pub migrate: MigrateArgs,
+}
+
+/// `daybook import`.
+#[derive(Args, Clone, Debug)]
+pub struct ImportArgs {
+    /// The file: CSV, plain or gzip; - is standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// A key of the mapping and its value, again and again; or daybook
+    #[arg(long, value_name = "KEY=VALUE", conflicts_with = "map_file")]
+    pub map: Vec<String>,
+    /// File with the mapping, in TOML
+    #[arg(long, value_name = "FILE")]
+    pub map_file: Option<PathBuf>,
+    /// Show the first rows as they would be recorded and the first lines that would be
+    /// rejected; record nothing and ask no database
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where rejected lines go, with their number and the reason [default: FILE.rejected.csv in
+    /// the working folder]
+    #[arg(long, value_name = "FILE")]
+    pub reject_file: Option<PathBuf>,
+    /// Where the database is, and what its schema is brought to.
+    #[command(flatten)]
+    pub migrate: MigrateArgs,
+}
+
+/// `daybook export`.
+#[derive(Args, Clone, Debug)]
+pub struct ExportArgs {
+    /// Where rows go, packed if the name ends in .gz [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// First instant inside, or first day (UTC)
+    #[arg(long, value_name = "INSTANT")]
+    pub from: Option<String>,
+    /// First instant after, or day (UTC)
+    #[arg(long, value_name = "INSTANT")]
+    pub to: Option<String>,
+    /// Rows of a user's wallets only
+    #[arg(long, value_name = "UUID|USERNAME", conflicts_with = "account")]
+    pub user: Option<String>,
+    /// Rows of an account only
+    #[arg(long, value_name = "NETWORK:ADDRESS")]
+    pub account: Option<String>,
+    /// Rows of an asset only
+    #[arg(long, value_name = "CODE")]
+    pub asset: Option<String>,
     /// Where the database is, and what its schema is brought to.
     #[command(flatten)]
     pub migrate: MigrateArgs,

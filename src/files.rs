@@ -1,15 +1,21 @@
-//! Transactions in files: what a delimited file says, by a mapping that says which column is
-//! what.
+//! Transactions from files and into files: `daybook import` and `daybook export`.
 //!
-//! Records (`records`) become transactions (`rows`) by a mapping (`mapping`). Nothing here asks
-//! a database.
+//! A mapping (`mapping`) says which column of a file is what. Records (`records`) become
+//! transactions (`rows`) by it; both are pure. `import` has them recorded, and gives back what
+//! was refused; `export` writes rows in the form that `--map daybook` reads.
 
 pub mod amounts;
 pub mod csv;
+pub mod dry_run;
 pub mod encoding;
+pub mod error;
+pub mod export;
 pub mod ids;
+pub mod import;
 pub mod instants;
 pub mod mapping;
 pub mod records;
+pub mod rejects;
 pub mod rows;
+pub mod source;
 pub mod template;

@@ -20,6 +20,7 @@ mod day_sums;
 pub mod days;
 pub mod delete_user;
 pub mod error;
+pub mod export;
 pub mod get_balance;
 pub mod get_status;
 pub mod get_user;

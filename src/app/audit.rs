@@ -14,7 +14,7 @@ use crate::{
             rows::{ALL_ACCOUNTS, SeriesKey},
         },
     },
-    store::{Database, seed::find_run},
+    store::Database,
     upkeep::{
         audit::{self, Difference},
         server_check,
@@ -43,12 +43,7 @@ pub async fn audit(arguments: &AuditArgs) -> anyhow::Result<ExitCode> {
         let database = Database::new(&opened.target, &common.pool)?;
         server_check::wait(&database, database::patience(&common.database)).await?;
         tools::bring_up(&database, &common.pool, &common.partitions).await?;
-        let seeding = find_run(&database.connect().await?).await?;
-        anyhow::ensure!(
-            !matches!(seeding, Some((_, false))),
-            "the database is being seeded: start daybook or seeder, which goes on with it, and \
-             audit then"
-        );
+        tools::refuse_while_seeding(&database).await?;
         let differences = run(&database, jobs).await?;
         print_all(&differences)?;
         if differences.is_empty() {

@@ -15,7 +15,7 @@ use crate::{
     cluster,
     config::{DatabaseSettings, PartitionSettings, PoolSettings},
     seed::{self, SeedOutcome},
-    store::Database,
+    store::{Database, seed::find_run},
     upkeep::{migrate as migrations, partitions, server_check},
 };
 
@@ -128,4 +128,15 @@ pub(super) async fn bring_up(
     let count = migrations::migrate(database).await?;
     partitions::prepare(database, settings, &facts).await?;
     Ok(count)
+}
+
+/// Refuses to work on rows that are still being made.
+pub(super) async fn refuse_while_seeding(database: &Database) -> anyhow::Result<()> {
+    let seeding = find_run(&database.connect().await?).await?;
+    anyhow::ensure!(
+        !matches!(seeding, Some((_, false))),
+        "the database is being seeded: start daybook or seeder, which goes on with it, and then \
+         this again"
+    );
+    Ok(())
 }

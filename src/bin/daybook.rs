@@ -28,6 +28,14 @@ async fn main() -> ExitCode {
             Ok(()) => app::audit(&arguments).await,
             Err(error) => Err(error),
         },
+        Some(Command::Import(arguments)) => match telemetry::start(&arguments.migrate.logs) {
+            Ok(()) => Box::pin(app::import(&arguments)).await,
+            Err(error) => Err(error),
+        },
+        Some(Command::Export(arguments)) => match telemetry::start(&arguments.migrate.logs) {
+            Ok(()) => Box::pin(app::export(&arguments)).await.map(|()| ExitCode::SUCCESS),
+            Err(error) => Err(error),
+        },
         Some(Command::Selftest(arguments)) => match telemetry::start(&arguments.logs) {
             Ok(()) => Box::pin(app::selftest(&arguments)).await,
             Err(error) => Err(error),

@@ -65,13 +65,7 @@ pub async fn span(client: &Client) -> Result<AuditSpan, StoreError> {
 /// # Errors
 /// If the connection is gone.
 pub async fn snapshot(client: &Client) -> Result<Tx<'_>, StoreError> {
-    let tx = Tx::begin(client, "audit").await?;
-    tx.batch(
-        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; \
-         LOCK TABLE ONLY transactions IN ACCESS SHARE MODE",
-    )
-    .await?;
-    Ok(tx)
+    Tx::snapshot(client, "audit").await
 }
 
 /// The stored cells of a tree, the leaves first; `None` in the place of one that cannot be

@@ -282,6 +282,8 @@ pub enum Reader<'a> {
     Snapshot(&'a Snapshot),
     /// In a tx that writes: what it has written is seen.
     Tx(&'a PooledTx),
+    /// On a connection of one's own, in whatever tx is open there.
+    Connection(&'a Client),
 }
 
 impl Reader<'_> {
@@ -299,6 +301,7 @@ impl Reader<'_> {
             Self::Pool(database) => return database.read(statement, params).await,
             Self::Snapshot(snapshot) => snapshot.rows(statement, params).await?,
             Self::Tx(tx) => tx.rows(statement, params).await?,
+            Self::Connection(client) => statement.query(client, params).await?,
         };
         Ok(Answer { value, took: begun_at.elapsed() })
     }
@@ -314,7 +317,9 @@ impl Reader<'_> {
     ) -> Result<Answer<Vec<Row>>, StoreError> {
         match self {
             Self::Pool(database) => database.read_totals(statement, params).await,
-            Self::Snapshot(_) | Self::Tx(_) => self.read(statement, params).await,
+            Self::Snapshot(_) | Self::Tx(_) | Self::Connection(_) => {
+                self.read(statement, params).await
+            }
         }
     }
 }

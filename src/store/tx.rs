@@ -33,6 +33,21 @@ impl<'a> Tx<'a> {
         Ok(tx)
     }
 
+    /// Begins a tx whose statements all read the state of one moment, and in which no day
+    /// can go; it is ended by [`Self::roll_back`].
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub async fn snapshot(client: &'a Client, stem: &'static str) -> Result<Self, StoreError> {
+        let tx = Self::begin(client, stem).await?;
+        tx.batch(
+            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; \
+             LOCK TABLE ONLY transactions IN ACCESS SHARE MODE",
+        )
+        .await?;
+        Ok(tx)
+    }
+
     /// Runs statements without parameters.
     ///
     /// # Errors

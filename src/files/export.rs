@@ -1,0 +1,166 @@
+//! Rows as CSV, in the form that the mapping `daybook` reads. One snapshot, a day at a time.
+
+use std::io::Write;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::{
+    domain::{account::AccountKey, user::parse_user_uuid, window::Window},
+    files::{csv::append_record, error::FileError},
+    store::{
+        Connection, Database, Reader,
+        days::{self, Needs},
+        export::{self, ExportFilter, ExportRow},
+        partitions,
+    },
+};
+
+/// Columns of the file.
+const HEADER: [&str; 11] = [
+    "transaction_id",
+    "occurred_at",
+    "position",
+    "asset",
+    "asset_decimals",
+    "sender_network",
+    "sender_address",
+    "receiver_network",
+    "receiver_address",
+    "amount",
+    "reference",
+];
+
+/// Bytes that are gathered before they are written.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Which rows are wanted.
+#[derive(Clone, Debug)]
+pub struct ExportQuestion {
+    /// Of when.
+    pub window: Window,
+    /// Of whom.
+    pub subject: ExportSubject,
+    /// Of this asset only.
+    pub asset_code: Option<String>,
+}
+
+/// Whose rows are wanted.
+#[derive(Clone, Debug)]
+pub enum ExportSubject {
+    /// Everybody's.
+    Everybody,
+    /// Those of the wallets of a user, by UUID or username.
+    User(String),
+    /// Those of an account.
+    Account(AccountKey),
+}
+
+/// How far an export is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ExportProgress {
+    /// Days that are written.
+    pub days_done: u64,
+    /// Days with a partition in the window.
+    pub days_total: u64,
+    /// Rows that are written.
+    pub rows: u64,
+}
+
+/// Writes the rows of a window; returns how many. `told` is called after each day.
+///
+/// # Errors
+/// If what is asked for is not there, rows of the window are not at hand, the database fails,
+/// or the file cannot be written. Then what was written is no whole export.
+pub async fn export(
+    database: &Database,
+    question: &ExportQuestion,
+    output: &mut (dyn Write + Send),
+    mut told: impl FnMut(ExportProgress),
+) -> Result<u64, FileError> {
+    let client = database.connect().await?;
+    let tx = export::snapshot(&client).await?;
+    days::refuse(Reader::Connection(&client), question.window, Needs::Rows).await?;
+    let filter = filter(&client, question).await?;
+    let windows: Vec<Window> = partitions::list(&client)
+        .await?
+        .iter()
+        .filter_map(|leaf| cut(question.window, leaf.lower_at, leaf.upper_at))
+        .collect();
+    let mut text = Vec::new();
+    append_record(&mut text, HEADER.map(str::as_bytes));
+    let mut rows = 0;
+    for (place, window) in windows.iter().enumerate() {
+        let mut found = export::rows(&client, *window, &filter).await?;
+        while let Some(row) = found.next().await? {
+            append_row(&mut text, &row);
+            rows += 1;
+            if text.len() >= BUFFER_BYTES {
+                write(output, &mut text)?;
+            }
+        }
+        let (days_done, days_total) = (place as u64 + 1, windows.len() as u64);
+        told(ExportProgress { days_done, days_total, rows });
+    }
+    write(output, &mut text)?;
+    output.flush().map_err(io_error)?;
+    tx.roll_back().await?;
+    Ok(rows)
+}
+
+async fn filter(client: &Connection, question: &ExportQuestion) -> Result<ExportFilter, FileError> {
+    let not_found = |what, name: &str| FileError::NotFound { what, name: name.to_owned() };
+    let account_ids = match &question.subject {
+        ExportSubject::Everybody => None,
+        ExportSubject::User(name) => Some(
+            export::wallets(client, parse_user_uuid(name), name)
+                .await?
+                .ok_or_else(|| not_found("user", name))?,
+        ),
+        ExportSubject::Account(key) => {
+            let found = export::account(client, key).await?;
+            Some(vec![found.ok_or_else(|| not_found("account", key.address().as_str()))?])
+        }
+    };
+    let asset_id = match &question.asset_code {
+        None => None,
+        Some(code) => {
+            Some(export::asset(client, code).await?.ok_or_else(|| not_found("asset", code))?)
+        }
+    };
+    Ok(ExportFilter { account_ids, asset_id })
+}
+
+/// The part of a window that lies on a day.
+fn cut(window: Window, lower_at: DateTime<Utc>, upper_at: DateTime<Utc>) -> Option<Window> {
+    Window::new(window.start().max(lower_at), window.end().min(upper_at))
+}
+
+fn append_row(text: &mut Vec<u8>, row: &ExportRow) {
+    let at = row.occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true);
+    let [sender_network, sender_address] = &row.sender;
+    let [receiver_network, receiver_address] = &row.receiver;
+    let fields = [
+        &row.transaction_id.to_string(),
+        &at,
+        &row.position.to_string(),
+        &row.asset_code,
+        &row.asset_decimals.to_string(),
+        sender_network,
+        sender_address,
+        receiver_network,
+        receiver_address,
+        &row.amount.to_string(),
+        row.reference.as_deref().unwrap_or_default(),
+    ];
+    append_record(text, fields.map(str::as_bytes));
+}
+
+fn write(output: &mut (dyn Write + Send), text: &mut Vec<u8>) -> Result<(), FileError> {
+    output.write_all(text).map_err(io_error)?;
+    text.clear();
+    Ok(())
+}
+
+fn io_error(source: std::io::Error) -> FileError {
+    FileError::Io { path: "the output".into(), source }
+}
