@@ -321,29 +321,35 @@ async fn a_page_of_a_list_walks_the_index_of_its_order() {
         INSERT INTO accounts (network, address)
             SELECT 'bank', n::text FROM generate_series(1, 20000) n;
         INSERT INTO assets (code, name, decimals)
-            SELECT 'T' || n, '', 2 FROM generate_series(1, 20000) n;
-        ANALYZE users, accounts, assets";
+            SELECT 'T' || n, '', 2 FROM generate_series(1, 20000) n";
     schema.sql.batch_execute(fill).await.unwrap();
     let client = schema.connect().await;
+    check_pages(&client, false).await;
+    schema.sql.batch_execute("ANALYZE users, accounts, assets").await.unwrap();
+    check_pages(&client, true).await;
+}
+
+/// Pages behind a place, and, where the planner knows what is in the tables, of a prefix.
+async fn check_pages(client: &Client, is_analysed: bool) {
     let text = |text: &str| -> Param { Box::new(text.to_owned()) };
-    for (stem, index, params) in [
-        ("list_users", "users_username_key", vec![text("U5"), Box::new(11i64), text("")]),
-        ("list_users", "users_username_key", vec![text(""), Box::new(11i64), text("U777")]),
-        (
-            "list_accounts",
-            "accounts_network_address_key",
-            vec![text("bank"), text("5"), Box::new(11i64), text("")],
-        ),
-        (
-            "list_accounts",
-            "accounts_network_address_key",
-            vec![text("bank"), text(""), Box::new(11i64), text("777")],
-        ),
-        ("list_assets", "assets_code_key", vec![text("T5"), Box::new(11i64), text("")]),
-        ("list_assets", "assets_code_key", vec![text(""), Box::new(11i64), text("T777")]),
-    ] {
+    let accounts = "accounts_network_address_key";
+    let bank = || text("bank");
+    let size = || -> Param { Box::new(11i64) };
+    let mut cases = vec![
+        ("list_users", "users_username_key", vec![text("U5"), size(), text("")]),
+        ("list_accounts", accounts, vec![bank(), text("5"), size(), text("")]),
+        ("list_assets", "assets_code_key", vec![text("T5"), size(), text("")]),
+    ];
+    if is_analysed {
+        cases.extend([
+            ("list_users", "users_username_key", vec![text(""), size(), text("U777")]),
+            ("list_accounts", accounts, vec![bank(), text(""), size(), text("777")]),
+            ("list_assets", "assets_code_key", vec![text(""), size(), text("T777")]),
+        ]);
+    }
+    for (stem, index, params) in cases {
         let options = "ANALYZE, COSTS off, TIMING off, SUMMARY off";
-        let lines = plan(&client, options, &statement_text(stem), &params).await;
+        let lines = plan(client, options, &statement_text(stem), &params).await;
         let scan = lines.iter().find(|line| line.contains(index));
         let scan = scan.unwrap_or_else(|| panic!("{stem}: {lines:#?}"));
         assert!(counted(scan, "rows=") <= 111, "{stem}: {lines:#?}");
