@@ -256,6 +256,15 @@ pub struct ServerSettings {
     #[arg(long, env = "DAYBOOK_WALLET_USERS_MAX", default_value_t = 1_000, value_name = "N")]
     pub wallet_users_max: u32,
 
+    /// Most rows of one reference that are added up; larger ones are RESOURCE_EXHAUSTED
+    #[arg(long, env = "DAYBOOK_REFERENCE_ROWS_MAX", default_value_t = 10_000, value_name = "ROWS")]
+    pub reference_rows_max: usize,
+
+    /// Most combinations of wallet, asset and direction that are merged into one list of
+    /// transactions; more are RESOURCE_EXHAUSTED
+    #[arg(long, env = "DAYBOOK_LIST_SERIES_MAX", default_value_t = 20_000, value_name = "N")]
+    pub list_series_max: usize,
+
     /// Longest wait for a new connection's first request bytes, in milliseconds
     #[arg(
         long,

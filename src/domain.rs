@@ -9,6 +9,7 @@ pub mod direction;
 pub mod explanation;
 pub mod metric;
 pub mod ranking;
+pub mod recorded_transaction;
 pub mod refusal;
 pub mod running_total;
 pub mod transaction;

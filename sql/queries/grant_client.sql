@@ -6,7 +6,7 @@ BEGIN
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO daybook_client', current_schema());
         GRANT SELECT ON users, accounts, user_wallets, assets, transactions, transaction_ids,
             schema_migrations, user_uuids, seed_runs, seed_days, corrections, running_totals, day_totals,
-            absent_days, known_days TO daybook_client;
+            absent_days, known_days, transaction_references TO daybook_client;
         GRANT INSERT, UPDATE, DELETE ON user_wallets, transactions TO daybook_client;
         -- Keys are the database's to give, and a user's UUID is an account's address.
         GRANT INSERT (user_uuid, username, name), UPDATE (username, name), DELETE

@@ -40,6 +40,8 @@ pub(super) fn serve(settings: &ServeSettings) -> anyhow::Result<Option<SeedPlan>
     problems.range("--rank-population-max", server.rank_population_max, 1, 10_000_000);
     problems.range("--user-wallets-max", u64::from(server.user_wallets_max), 1, 1_000_000);
     problems.range("--wallet-users-max", u64::from(server.wallet_users_max), 1, 1_000_000);
+    problems.range("--reference-rows-max", server.reference_rows_max as u64, 1, 1_000_000);
+    problems.range("--list-series-max", server.list_series_max as u64, 1, 1_000_000);
     let plan = if settings.no_seed { None } else { problems.plan(&settings.seed) };
     problems.finish()?;
     Ok(plan)

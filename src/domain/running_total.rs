@@ -14,6 +14,7 @@ pub mod audit;
 pub mod cell;
 pub mod damage;
 pub mod day_cells;
+pub mod instants;
 pub mod prefix;
 pub mod rows;
 pub mod sums;

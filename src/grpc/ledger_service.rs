@@ -9,19 +9,24 @@ use crate::{
         add_wallet::add_wallet,
         create_asset::create_asset,
         create_user::create_user,
+        delete_transaction::delete_transaction,
         delete_user::delete_user,
         get_balance::get_balance,
+        get_transaction::get_transaction,
         get_user::get_user,
         list_accounts::list_accounts,
         list_assets::list_assets,
+        list_transactions::list_transactions,
         list_users::list_users,
         list_wallet_users::list_wallet_users,
         list_wallets::list_wallets,
         pb::v1::{
             AddWalletRequest, AddWalletResponse, CreateAssetRequest, CreateAssetResponse,
-            CreateUserRequest, CreateUserResponse, DeleteUserRequest, DeleteUserResponse,
-            GetBalanceRequest, GetBalanceResponse, GetUserRequest, GetUserResponse,
-            ListAccountsRequest, ListAccountsResponse, ListAssetsRequest, ListAssetsResponse,
+            CreateUserRequest, CreateUserResponse, DeleteTransactionRequest,
+            DeleteTransactionResponse, DeleteUserRequest, DeleteUserResponse, GetBalanceRequest,
+            GetBalanceResponse, GetTransactionRequest, GetTransactionResponse, GetUserRequest,
+            GetUserResponse, ListAccountsRequest, ListAccountsResponse, ListAssetsRequest,
+            ListAssetsResponse, ListTransactionsRequest, ListTransactionsResponse,
             ListUsersRequest, ListUsersResponse, ListWalletUsersRequest, ListWalletUsersResponse,
             ListWalletsRequest, ListWalletsResponse, RemoveWalletRequest, RemoveWalletResponse,
             ledger_service_server::LedgerService,
@@ -32,20 +37,32 @@ use crate::{
     ledger::Ledger,
 };
 
+/// What bounds records and answers, from the settings.
+#[derive(Clone, Copy, Debug)]
+pub struct LedgerLimits {
+    /// Most wallets of a user, and users of a wallet.
+    pub wallets: WalletLimits,
+    /// Largest answer message, in bytes: a page ends before it.
+    pub response_bytes_max: usize,
+    /// Most rows of a reference that are added up.
+    pub reference_rows_max: usize,
+    /// Most series that are merged into one list of transactions.
+    pub list_series_max: usize,
+}
+
 /// Serves `LedgerService`.
 #[derive(Clone)]
 pub struct LedgerApi {
     analytics: Analytics,
     ledger: Ledger,
-    wallet_limits: WalletLimits,
+    limits: LedgerLimits,
 }
 
 impl LedgerApi {
-    /// Serves the records of this ledger, with so many wallets at most; the analytics know
-    /// the assets.
+    /// Serves the records of this ledger within these limits; the analytics know the assets.
     #[must_use]
-    pub fn new(analytics: Analytics, ledger: Ledger, wallet_limits: WalletLimits) -> Self {
-        Self { analytics, ledger, wallet_limits }
+    pub fn new(analytics: Analytics, ledger: Ledger, limits: LedgerLimits) -> Self {
+        Self { analytics, ledger, limits }
     }
 }
 
@@ -87,7 +104,7 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<AddWalletRequest>,
     ) -> Result<Response<AddWalletResponse>, Status> {
-        let answer = add_wallet(&self.ledger, self.wallet_limits, request.get_ref()).await;
+        let answer = add_wallet(&self.ledger, self.limits.wallets, request.get_ref()).await;
         answer.map(Response::new).map_err(to_status)
     }
 
@@ -144,6 +161,31 @@ impl LedgerService for LedgerApi {
         request: Request<GetBalanceRequest>,
     ) -> Result<Response<GetBalanceResponse>, Status> {
         let answer = get_balance(&self.analytics, &self.ledger, request.get_ref()).await;
+        answer.map(Response::new).map_err(to_status)
+    }
+
+    async fn get_transaction(
+        &self,
+        request: Request<GetTransactionRequest>,
+    ) -> Result<Response<GetTransactionResponse>, Status> {
+        let answer = get_transaction(&self.ledger, self.limits, request.get_ref()).await;
+        answer.map(Response::new).map_err(to_status)
+    }
+
+    async fn list_transactions(
+        &self,
+        request: Request<ListTransactionsRequest>,
+    ) -> Result<Response<ListTransactionsResponse>, Status> {
+        let request = request.get_ref();
+        let answer = list_transactions(&self.analytics, &self.ledger, self.limits, request).await;
+        answer.map(Response::new).map_err(to_status)
+    }
+
+    async fn delete_transaction(
+        &self,
+        request: Request<DeleteTransactionRequest>,
+    ) -> Result<Response<DeleteTransactionResponse>, Status> {
+        let answer = delete_transaction(&self.ledger, request.get_ref()).await;
         answer.map(Response::new).map_err(to_status)
     }
 }

@@ -1,6 +1,5 @@
 //! `AnalyticsService.Rank`.
 
-use prost::Message;
 use uuid::Uuid;
 
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
     },
     error::{Error, ErrorKind},
     grpc::{
-        decode, explanation, page_token,
+        decode, explanation, page, page_token,
         pb::v1::{
             self, AccountKey, RankRequest, RankResponse, RankRow,
             rank_request::{Population, StandingOf},
@@ -31,10 +30,6 @@ const PAGE_SIZE_DEFAULT: usize = 100;
 
 /// Most rows in an answer.
 const PAGE_SIZE_MAX: usize = 10_000;
-
-/// Bytes of an answer that are kept for what is not rows, and for the head of a row.
-const ENVELOPE_BYTES: usize = 8 * 1024;
-const ROW_OVERHEAD_BYTES: usize = 8;
 
 /// Stands before the position in a token where the value is undefined or defined.
 const UNDEFINED: &str = "-";
@@ -222,16 +217,7 @@ fn encode<M>(answer: RankAnswer<M>, row: impl Fn(Place<M>) -> RankRow) -> RankRe
 /// Ends the page before it is larger than an answer may be, and writes the token by
 /// which the next one goes on behind its last row.
 fn finish_page(response: &mut RankResponse, bytes_max: usize, request_digest: [u8; 8]) {
-    let mut room = bytes_max.saturating_sub(ENVELOPE_BYTES);
-    let fitting = response.rows.iter().take_while(|row| {
-        let bytes = row.encoded_len() + ROW_OVERHEAD_BYTES;
-        let fits = bytes <= room;
-        room = room.saturating_sub(bytes);
-        fits
-    });
-    let fitting = fitting.count();
-    let is_cut = fitting < response.rows.len();
-    response.rows.truncate(fitting);
+    let is_cut = page::cut(&mut response.rows, page::room(bytes_max));
     let has_more = is_cut || !response.next_page_token.is_empty();
     response.next_page_token = match response.rows.last() {
         Some(last) if has_more => {

@@ -15,7 +15,7 @@ use crate::{
         accept,
         analytics_service::AnalyticsApi,
         health,
-        ledger_service::LedgerApi,
+        ledger_service::{LedgerApi, LedgerLimits},
         pb::{
             DESCRIPTORS,
             transactions_service::transactions_server::TransactionsServer,
@@ -175,11 +175,16 @@ fn add_services(
     };
     let rows_max = settings.histogram_rows_max;
     let analytics = AnalyticsApi::new(services.analytics.clone(), rank_limits, rows_max);
-    let wallet_limits = WalletLimits {
-        user_wallets_max: settings.user_wallets_max,
-        wallet_users_max: settings.wallet_users_max,
+    let ledger_limits = LedgerLimits {
+        wallets: WalletLimits {
+            user_wallets_max: settings.user_wallets_max,
+            wallet_users_max: settings.wallet_users_max,
+        },
+        response_bytes_max: settings.response_bytes_max,
+        reference_rows_max: settings.reference_rows_max,
+        list_series_max: settings.list_series_max,
     };
-    let ledger = LedgerApi::new(services.analytics.clone(), services.ledger, wallet_limits);
+    let ledger = LedgerApi::new(services.analytics.clone(), services.ledger, ledger_limits);
     routes
         .add_service(
             AnalyticsServiceServer::new(analytics)

@@ -18,6 +18,9 @@ const SEEDING: ErrorKind = ErrorKind::Unavailable(
      `daybook` or `seeder`, which go on with it",
 );
 
+/// Most days that a refusal names.
+const DAYS_NAMED_MAX: usize = 10;
+
 /// What became of a day since somebody last looked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NoticedDay {
@@ -161,8 +164,37 @@ pub async fn refuse_days(reader: Reader<'_>, days: &[NaiveDate]) -> Result<(), E
     if days.contains(&SEEDING_DAY) {
         return Err(Error::new(SEEDING));
     }
-    let absent = absent(reader, days).await?;
+    let absent = absent(reader, &days[..days.len().min(DAYS_NAMED_MAX)]).await?;
     Err(Error::new(ErrorKind::FailedPrecondition(absent)))
+}
+
+/// Which of these days have rows that are not at hand, earliest first. All that are known: in
+/// a [`noted_snapshot`] those are all that there are.
+///
+/// # Errors
+/// `Unavailable` during a seeding; what the database says.
+pub async fn among_absent(reader: Reader<'_>, days: &[NaiveDate]) -> Result<Vec<NaiveDate>, Error> {
+    let answer = reader.read(statement!("days_among_absent"), &[&days]).await?;
+    let absent: Vec<NaiveDate> = answer.value.iter().map(|row| row.get("day")).collect();
+    if absent.contains(&SEEDING_DAY) {
+        return Err(Error::new(SEEDING));
+    }
+    Ok(absent)
+}
+
+/// Refuses an answer that needs rows of these days, if some of them are not at hand.
+///
+/// # Errors
+/// As for [`refuse`].
+pub async fn refuse_absent(reader: Reader<'_>, days: &[NaiveDate]) -> Result<(), Error> {
+    refuse_days(reader, &among_absent(reader, days).await?).await
+}
+
+/// The fault of rows that are recorded on a day that is at hand, and are not there.
+#[must_use]
+pub fn missing_rows(day: NaiveDate) -> Error {
+    let source = format!("rows that are recorded are missing on {day}: run `daybook audit`");
+    Error::with_source(ErrorKind::Internal, source)
 }
 
 /// How these days became absent, earliest first.

@@ -29,7 +29,7 @@ macro_rules! migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: [Migration; 8] = [
+pub const MIGRATIONS: [Migration; 9] = [
     migration!(1, "0001_ledger"),
     migration!(2, "0002_partitions"),
     migration!(3, "0003_seed"),
@@ -37,6 +37,7 @@ pub const MIGRATIONS: [Migration; 8] = [
     migration!(5, "0005_days"),
     migration!(6, "0006_references"),
     migration!(7, "0007_records"),
+    migration!(8, "0008_transaction_references"),
     migration!(9, "0009_trust"),
 ];
 

@@ -1,6 +1,7 @@
 //! How Postgres answers the hot statements: only the window's partitions, by the index that was
 //! made for it, on the first execution and on the tenth.
 
+mod listing;
 mod totals;
 
 use std::sync::OnceLock;

@@ -1,0 +1,188 @@
+//! Lists of transactions open the days of their rows and no other one, whatever page it is.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+use super::{Param, borrowed, busy_schema, locked, plan, scanned};
+use crate::support::{
+    ledger::at,
+    schema::{TestSchema, day, one, statement_text},
+};
+
+/// Instants of an account's rows on two of the three busy days.
+async fn instants_of(client: &Client, account_id: i64) -> Vec<DateTime<Utc>> {
+    let text = "SELECT t.occurred_at FROM transactions t
+        WHERE t.sender_id = $1 AND t.occurred_at < '2023-01-03Z' ORDER BY 1";
+    client.query(text, &[&account_id]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+/// The busiest sender of the first two days.
+async fn busy_account(client: &Client) -> i64 {
+    let text = "SELECT sender_id FROM transactions WHERE occurred_at < '2023-01-03Z'
+        GROUP BY 1 HAVING count(DISTINCT occurred_at::date) = 2 ORDER BY count(*) DESC, 1 LIMIT 1";
+    one(client, text).await
+}
+
+/// Statements that read rows of some instants, with their values.
+fn row_statements(
+    account: i64,
+    instants: &[DateTime<Utc>],
+    after: Option<DateTime<Utc>>,
+) -> Vec<(&'static str, Vec<Param>)> {
+    let place = || -> Vec<Param> {
+        vec![
+            Box::new(after),
+            Box::new(after.map(|_| 0i64)),
+            Box::new(after.map(|_| Uuid::nil())),
+            Box::new(101i64),
+        ]
+    };
+    let side = || -> Vec<Param> {
+        vec![
+            Box::new(vec![account; instants.len()]),
+            Box::new(vec![1i32; instants.len()]),
+            Box::new(instants.to_vec()),
+        ]
+    };
+    let of_accounts = side().into_iter().chain(side()).chain([
+        Box::new(instants.to_vec()) as Param,
+        Box::new(vec![account]),
+        Box::new(true),
+    ]);
+    let of_all: Vec<Param> = vec![Box::new(1i32), Box::new(instants.to_vec()), Box::new(true)];
+    vec![
+        ("list_transactions_rows", of_accounts.chain(place()).collect()),
+        ("list_transactions_rows_all", of_all.into_iter().chain(place()).collect()),
+        (
+            "get_transaction_rows",
+            vec![Box::new("r".to_owned()), Box::new(instants.to_vec()), Box::new(101i64)],
+        ),
+    ]
+}
+
+async fn leaves(schema: &TestSchema, instants: &[DateTime<Utc>]) -> Vec<String> {
+    let days: BTreeSet<_> = instants.iter().map(DateTime::date_naive).collect();
+    let mut leaves = Vec::new();
+    for day in days {
+        leaves.push(schema.leaf(day).await);
+    }
+    leaves
+}
+
+#[tokio::test]
+async fn pages_open_the_days_of_their_instants_by_the_covering_indexes() {
+    let schema = busy_schema().await;
+    let client = schema.connect().await;
+    let account = busy_account(&client).await;
+    let instants = instants_of(&client, account).await;
+    let own_leaves = leaves(&schema, &instants).await;
+    assert_eq!((own_leaves.len(), instants.len() > 3), (2, true));
+    for after in [None, instants.last().copied()] {
+        for (stem, params) in row_statements(account, &instants, after) {
+            let text = statement_text(stem);
+            let lines = plan(&client, "COSTS off", &text, &params).await;
+            assert_eq!(scanned(&lines), own_leaves, "{stem}: {lines:#?}");
+            let has = |word: &str| lines.iter().any(|line| line.contains(word));
+            if stem == "list_transactions_rows" {
+                assert!(has("sender_id_asset_id_occurred_at"), "{stem}: {lines:#?}");
+                assert!(has("receiver_id_asset_id_occurred_at"), "{stem}: {lines:#?}");
+                assert!(!has("Seq Scan on transactions"), "{stem}: {lines:#?}");
+            }
+            assert!(!has("CASE"), "{stem}: {lines:#?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn single_rows_open_one_day() {
+    let schema = busy_schema().await;
+    let client = schema.connect().await;
+    let leaf = schema.leaf(day("2023-01-02")).await;
+    let occurred_at = at("2023-01-02T10:00:00Z");
+    let by_id = || -> Vec<Param> { vec![Box::new(Uuid::nil()), Box::new(occurred_at)] };
+    let before: Vec<Param> = vec![
+        Box::new(vec![1i64, 2]),
+        Box::new(vec![1i64]),
+        Box::new(1i32),
+        Box::new(occurred_at),
+        Box::new(0i64),
+        Box::new(Uuid::nil()),
+    ];
+    for (stem, params) in [
+        ("get_transaction_row", by_id()),
+        ("delete_transaction", by_id()),
+        ("list_transactions_before", before),
+    ] {
+        let lines = plan(&client, "COSTS off", &statement_text(stem), &params).await;
+        let names: BTreeSet<_> = lines
+            .iter()
+            .flat_map(|line| line.split_whitespace())
+            .filter(|word| word.starts_with("transactions_p") && !word.contains("_idx"))
+            .collect();
+        assert_eq!(Vec::from_iter(names), [leaf.as_str()], "{stem}: {lines:#?}");
+        let reads_all = lines.iter().any(|line| line.contains("Seq Scan on transactions"));
+        assert!(!reads_all, "{stem}: {lines:#?}");
+    }
+}
+
+#[tokio::test]
+async fn the_tenth_page_locks_no_more_partitions_than_the_first() {
+    let schema = busy_schema().await;
+    let client = schema.connect().await;
+    let account = busy_account(&client).await;
+    let instants = instants_of(&client, account).await;
+    let own_leaves = leaves(&schema, &instants).await;
+    for (stem, params) in row_statements(account, &instants, None) {
+        let client = schema.connect().await;
+        let prepared = client.prepare(&statement_text(stem)).await.unwrap();
+        for _ in 0..9 {
+            client.query(&prepared, &borrowed(&params)).await.unwrap();
+        }
+        client.batch_execute("BEGIN").await.unwrap();
+        client.query(&prepared, &borrowed(&params)).await.unwrap();
+        assert_eq!(locked(&client).await, own_leaves, "{stem}");
+    }
+}
+
+#[tokio::test]
+async fn instants_are_found_by_key_and_open_no_day() {
+    let schema = busy_schema().await;
+    let client = schema.connect().await;
+    let accounts = "SELECT array_agg(account_id) FROM
+        (SELECT account_id FROM accounts ORDER BY account_id LIMIT 300) AS first";
+    let accounts: Vec<i64> = one(&client, accounts).await;
+    let count = accounts.len();
+    let noon = at("2023-01-02T12:00:00Z");
+    let series = || -> Vec<Param> {
+        vec![
+            Box::new(accounts.clone()),
+            Box::new(vec![1i32; count]),
+            Box::new((0..count).map(|n| i16::from(n % 2 == 1)).collect::<Vec<_>>()),
+            Box::new(vec![noon; count]),
+        ]
+    };
+    let with = |more: Vec<Param>| series().into_iter().chain(more).collect::<Vec<_>>();
+    let corrections: Vec<Param> =
+        vec![Box::new(vec![noon; count]), Box::new(true), Box::new(64i64)];
+    let totals = "running_totals";
+    for (stem, table, params) in [
+        ("list_transactions_cells_newest", totals, with(vec![Box::new(2i64)])),
+        ("list_transactions_cells_oldest", totals, with(vec![Box::new(2i64), Box::new(true)])),
+        ("list_transactions_cells_oldest", totals, with(vec![Box::new(2i64), Box::new(false)])),
+        ("list_transactions_corrections", "corrections", with(corrections)),
+        ("list_transactions_series", totals, vec![Box::new(accounts.clone()), Box::new(1_000i64)]),
+    ] {
+        let options = "ANALYZE, COSTS off, TIMING off, SUMMARY off";
+        let lines = plan(&client, options, &statement_text(stem), &params).await;
+        assert_eq!(scanned(&lines), Vec::<&str>::new(), "{stem}: {lines:#?}");
+        if table == totals {
+            let reads_all = |line: &String| line.contains("Seq Scan on running_totals");
+            assert!(lines.iter().any(|line| line.contains("running_totals_pkey")), "{lines:#?}");
+            assert!(!lines.iter().any(reads_all), "{stem}: {lines:#?}");
+        }
+        assert!(!lines.iter().any(|line| line.contains("CASE")), "{stem}: {lines:#?}");
+    }
+}
