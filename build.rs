@@ -5,8 +5,9 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const CONTRACTS: [&str; 4] = [
+const CONTRACTS: [&str; 5] = [
     "daybook/v1/analytics_service.proto",
+    "daybook/v1/ingest_service.proto",
     "daybook/v1/ledger_service.proto",
     "daybook/v1/status_service.proto",
     "transactions_service/transactions_service.proto",

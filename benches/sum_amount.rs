@@ -10,24 +10,15 @@ mod support;
 use std::time::{Duration, Instant};
 
 use daybook::{
-    analytics::Analytics,
-    grpc::{
-        pb::v1::{
-            Direction, SumAmountRequest, Window, analytics_service_client::AnalyticsServiceClient,
-            sum_amount_request::Subject,
-        },
-        serve::{Services, Signals, Stop, serve},
+    grpc::pb::v1::{
+        Direction, SumAmountRequest, Window, analytics_service_client::AnalyticsServiceClient,
+        sum_amount_request::Subject,
     },
-    ledger::Ledger,
     seed::{SeedPlan, people},
-    upkeep::{get_status::StatusReader, verifier::VerifierCounts},
 };
 use prost_types::Timestamp;
 use rand::{RngExt, SeedableRng, rngs::ChaCha12Rng};
 use support::{Bench, number};
-use tokio::{net::TcpListener, sync::watch};
-use tokio_util::sync::CancellationToken;
-use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
@@ -41,7 +32,7 @@ async fn run() -> anyhow::Result<()> {
     let superuser = bench.superuser().await?;
     bench.seed(&superuser).await?;
     let plan = bench.plan()?;
-    let channel = serve_on_a_port(&bench).await?;
+    let channel = bench.serve().await?;
     let calls = usize::try_from(number("DAYBOOK_BENCH_CALLS", 500))?;
     let mut health = HealthClient::new(channel.clone());
     let floor =
@@ -89,26 +80,6 @@ fn question(
         direction: Direction::Sender.into(),
         ..Default::default()
     }
-}
-
-async fn serve_on_a_port(bench: &Bench) -> anyhow::Result<Channel> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    let services = Services {
-        analytics: Analytics::new(bench.database.clone()),
-        ledger: Ledger::new(bench.database.clone()),
-        status: StatusReader::new(bench.database.clone(), VerifierCounts::default()),
-    };
-    let (_, is_started) = watch::channel(true);
-    let (serving, is_serving) = watch::channel(true);
-    let stop = Stop { drain: CancellationToken::new(), hurry: CancellationToken::new() };
-    let settings = bench.settings.server.clone();
-    let signals = Signals { is_started, is_serving };
-    tokio::spawn(async move {
-        let _serving = serving;
-        serve(listener, &settings, Duration::from_secs(9), services, signals, stop).await
-    });
-    Ok(Endpoint::from_shared(format!("http://{address}"))?.connect().await?)
 }
 
 /// The median time of calls, one after the other, after some that warm up.

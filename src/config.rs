@@ -265,6 +265,29 @@ pub struct ServerSettings {
     #[arg(long, env = "DAYBOOK_LIST_SERIES_MAX", default_value_t = 20_000, value_name = "N")]
     pub list_series_max: usize,
 
+    /// Most streams that record transactions at once; more are RESOURCE_EXHAUSTED
+    #[arg(long, env = "DAYBOOK_INGEST_STREAMS_MAX", default_value_t = 128, value_name = "N")]
+    pub ingest_streams_max: usize,
+
+    /// Longest time that such a stream may send nothing, or leave its answers unread, in
+    /// milliseconds
+    #[arg(
+        long,
+        env = "DAYBOOK_INGEST_IDLE_TIMEOUT_MS",
+        default_value_t = 60_000,
+        value_name = "MS"
+    )]
+    pub ingest_idle_timeout_ms: u64,
+
+    /// Longest time that such a stream may last, in milliseconds
+    #[arg(
+        long,
+        env = "DAYBOOK_INGEST_STREAM_TIMEOUT_MS",
+        default_value_t = 86_400_000,
+        value_name = "MS"
+    )]
+    pub ingest_stream_timeout_ms: u64,
+
     /// Longest wait for a new connection's first request bytes, in milliseconds
     #[arg(
         long,

@@ -2,19 +2,28 @@
 
 #![allow(dead_code, reason = "not every benchmark uses everything")]
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
 use clap::Parser;
 use daybook::{
+    analytics::Analytics,
     cli::Cli,
     cluster::{Cluster, ClusterRole},
     config::{Scheduler, ServeSettings},
+    grpc::serve::{Services, Signals, Stop, serve},
+    ingest::Ingest,
+    ledger::Ledger,
     seed::{SeedOutcome, SeedPlan, seed},
     store::{Database, DatabaseTarget},
-    upkeep::{migrate, partitions, server_check},
+    upkeep::{
+        get_status::StatusReader, migrate, partitions, server_check, verifier::VerifierCounts,
+    },
 };
+use tokio::{net::TcpListener, sync::watch};
 use tokio_postgres::{Client, NoTls};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint};
 
 /// Number from the environment, or a default.
 pub(crate) fn number(name: &str, default: u64) -> u64 {
@@ -78,6 +87,28 @@ impl Bench {
         let (client, connection) = config.connect(NoTls).await?;
         tokio::spawn(connection);
         Ok(client)
+    }
+
+    /// Serves it on a port of its own; returns a connection to there.
+    pub(crate) async fn serve(&self) -> anyhow::Result<Channel> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let services = Services {
+            analytics: Analytics::new(self.database.clone()),
+            ledger: Ledger::new(self.database.clone()),
+            ingest: Ingest::new(&self.database, &self.settings.partitions),
+            status: StatusReader::new(self.database.clone(), VerifierCounts::default()),
+        };
+        let (_, is_started) = watch::channel(true);
+        let (serving, is_serving) = watch::channel(true);
+        let stop = Stop { drain: CancellationToken::new(), hurry: CancellationToken::new() };
+        let settings = self.settings.server.clone();
+        let signals = Signals { is_started, is_serving };
+        tokio::spawn(async move {
+            let _serving = serving;
+            serve(listener, &settings, Duration::from_secs(9), services, signals, stop).await
+        });
+        Ok(Endpoint::from_shared(format!("http://{address}"))?.connect().await?)
     }
 
     pub(crate) async fn stop(self) -> anyhow::Result<()> {

@@ -34,6 +34,9 @@ pub(super) fn serve(settings: &ServeSettings) -> anyhow::Result<Option<SeedPlan>
     problems.range("--drain-timeout-ms", server.drain_timeout_ms, 0, DAY_MS);
     problems.range("--concurrency-max", server.concurrency_max as u64, 1, 1_000_000);
     problems.range("--connections-max", server.connections_max as u64, 1, 1_000_000);
+    problems.range("--ingest-streams-max", server.ingest_streams_max as u64, 1, 100_000);
+    problems.range("--ingest-idle-timeout-ms", server.ingest_idle_timeout_ms, 1, DAY_MS);
+    problems.range("--ingest-stream-timeout-ms", server.ingest_stream_timeout_ms, 1, 30 * DAY_MS);
     problems.range("--streams-max", u64::from(server.streams_max), 1, 1_000_000);
     problems.range("--request-bytes-max", server.request_bytes_max as u64, 1_024, 1 << 30);
     problems.range("--response-bytes-max", server.response_bytes_max as u64, 65_536, 1 << 30);

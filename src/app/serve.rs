@@ -18,6 +18,7 @@ use crate::{
         self,
         serve::{Services, Signals, Stop},
     },
+    ingest::Ingest,
     ledger::Ledger,
     seed::{self, SeedOutcome, SeedPlan},
     store::{Database, DatabaseTarget},
@@ -84,6 +85,7 @@ async fn run(
     let services = Services {
         analytics: Analytics::new(database.clone()),
         ledger: Ledger::new(database.clone()),
+        ingest: Ingest::new(database, &settings.partitions),
         status: StatusReader::new(database.clone(), verified.clone()),
     };
     let address = listener.local_addr()?;

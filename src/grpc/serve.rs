@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::{net::TcpListener, sync::watch};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{service::Routes, transport::Server};
 use tonic_reflection::server::Builder as ReflectionBuilder;
 
@@ -15,12 +15,14 @@ use crate::{
         accept,
         analytics_service::AnalyticsApi,
         health,
+        ingest_service::IngestApi,
         ledger_service::{LedgerApi, LedgerLimits},
         pb::{
             DESCRIPTORS,
             transactions_service::transactions_server::TransactionsServer,
             v1::{
                 analytics_service_server::AnalyticsServiceServer,
+                ingest_service_server::IngestServiceServer,
                 ledger_service_server::LedgerServiceServer,
                 status_service_server::StatusServiceServer,
             },
@@ -30,6 +32,7 @@ use crate::{
         status_service::StatusApi,
         transactions_service::TransactionsApi,
     },
+    ingest::Ingest,
     ledger::Ledger,
     upkeep::get_status::StatusReader,
 };
@@ -60,6 +63,8 @@ pub struct Services {
     pub analytics: Analytics,
     /// Users and balances.
     pub ledger: Ledger,
+    /// What takes transactions in.
+    pub ingest: Ingest,
     /// How Daybook itself is doing.
     pub status: StatusReader,
 }
@@ -106,7 +111,8 @@ pub async fn serve(
     let layer = RequestLayer::new(limits, signals.is_started);
     let mut routes = Routes::builder();
     routes.add_service(health_server);
-    add_services(&mut routes, settings, services);
+    let streams = Streams { stop: stop.drain.clone(), tasks: TaskTracker::new() };
+    add_services(&mut routes, settings, services, &streams);
     if is_reflection_open(settings) {
         add_reflection(&mut routes)?;
     }
@@ -138,7 +144,19 @@ pub async fn serve(
         () = overtime => layer.at_work(),
     };
     following.abort();
+    // Their clients were drained or cut off above: what is left is to let go of.
+    streams.tasks.close();
+    let ended = tokio::time::timeout(STOP_QUIET, streams.tasks.wait()).await;
+    if ended.is_err() {
+        tracing::warn!(streams = streams.tasks.len(), "streams that record did not end in time");
+    }
     Ok(cut_off)
+}
+
+/// What streams follow, and where they run.
+struct Streams {
+    stop: CancellationToken,
+    tasks: TaskTracker,
 }
 
 /// Waits until no request was at work for a while. What is open then would stay open:
@@ -167,6 +185,7 @@ fn add_services(
     routes: &mut tonic::service::RoutesBuilder,
     settings: &ServerSettings,
     services: Services,
+    streams: &Streams,
 ) {
     let (decoded, encoded) = (settings.request_bytes_max, settings.response_bytes_max);
     let rank_limits = RankLimits {
@@ -185,6 +204,8 @@ fn add_services(
         list_series_max: settings.list_series_max,
     };
     let ledger = LedgerApi::new(services.analytics.clone(), services.ledger, ledger_limits);
+    let (stop, tasks) = (streams.stop.clone(), streams.tasks.clone());
+    let ingest = IngestApi::new(services.ingest, settings, stop, tasks);
     routes
         .add_service(
             AnalyticsServiceServer::new(analytics)
@@ -193,6 +214,11 @@ fn add_services(
         )
         .add_service(
             LedgerServiceServer::new(ledger)
+                .max_decoding_message_size(decoded)
+                .max_encoding_message_size(encoded),
+        )
+        .add_service(
+            IngestServiceServer::new(ingest)
                 .max_decoding_message_size(decoded)
                 .max_encoding_message_size(encoded),
         )

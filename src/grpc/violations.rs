@@ -36,6 +36,22 @@ impl Violations {
         !self.found.is_empty()
     }
 
+    /// The same, with every field as a part of this one.
+    #[must_use]
+    pub fn within(self, parent: &str) -> Self {
+        let inside = |violation: Violation| Violation {
+            field: format!("{parent}.{}", violation.field).into(),
+            description: violation.description,
+        };
+        Self { found: self.found.into_iter().map(inside).collect() }
+    }
+
+    /// What was found first.
+    #[must_use]
+    pub fn into_first(self) -> Option<Violation> {
+        self.found.into_iter().next()
+    }
+
     /// The value, if nothing at all was wrong.
     ///
     /// # Errors

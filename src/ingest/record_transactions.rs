@@ -359,7 +359,7 @@ fn fate_of_known(
 ) -> Fate {
     let refused = |reason, field, message: String| Fate::Refused(Fault { reason, field, message });
     if known.is_deleted {
-        let message = "is the id of a transaction that was deleted".to_owned();
+        let message = "transaction_id is the id of a transaction that was deleted".to_owned();
         return refused(RefusalReason::Deleted, "transaction_id", message);
     }
     if known.is_of(row) {
@@ -373,7 +373,7 @@ fn fate_of_known(
     let message = match field {
         Some(field) => format!("transaction_id is recorded with another {field}"),
         // Its day is not at hand, or it is being changed.
-        None => "is recorded with other content".to_owned(),
+        None => "transaction_id is recorded with other content".to_owned(),
     };
     refused(RefusalReason::OtherContent, field.unwrap_or("transaction_id"), message)
 }
@@ -405,7 +405,8 @@ fn hindrance(error: &StoreError) -> Option<Hindrance> {
 /// Waits a random while, up to twice as long each time.
 async fn pause(attempt: u32) {
     let longest = PAUSE * 2u32.pow(attempt.min(8));
-    tokio::time::sleep(longest.mul_f64(rand::rng().random_range(0.5..1.0))).await;
+    let wait = longest.mul_f64(rand::rng().random_range(0.5..1.0));
+    tokio::time::sleep(wait).await;
 }
 
 /// A UUID of version 7 (RFC 9562, section 5.7).

@@ -9,16 +9,18 @@ there is Go, grpcurl. Prints one line a check. Started by `scripts/e2e`.
 
 import subprocess
 import sys
+import uuid
 from decimal import Decimal
 from pathlib import Path
 
 from clients import BufClient, GrpcurlClient, PythonClient
 
 ANALYTICS = "daybook.v1.AnalyticsService"
+INGEST = "daybook.v1.IngestService"
 LEDGER = "daybook.v1.LedgerService"
 STATUS = "daybook.v1.StatusService"
 ORIGINAL = "transactions_service.Transactions"
-SERVICES = {ANALYTICS, LEDGER, STATUS, ORIGINAL, "grpc.health.v1.Health"}
+SERVICES = {ANALYTICS, INGEST, LEDGER, STATUS, ORIGINAL, "grpc.health.v1.Health"}
 NOBODY = "00000000-0000-4000-8000-000000000000"
 UTC = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
 
@@ -171,6 +173,30 @@ def checks(client, database: Database):
     yield "the original contract's SumAmount is the scan's", seen_sum(answer), dict(sent)[user]
     answer = client.call(ORIGINAL, "SumAmount", request | {"userUuid": NOBODY})
     yield "the original contract's unknown user is NOT_FOUND", answer.code, "NOT_FOUND"
+
+    yield from recording(client, user, sent[1][0], window)
+
+
+def recording(client, sender: str, receiver: str, window: dict):
+    """A transaction is recorded once, and counts at once."""
+    request = {"userUuid": sender, "window": window, "direction": "DIRECTION_SENDER"}
+    before = seen_sum(client.call(ANALYTICS, "SumAmount", request))
+    row = {
+        "transactionId": str(uuid.uuid4()),
+        "occurredAt": window["start"],
+        "sender": {"network": "internal", "address": sender},
+        "receiver": {"network": "internal", "address": receiver},
+        "amount": "1.25",
+    }
+    for name, is_there in ("records a transaction", False), ("knows it the second time", True):
+        answer = client.call(INGEST, "RecordTransaction", {"transaction": row})
+        seen = answer.code, answer.body.get("alreadyPresent", False)
+        yield f"RecordTransaction {name}", seen, ("OK", is_there)
+    other = {"transaction": row | {"amount": "1.5"}}
+    code = client.call(INGEST, "RecordTransaction", other).code
+    yield "RecordTransaction refuses its id for another one", code, "ALREADY_EXISTS"
+    after = seen_sum(client.call(ANALYTICS, "SumAmount", request))
+    yield "what was recorded is in the very next sum", after, before + Decimal("1.25")
 
 
 def seen_sum(answer):

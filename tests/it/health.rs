@@ -8,6 +8,7 @@ use daybook::{
         pb::v1::{ListUsersRequest, SumAmountRequest},
         serve::{Services, Signals, Stop, serve},
     },
+    ingest::Ingest,
     ledger::Ledger,
     store::Database,
     upkeep::{get_status::StatusReader, verifier::VerifierCounts},
@@ -65,6 +66,7 @@ impl Server {
         let services = Services {
             analytics: Analytics::new(database.clone()),
             ledger: Ledger::new(database.clone()),
+            ingest: Ingest::new(&database, &settings.partitions),
             status: StatusReader::new(database, VerifierCounts::default()),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

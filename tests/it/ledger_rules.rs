@@ -296,6 +296,18 @@ async fn copies_register_their_ids_and_deletes_mark_them() {
     assert_eq!(ledger.register().await, (200, 100));
 }
 
+/// A function call for each row would cost more than the rest of recording it.
+#[tokio::test]
+async fn the_content_hash_is_computed_without_a_call() {
+    let ledger = Ledger::new().await;
+    let explain = "EXPLAIN VERBOSE SELECT transaction_content_hash(occurred_at, position,
+        sender_id, receiver_id, asset_id, amount, reference) FROM transactions";
+    let rows = ledger.schema.sql.query(explain, &[]).await.unwrap();
+    let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    let plan = plan.join("\n");
+    assert!(plan.contains("sha256") && !plan.contains("transaction_content_hash"), "{plan}");
+}
+
 #[tokio::test]
 async fn updates_keep_the_register_what_the_rows_are() {
     let ledger = Ledger::new().await;

@@ -42,6 +42,8 @@ mod partman_versions;
 mod process;
 mod query_plans;
 mod rank;
+mod record_transaction;
+mod record_transactions;
 mod remove_wallet;
 mod retention;
 mod rights;

@@ -12,3 +12,4 @@ pub(crate) mod schema;
 pub(crate) mod service;
 pub(crate) mod slow;
 pub(crate) mod totals;
+pub(crate) mod upload;

@@ -18,12 +18,14 @@ use daybook::{
             transactions_service::transactions_client::TransactionsClient,
             v1::{
                 analytics_service_client::AnalyticsServiceClient,
+                ingest_service_client::IngestServiceClient,
                 ledger_service_client::LedgerServiceClient,
                 status_service_client::StatusServiceClient,
             },
         },
         serve::{Services, Signals, Stop, serve},
     },
+    ingest::Ingest,
     ledger::Ledger,
     store::{Database, DatabaseTarget},
     upkeep::{
@@ -96,6 +98,7 @@ impl TestService {
         let services = Services {
             analytics: Analytics::new(database.clone()),
             ledger: Ledger::new(database.clone()),
+            ingest: Ingest::new(&database, &settings.partitions),
             status: StatusReader::new(database.clone(), verified.clone()),
         };
         let (_, is_started) = watch::channel(true);
@@ -141,6 +144,11 @@ impl TestService {
     /// A client of `LedgerService`.
     pub(crate) async fn ledger(&self) -> LedgerServiceClient<Channel> {
         LedgerServiceClient::new(self.channel().await)
+    }
+
+    /// A client of `IngestService`.
+    pub(crate) async fn ingest(&self) -> IngestServiceClient<Channel> {
+        IngestServiceClient::new(self.channel().await)
     }
 
     /// A client of `StatusService`.
