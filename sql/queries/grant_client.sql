@@ -1,7 +1,10 @@
 -- What the role that people look with may do: read everything, and write through
--- the tables that triggers watch. No partition, no TRUNCATE, no other table.
+-- the tables that triggers watch. No partition, no TRUNCATE, no other table. Servers that
+-- start at once take turns: Postgres refuses (XX000) to change a right that somebody else
+-- changes at the same time.
 DO $$
 BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('daybook.grant'), hashtext(current_schema()));
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'daybook_client') THEN
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO daybook_client', current_schema());
         GRANT SELECT ON users, accounts, user_wallets, assets, transactions, transaction_ids,
