@@ -125,7 +125,7 @@ where
             let abandoned = AbandonedLine(true);
             let response = answer(inner, request, &shared).await;
             abandoned.answered();
-            let response = response?;
+            let response = name_unreadable(response?);
             log(&response, begun_at.elapsed(), &shared.limits);
             let mut response = name_request(response, id);
             if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
@@ -248,6 +248,22 @@ where
 
 fn refuse(kind: ErrorKind) -> Response<Body> {
     to_status(Error::new(kind)).into_http()
+}
+
+/// Says INVALID_ARGUMENT of a message that could not be read: tonic says INTERNAL, which is
+/// for faults of our own. Those have a source, and what tonic says has none.
+fn name_unreadable(response: Response<Body>) -> Response<Body> {
+    match response.extensions().get::<Status>() {
+        Some(status)
+            if status.code() == Code::Internal && std::error::Error::source(status).is_none() =>
+        {
+            refuse(ErrorKind::InvalidArgument(vec![Violation {
+                field: "message".into(),
+                description: format!("cannot be read: {}", status.message()),
+            }]))
+        }
+        _ => response,
+    }
 }
 
 /// Puts the request's id into the message of a fault of our own: whoever reports it

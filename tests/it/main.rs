@@ -16,6 +16,7 @@ mod delete_transaction;
 mod delete_user;
 mod explain;
 mod export;
+mod fuzz;
 mod get_balance;
 mod get_status;
 mod get_transaction;

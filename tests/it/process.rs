@@ -5,6 +5,7 @@ use std::{
     io::Read,
     net::{SocketAddr, TcpListener},
     os::unix::process::ExitStatusExt,
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
@@ -36,9 +37,9 @@ use crate::{
 };
 
 /// A running Daybook. Killed when dropped, if it still runs.
-struct Daybook {
+pub(crate) struct Daybook {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Drop for Daybook {
@@ -48,7 +49,7 @@ impl Drop for Daybook {
     }
 }
 
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
@@ -95,18 +96,24 @@ fn command(folder: &TestFolder, address: SocketAddr) -> Command {
 
 impl Daybook {
     /// Starts one and waits until it serves.
-    async fn start(folder: &TestFolder, arguments: &[&str]) -> Self {
+    pub(crate) async fn start(folder: &TestFolder, arguments: &[&str]) -> Self {
         let address = free_address();
-        let child = command(folder, address)
-            .args(arguments)
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(folder.path().join("log")).unwrap())
-            .spawn()
-            .unwrap();
-        let mut daybook = Self { child, address };
+        let mut command = command(folder, address);
+        command.args(arguments);
+        let log = folder.path().join("log");
+        fs::File::create(&log).unwrap();
+        Self::run(command, address, &log).await
+    }
+
+    /// Runs one that listens on this address and waits until it serves. What it says on
+    /// standard error is added to a file.
+    pub(crate) async fn run(mut command: Command, address: SocketAddr, log: &Path) -> Self {
+        let file = fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn();
+        let mut daybook = Self { child: child.unwrap(), address };
         eventually("it serves", async || {
             let ended = daybook.child.try_wait().unwrap();
-            assert!(ended.is_none(), "{ended:?}: {}", daybook.log(folder));
+            assert!(ended.is_none(), "{ended:?}: {}", fs::read_to_string(log).unwrap());
             let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
             let Ok(channel) = endpoint.connect().await else { return false };
             status(&channel, "").await == ServingStatus::Serving
@@ -115,17 +122,17 @@ impl Daybook {
         daybook
     }
 
-    fn log(&self, folder: &TestFolder) -> String {
+    pub(crate) fn log(&self, folder: &TestFolder) -> String {
         fs::read_to_string(folder.path().join("log")).unwrap()
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id().cast_signed()).unwrap();
         kill_process(pid, signal).unwrap();
     }
 
     /// Waits for the end, while the tasks of this test go on.
-    async fn end(&mut self) -> ExitStatus {
+    pub(crate) async fn end(&mut self) -> ExitStatus {
         let mut ended = None;
         eventually("it has ended", async || {
             ended = self.child.try_wait().unwrap();

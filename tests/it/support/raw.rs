@@ -58,6 +58,16 @@ impl RawClient {
         message: &impl Message,
         timeout: Option<&str>,
     ) -> Result<RawAnswer, h2::Error> {
+        self.send(path, framed(message), timeout).await
+    }
+
+    /// Calls an rpc with a body of the test's own.
+    pub(crate) async fn send(
+        &self,
+        path: &str,
+        sent: Bytes,
+        timeout: Option<&str>,
+    ) -> Result<RawAnswer, h2::Error> {
         let begun_at = Instant::now();
         let mut sender = self.sender.clone().ready().await?;
         let mut request = Request::post(format!("http://{}{path}", self.address))
@@ -67,7 +77,7 @@ impl RawClient {
             request = request.header("grpc-timeout", timeout);
         }
         let (response, mut body) = sender.send_request(request.body(()).unwrap(), false)?;
-        body.send_data(framed(message), true)?;
+        body.send_data(sent, true)?;
         let (head, mut body) = response.await?.into_parts();
         let mut bytes = BytesMut::new();
         while let Some(chunk) = body.data().await {
