@@ -131,6 +131,11 @@ impl Daybook {
         kill_process(pid, signal).unwrap();
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for the end, while the tasks of this test go on.
     pub(crate) async fn end(&mut self) -> ExitStatus {
         let mut ended = None;

@@ -4,6 +4,7 @@ pub(crate) mod cluster;
 pub(crate) mod ledger;
 pub(crate) mod not_run;
 pub(crate) mod oracle;
+pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod raw;
 pub(crate) mod records;
