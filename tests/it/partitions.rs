@@ -207,6 +207,20 @@ async fn rows_dated_ahead_do_not_stop_maintenance() {
     assert_eq!(row_counts(sql).await, (2, 2));
 }
 
+#[tokio::test]
+async fn a_day_ahead_whose_rows_are_gone_is_not_made_anew() {
+    let schema = TestSchema::prepared().await;
+    let (ann, bob) = (add_user(&schema.sql, "ann").await, add_user(&schema.sql, "bob").await);
+    let ahead = schema.ahead().await;
+    let instant = format!("{}T12:00:00Z", ahead[2]);
+    add(&schema.sql, &instant, ann.account_id, bob.account_id, "1").await;
+    schema.drop_day(ahead[2]).await;
+    for _ in 0..2 {
+        assert_eq!(partitions::maintain(&schema.connect().await).await.unwrap(), Some(0));
+        assert_eq!(schema.days().await, ahead[..2]);
+    }
+}
+
 /// Maintenance against a tx that holds what it needs, while somebody else writes.
 async fn check_gives_up(schema: &TestSchema, hold: &str, other: &str) {
     let last = *schema.ahead().await.last().unwrap();
