@@ -17,6 +17,7 @@ pub mod day_cells;
 pub mod instants;
 pub mod prefix;
 pub mod rows;
+pub mod series_audit;
 pub mod sums;
 pub mod tree;
 mod varint;

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use futures_util::{Stream, TryStreamExt};
 use tokio_postgres::{Client, Row, types::ToSql};
 
 use crate::{
@@ -14,7 +15,8 @@ use crate::{
             cell::Cell,
             day_cells::{DaySpan, LEVELS, MICROS_PER_DAY, day_of, group_of},
             rows::{ALL_ACCOUNTS, DayCellKey, RowChange, SeriesKey, direction_number},
-            sums::Sums,
+            series_audit::Entry,
+            sums::{ScaledSums, Sums},
         },
     },
     store::{
@@ -68,20 +70,10 @@ pub async fn snapshot(client: &Client) -> Result<Tx<'_>, StoreError> {
     Tx::snapshot(client, "audit").await
 }
 
-/// The stored cells of a tree, the leaves first; `None` in the place of one that cannot be
-/// read.
-#[derive(Debug, Default)]
-pub struct StoredTree {
-    /// One list a level, cells ascending.
-    pub levels: Vec<Vec<Cell>>,
-    /// Whether a cell could not be read, or lies elsewhere than it says.
-    pub is_broken: bool,
-}
-
-/// Trees and expectations by series.
-pub type Series = BTreeMap<SeriesKey, (StoredTree, Expected)>;
-
-/// Reads trees of accounts from `first` to `last` (both inside) and what the rows say.
+/// Reads the trees of accounts from `first` to `last` (both inside) and the rows that they must
+/// come from: series by series, in the order that
+/// [`SeriesAudit`](crate::domain::running_total::series_audit::SeriesAudit) takes them. They come
+/// as they are taken: the connection answers nothing else before the last of them.
 ///
 /// # Errors
 /// If the database cannot answer.
@@ -90,47 +82,41 @@ pub async fn series(
     first: i64,
     last: i64,
     direction: Direction,
-) -> Result<Series, StoreError> {
-    let number = direction_number(direction);
-    let mut series = Series::new();
-    let cells = statement!("audit_cells").query(client, &[&first, &last, &number]).await?;
-    for row in &cells {
-        let (tree, _) = series.entry(key(row, number)).or_default();
-        let level = usize::try_from(row.get::<_, i16>("level")).unwrap_or(0);
-        tree.levels.resize_with(tree.levels.len().max(level + 1), Vec::new);
-        match Cell::decode(row.get("cell")) {
-            Ok(cell) if cell.key == row.get::<_, Micros>("start_at").0 => {
-                tree.levels[level].push(cell);
-            }
-            Ok(_) | Err(_) => tree.is_broken = true,
-        }
-    }
-    drop(cells);
-    let rows = match direction {
-        Direction::Sender => statement!("audit_rows_sender"),
-        Direction::Receiver => statement!("audit_rows_receiver"),
+) -> Result<impl Stream<Item = Result<(SeriesKey, Entry), StoreError>>, StoreError> {
+    let statement = match direction {
+        Direction::Sender => statement!("audit_series_sender"),
+        Direction::Receiver => statement!("audit_series_receiver"),
     };
-    for (sign, found) in [
-        (1, rows.query(client, &[&first, &last]).await?),
-        (-1, statement!("audit_corrections").query(client, &[&first, &last, &number]).await?),
-    ] {
-        for row in &found {
-            let (_, expected) = series.entry(key(row, number)).or_default();
-            let (instant, scale, sums) = contribution(row, sign);
-            expect(expected, instant, scale, &sums);
+    let failed = move |source| StoreError::from_postgres(statement.stem, source);
+    let rows = client.query_raw(statement.text, [first, last]).await.map_err(failed)?;
+    Ok(rows.map_ok(move |row| series_entry(&row, direction)).map_err(failed))
+}
+
+fn series_entry(row: &Row, direction: Direction) -> (SeriesKey, Entry) {
+    let key = SeriesKey {
+        account_id: row.get("account_id"),
+        asset_id: row.get("asset_id"),
+        direction: direction_number(direction),
+    };
+    let entry = match row.get::<_, Option<i16>>("level") {
+        None => {
+            let (instant, sums) = series_row(row);
+            Entry::Row { instant, sums }
         }
-    }
-    Ok(series)
+        // No level is negative: the table refuses it.
+        Some(level) => Entry::Cell {
+            level: usize::try_from(level).unwrap_or(0),
+            start: row.get::<_, Micros>("occurred_at").0,
+            cell: Cell::decode(row.get("cell")).ok(),
+        },
+    };
+    (key, entry)
 }
 
-fn key(row: &Row, direction: i16) -> SeriesKey {
-    SeriesKey { account_id: row.get("account_id"), asset_id: row.get("asset_id"), direction }
-}
-
-fn contribution(row: &Row, sign: i64) -> (i64, u32, Sums) {
-    let amount: ScaledNumeric = row.get("amount");
-    let count = sign * i64::from(row.get::<_, i16>("row_count"));
-    (row.get::<_, Micros>("occurred_at").0, amount.scale, Sums::of(count, &amount.whole))
+fn series_row(row: &Row) -> (i64, ScaledSums) {
+    let ScaledNumeric { scale, whole } = row.get("amount");
+    let sums = Sums::of(i64::from(row.get::<_, i16>("row_count")), &whole);
+    (row.get::<_, Micros>("occurred_at").0, ScaledSums { scale, sums })
 }
 
 /// Rows of days less their corrections: what must be stored of them.
@@ -317,18 +303,30 @@ fn stored_span(row: &Row) -> StoredSpan {
     }
 }
 
-/// Builds the tree of an account anew from its rows, while nobody folds.
+/// Builds the tree of an account anew from its rows, some at a time in one tx, while nobody folds.
 ///
 /// # Errors
 /// If the database refuses; then the tree is as it was.
 pub async fn rebuild_series(client: &Client, key: SeriesKey) -> Result<(), StoreError> {
-    let direction = if key.direction == 0 { Direction::Sender } else { Direction::Receiver };
     let (tx, AuditSpan { absent_days, .. }) = begin_repair(client).await?;
-    let mut found = series(client, key.account_id, key.account_id, direction).await?;
-    clear(client, key).await?;
-    if let Some((tree, mut expected)) = found.remove(&key) {
+    let params: [&(dyn ToSql + Sync); 2] = [&key.account_id, &key.asset_id];
+    let rows = match key.direction {
+        0 => statement!("audit_rows_sender"),
+        _ => statement!("audit_rows_receiver"),
+    };
+    rows.query(client, &params).await?;
+    clear_but_absent(client, key, &absent_days).await?;
+    loop {
+        let rows = statement!("audit_rows_fetch").query(client, &[]).await?;
+        if rows.is_empty() {
+            break;
+        }
+        let mut expected = Expected::new();
+        for row in &rows {
+            let (instant, ScaledSums { scale, sums }) = series_row(row);
+            expect(&mut expected, instant, scale, &sums);
+        }
         leave_absent(&absent_days, &mut expected);
-        keep_absent(tree.levels.first().map_or(&[], Vec::as_slice), &absent_days, &mut expected);
         sealing::fold_one(client, key, changes_of(expected)).await?;
     }
     end_repair(client, tx).await
@@ -347,19 +345,38 @@ pub async fn rebuild_all(
     let key = SeriesKey { account_id: ALL_ACCOUNTS, asset_id, direction };
     let (tx, span) = begin_repair(client).await?;
     let (days, absent_days) = (days_of(&span), span.absent_days);
-    let mut kept = Expected::new();
-    for &day in &absent_days {
-        let leaves = leaves_of_all(client, asset_id, &(day..day + 1)).await?;
-        keep_absent(&leaves.unwrap_or_default(), &absent_days, &mut kept);
-    }
-    clear(client, key).await?;
-    sealing::fold_one(client, key, changes_of(kept)).await?;
+    clear_but_absent(client, key, &absent_days).await?;
     for days in days {
         let mut expected = day_rows(client, asset_id, &days).await?.by_instant();
         leave_absent(&absent_days, &mut expected);
         sealing::fold_one(client, key, changes_of(expected)).await?;
     }
     end_repair(client, tx).await
+}
+
+/// Takes a tree away, but for what is stored of days whose rows are not at hand: it is read
+/// through a cursor, which sees the tree as it was.
+async fn clear_but_absent(
+    client: &Client,
+    key: SeriesKey,
+    absent_days: &BTreeSet<i64>,
+) -> Result<(), StoreError> {
+    let params: [&(dyn ToSql + Sync); 3] = [&key.account_id, &key.asset_id, &key.direction];
+    statement!("audit_leaves").query(client, &params).await?;
+    statement!("audit_clear_series").query(client, &params).await?;
+    statement!("damaged_clear_series").query(client, &params).await?;
+    while !absent_days.is_empty() {
+        let rows = statement!("audit_leaves_fetch").query(client, &[]).await?;
+        if rows.is_empty() {
+            break;
+        }
+        let leaves: Vec<_> =
+            rows.iter().filter_map(|row| Cell::decode(row.get("cell")).ok()).collect();
+        let mut kept = Expected::new();
+        keep_absent(&leaves, absent_days, &mut kept);
+        sealing::fold_one(client, key, changes_of(kept)).await?;
+    }
+    Ok(())
 }
 
 /// Leaves out days whose rows are not at hand: their corrections are still to be folded into
@@ -374,13 +391,6 @@ fn keep_absent(leaves: &[Cell], absent_days: &BTreeSet<i64>, expected: &mut Expe
         let kept = leaf.parts.iter().filter(|part| absent_days.contains(&day_of(part.key)));
         kept.for_each(|part| expect(expected, part.key, leaf.scale, &part.sums));
     }
-}
-
-/// Takes a tree away.
-async fn clear(client: &Client, key: SeriesKey) -> Result<(), StoreError> {
-    let params: [&(dyn ToSql + Sync); 3] = [&key.account_id, &key.asset_id, &key.direction];
-    statement!("audit_clear_series").query(client, &params).await?;
-    statement!("damaged_clear_series").query(client, &params).await.map(drop)
 }
 
 /// Writes the cells of single days anew from their rows, while nobody folds. The cells above

@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     ops::Range,
+    pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -13,16 +14,18 @@ use std::{
 };
 
 use chrono::{DateTime, NaiveDate};
+use futures_util::TryStreamExt;
 use tokio::task::JoinSet;
 
 use crate::{
     domain::{
         direction::Direction,
         running_total::{
-            audit::{Finding, agrees, compare_leaves, compare_levels},
+            audit::{Finding, agrees, compare_leaves},
             damage::Damaged,
             day_cells::{DaySpan, LEVELS, MICROS_PER_DAY},
             rows::{ALL_ACCOUNTS, DayCellKey, SeriesKey, direction_number},
+            series_audit::SeriesAudit,
         },
     },
     store::{
@@ -236,22 +239,22 @@ async fn compare_accounts(
     last: i64,
     direction: Direction,
 ) -> Result<Vec<Difference>, UpkeepError> {
+    let mut entries = pin!(steps::series(client, first, last, direction).await?);
     let mut found = Vec::new();
-    for (key, (tree, expected)) in steps::series(client, first, last, direction).await? {
-        let mut add = |finding| found.push(Difference::Series(key, finding));
-        if tree.is_broken {
-            add(Finding::Structure("a cell cannot be read"));
-            continue;
+    let mut end = |(key, audit): (SeriesKey, SeriesAudit)| {
+        found.extend(audit.finish().into_iter().map(|finding| Difference::Series(key, finding)));
+    };
+    let mut current: Option<(SeriesKey, SeriesAudit)> = None;
+    while let Some((key, entry)) = entries.try_next().await? {
+        if current.as_ref().is_none_or(|(own, _)| *own != key) {
+            let next = (key, SeriesAudit::new(key));
+            current.replace(next).map(&mut end);
         }
-        if !tree.levels.is_empty() {
-            compare_levels(&tree.levels).into_iter().for_each(&mut add);
-        }
-        // The rows of all accounts are compared day by day.
-        if key.account_id != ALL_ACCOUNTS {
-            let leaves = tree.levels.first().map_or(&[][..], Vec::as_slice);
-            compare_leaves(leaves, expected).into_iter().for_each(&mut add);
+        if let Some((_, audit)) = &mut current {
+            audit.take(entry);
         }
     }
+    current.map(end);
     Ok(found)
 }
 

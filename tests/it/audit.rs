@@ -2,6 +2,7 @@
 //! the rows.
 
 mod damage;
+mod huge;
 mod outside;
 mod repair;
 mod verify;

@@ -78,37 +78,6 @@ pub fn compare_leaves(leaves: &[Cell], expected: Expected) -> Vec<Finding> {
         .collect()
 }
 
-/// Holds the levels of a tree (the leaves first, each level's cells ascending) against each
-/// other: every cell must be in the one above with what it holds, and nothing else.
-#[must_use]
-pub fn compare_levels(levels: &[Vec<Cell>]) -> Option<Finding> {
-    for (place, cells) in levels.iter().enumerate() {
-        if cells.first().is_none_or(|first| first.key != i64::MIN) {
-            return Some(Finding::Structure("the first cell of a level is missing"));
-        }
-        let Some(above) = levels.get(place + 1) else {
-            let is_top = cells.len() == 1;
-            return (!is_top).then_some(Finding::Structure("the highest level has several cells"));
-        };
-        let mut parts =
-            above.iter().flat_map(|cell| cell.parts.iter().map(move |part| (cell, part)));
-        for cell in cells {
-            let Some((parent, part)) = parts.next().filter(|(_, part)| part.key == cell.key) else {
-                return Some(Finding::Structure("a cell is missing in the one above"));
-            };
-            let mut difference = ScaledSums { scale: parent.scale, sums: part.sums.clone() };
-            difference.add(cell.scale, &cell.total().negated());
-            if !difference.sums.is_zero() {
-                return Some(Finding::Structure("a cell differs from what the one above says"));
-            }
-        }
-        if parts.next().is_some() {
-            return Some(Finding::Structure("a cell above knows one that is missing"));
-        }
-    }
-    None
-}
-
 /// Holds a cell against sums by key; the two are equal where nothing is left.
 #[must_use]
 pub fn agrees(cell: Option<&Cell>, expected: &Expected) -> bool {

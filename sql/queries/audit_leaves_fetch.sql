@@ -1,0 +1,2 @@
+-- The next cells of the cursor audit_leaves.
+FETCH FORWARD 300 FROM audit_leaves
