@@ -273,6 +273,18 @@ async fn open_readers_and_writers_of_accounts_do_not_delay_maintenance() {
 }
 
 #[tokio::test]
+async fn an_open_writer_of_accounts_does_not_delay_maintenance() {
+    let schema = TestSchema::prepared().await;
+    let last = *schema.ahead().await.last().unwrap();
+    schema.drop_day(last).await;
+    let writer = schema.more_sql().await;
+    let account = "INSERT INTO accounts (network, address) VALUES ('bank', 'somebody')";
+    writer.batch_execute(&format!("BEGIN; {account}")).await.unwrap();
+    partitions::maintain(&schema.connect().await).await.unwrap();
+    assert!(schema.days().await.contains(&last));
+}
+
+#[tokio::test]
 async fn a_start_while_a_lock_holds_maintenance_back_succeeds() {
     let schema = TestSchema::prepared().await;
     schema.drop_day(*schema.ahead().await.last().unwrap()).await;
