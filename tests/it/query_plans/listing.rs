@@ -10,6 +10,7 @@ use super::{Param, borrowed, busy_schema, locked, plan, scanned};
 use crate::support::{
     ledger::at,
     schema::{TestSchema, day, one, statement_text},
+    service::{new_target, settings},
 };
 
 /// Instants of an account's rows on two of the three busy days.
@@ -184,5 +185,84 @@ async fn instants_are_found_by_key_and_open_no_day() {
             assert!(!lines.iter().any(reads_all), "{stem}: {lines:#?}");
         }
         assert!(!lines.iter().any(|line| line.contains("CASE")), "{stem}: {lines:#?}");
+    }
+}
+
+/// Corrections of others: all of one sender, then all of one receiver, so that one of the
+/// indexes is the lower one.
+const CORRECTIONS_OF_OTHERS: &str = "INSERT INTO corrections
+        (occurred_at, sender_id, receiver_id, asset_id, row_count, amount)
+    SELECT timestamptz '2023-01-01' + n / 40 * interval '1 second',
+        CASE WHEN $1 THEN 5000 ELSE n % 900 END, CASE WHEN $1 THEN n % 900 ELSE 5000 END, 1, 1, 1
+    FROM generate_series(1, $2::integer) AS n";
+
+/// Every look-up in corrections goes by the account, in the index of its side.
+async fn check_corrections_by_account(client: &Client) {
+    let count = 900i64;
+    let ids = || -> Param { Box::new((0..count).collect::<Vec<_>>()) };
+    let sides: Vec<_> = (0..count).map(|n| i16::from(n % 2 == 1)).collect();
+    let wide = (at("2022-01-01T00:00:00Z"), at("2024-01-01T00:00:00Z"));
+    let instants = |at| -> Param { Box::new(vec![at; sides.len()]) };
+    let of_series = |is_newest: bool| -> Vec<Param> {
+        vec![
+            ids(),
+            Box::new(vec![1i32; sides.len()]),
+            Box::new(sides.clone()),
+            instants(wide.0),
+            instants(wide.1),
+            Box::new(is_newest),
+            Box::new(64i64),
+        ]
+    };
+    for (stem, look_ups, params) in [
+        ("list_transactions_corrections", 1, of_series(true)),
+        ("list_transactions_corrections", 1, of_series(false)),
+        ("list_transactions_series", 2, vec![ids(), Box::new(1_000i64)]),
+        ("account_assets", 1, vec![ids(), Box::new(1_001i32)]),
+    ] {
+        let lines = plan(client, "COSTS off", &statement_text(stem), &params).await;
+        for side in ["sender", "receiver"] {
+            let index = format!("corrections_{side}_id_asset_id_occurred_at_idx on corrections");
+            let condition = format!("({side}_id = ");
+            let is_by_account = |pair: &&[String]| {
+                pair[0].contains(&index)
+                    && pair[1].contains("Index Cond: ")
+                    && pair[1].contains(&condition)
+            };
+            let found = lines.windows(2).filter(is_by_account).count();
+            assert_eq!(found, look_ups, "{stem}, {side}: {lines:#?}");
+        }
+        let is_filter = |line: &String| {
+            line.contains("Filter: ")
+                && (line.contains("sender_id") || line.contains("receiver_id"))
+        };
+        assert!(!lines.iter().any(is_filter), "{stem}: {lines:#?}");
+    }
+}
+
+#[tokio::test]
+async fn corrections_are_found_by_account_also_while_the_table_looks_empty() {
+    for of_one_sender in [true, false] {
+        let schema = TestSchema::prepared_on(new_target(), settings()).await;
+        let sql = &schema.sql;
+        sql.batch_execute("ANALYZE corrections").await.unwrap();
+        let client = schema.connect().await;
+        let add = async |count: i32| {
+            sql.execute(CORRECTIONS_OF_OTHERS, &[&of_one_sender, &count]).await.unwrap();
+        };
+        // Behind an analysis of a table that has not had a row.
+        add(20_000).await;
+        check_corrections_by_account(&client).await;
+        // Behind one of a table that has pages and no rows: what sealing leaves.
+        sql.batch_execute("DELETE FROM corrections").await.unwrap();
+        sql.batch_execute("VACUUM (ANALYZE) corrections").await.unwrap();
+        let rows = "SELECT reltuples FROM pg_class WHERE oid = 'corrections'::regclass";
+        let rows: f32 = one(sql, rows).await;
+        assert!(rows <= 0.0, "{rows} rows that the planner reckons with");
+        check_corrections_by_account(&client).await;
+        add(20_000).await;
+        check_corrections_by_account(&client).await;
+        sql.batch_execute("ANALYZE corrections").await.unwrap();
+        check_corrections_by_account(&client).await;
     }
 }
