@@ -114,12 +114,13 @@ async fn get_reference(
         let needed = taken + transactions.first().map_or(0, page::row_bytes);
         if needed > room {
             return Err(Error::new(ErrorKind::ResourceExhausted(
-                "the net values of the reference are larger than --response-bytes-max",
+                "the net values of the reference and its first transaction are larger than \
+                 --response-bytes-max",
             )));
         }
         room -= taken;
     }
-    let is_cut = page::cut(&mut transactions, room);
+    let is_cut = page::cut_after_first(&mut transactions, room)?;
     let last = transactions.len().checked_sub(1).and_then(|last| places.get(last).copied());
     Ok(GetTransactionResponse {
         transactions,

@@ -35,7 +35,7 @@ pub(super) async fn list_transactions(
 ) -> Result<ListTransactionsResponse, Error> {
     let question = question(analytics, limits, request).await?;
     let answer = ledger.list_transactions(&question).await?;
-    Ok(encode(answer, limits, digest(request)))
+    encode(answer, limits, digest(request))
 }
 
 async fn question(
@@ -150,20 +150,20 @@ fn encode(
     answer: ListAnswer,
     limits: LedgerLimits,
     request_digest: [u8; 8],
-) -> ListTransactionsResponse {
+) -> Result<ListTransactionsResponse, Error> {
     let places: Vec<_> = answer.rows.iter().map(|row| row.transaction.place).collect();
     let mut transactions: Vec<_> = answer.rows.into_iter().map(listed_pb).collect();
-    let is_cut = page::cut(&mut transactions, page::room(limits.response_bytes_max));
+    let is_cut = page::cut_after_first(&mut transactions, page::room(limits.response_bytes_max))?;
     let last = transactions.len().checked_sub(1).and_then(|last| places.get(last).copied());
     let token = last
         .filter(|_| is_cut || answer.has_more)
         .map(|place| page_token::write(request_digest, &place_text(place)));
-    ListTransactionsResponse {
+    Ok(ListTransactionsResponse {
         transactions,
         next_page_token: token.unwrap_or_default(),
         database_seconds: answer.took.as_secs_f64(),
         explanation: answer.explanation.map(explanation::explanation_pb),
-    }
+    })
 }
 
 fn listed_pb(row: ListedTransaction) -> v1::ListedTransaction {

@@ -2,6 +2,8 @@
 
 use prost::Message;
 
+use crate::error::{Error, ErrorKind};
+
 /// Bytes of an answer that are kept for what is not rows.
 const ENVELOPE_BYTES: usize = 8 * 1024;
 
@@ -32,4 +34,20 @@ pub fn cut(rows: &mut Vec<impl Message>, mut room: usize) -> bool {
     let is_cut = fitting < rows.len();
     rows.truncate(fitting);
     is_cut
+}
+
+/// As [`cut`], for rows that a client walks through: the first of them must fit, or the walk
+/// would end there in silence.
+///
+/// # Errors
+/// `ResourceExhausted` if the first row alone is larger than `room`.
+pub fn cut_after_first(rows: &mut Vec<impl Message>, room: usize) -> Result<bool, Error> {
+    let had_rows = !rows.is_empty();
+    let is_cut = cut(rows, room);
+    if had_rows && rows.is_empty() {
+        return Err(Error::new(ErrorKind::ResourceExhausted(
+            "the next transaction alone is larger than --response-bytes-max",
+        )));
+    }
+    Ok(is_cut)
 }

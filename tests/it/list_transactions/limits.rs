@@ -1,7 +1,9 @@
 //! What a page costs, and what it may cost at most: counted, never timed.
 
 use daybook::{
-    grpc::pb::v1::{Explanation, ListTransactionsRequest},
+    grpc::pb::v1::{
+        Explanation, GetTransactionRequest, ListTransactionsRequest, get_transaction_request::Key,
+    },
     upkeep::sealing::{SEALED_ROWS_MAX, seal_once},
 };
 use tonic::Code;
@@ -145,6 +147,35 @@ async fn a_page_ends_before_its_answer_is_too_large() {
     }
     assert!((3..20).contains(&pages), "{pages} pages");
     assert_eq!(positions, (0..400).collect::<Vec<_>>());
+}
+
+/// An amount has as many digits as Postgres lets it have.
+#[tokio::test]
+async fn a_row_that_is_larger_than_an_answer_is_refused_and_ends_no_list_in_silence() {
+    let mut settings = settings();
+    settings.server.response_bytes_max = 65_536;
+    let service = TestService::start_with(new_target(), settings).await;
+    let People { ann, bob, .. } = People::new(&service, &["2024-05-05"]).await;
+    let digits = "7".repeat(60_000);
+    for (hour, amount) in [(1, "1"), (2, digits.as_str()), (3, "3")] {
+        let instant = format!("2024-05-05T0{hour}:00:00Z");
+        let row = NewRow::new(&instant, ann.account_id, bob.account_id).of(amount);
+        row.referring_to(&format!("of {hour}")).add(&service.sql).await;
+    }
+    for request in [of_user(&ann), oldest(of_user(&ann)), of_all("USD")] {
+        let page = ask(&service, request.clone()).await.unwrap();
+        assert_eq!(page.transactions.len(), 1);
+        let next = ListTransactionsRequest { page_token: page.next_page_token, ..request };
+        let status = ask(&service, next).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+        assert!(status.message().contains("--response-bytes-max"), "{}", status.message());
+    }
+    let get = GetTransactionRequest {
+        key: Some(Key::Reference("of 2".to_owned())),
+        ..Default::default()
+    };
+    let status = service.ledger().await.get_transaction(get).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
 }
 
 #[tokio::test]
