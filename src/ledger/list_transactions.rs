@@ -92,8 +92,8 @@ impl Ledger {
     /// A page of transactions.
     ///
     /// # Errors
-    /// `NotFound` for an unknown subject; `FailedPrecondition` if the page needs rows of days
-    /// that are not at hand; `ResourceExhausted` for a subject of too many series; what the
+    /// `NotFound` for an unknown subject; `FailedPrecondition` if the page would begin with rows
+    /// of days that are not at hand; `ResourceExhausted` for a subject of too many series; what the
     /// database says.
     pub async fn list_transactions(&self, question: &ListQuestion) -> Result<ListAnswer, Error> {
         let snapshot = days::noted_snapshot(&self.database).await?;
@@ -230,7 +230,7 @@ async fn read_page(
     let days: BTreeSet<NaiveDate> = found.iter().filter_map(day).collect();
     let days: Vec<_> = days.into_iter().collect();
     let absent = days::among_absent(reader, &days).await?;
-    // What lies before the first absent day may be enough.
+    // The page ends before the first absent day; only one that would begin with it is refused.
     let is_absent = |found: &FoundInstant| day(found).is_some_and(|day| absent.contains(&day));
     let (at_hand, beyond) = found.split_at(found.iter().position(is_absent).unwrap_or(found.len()));
     let limit = question.page_size + 1;
@@ -249,7 +249,7 @@ async fn read_page(
     if let Some(day) = day_of_missing(question, at_hand, &rows) {
         return Err(days::missing_rows(day));
     }
-    if rows.len() < question.page_size && !beyond.is_empty() {
+    if rows.is_empty() && !beyond.is_empty() {
         days::refuse_days(reader, &absent).await?;
     }
     Ok(Page {

@@ -1,5 +1,5 @@
-//! Days that are not at hand: refused by name where the page needs their rows, and nowhere
-//! else.
+//! Days that are not at hand: refused by name where the page would begin with their rows, and
+//! nowhere else.
 
 use daybook::{
     domain::running_total::instants::TimeOrder,
@@ -36,7 +36,7 @@ fn sized(request: &ListTransactionsRequest, page_size: i32) -> ListTransactionsR
 }
 
 #[tokio::test]
-async fn a_page_that_needs_an_absent_day_is_refused_and_others_are_not() {
+async fn a_page_ends_before_an_absent_day_and_one_that_begins_there_is_refused() {
     let service = TestService::start().await;
     let People { ann, bob, .. } = People::new(&service, &DAYS).await;
     for (place, day) in DAYS.iter().enumerate() {
@@ -53,9 +53,9 @@ async fn a_page_that_needs_an_absent_day_is_refused_and_others_are_not() {
     service.sql.batch_execute(&text).await.unwrap();
     let expected = [("DAY_DETACHED".to_owned(), "2024-05-06".to_owned())];
     for request in [of_user(&ann), of_all("USD")] {
-        // Refused at once, whether anybody has noticed it by now or not.
-        let status = ask(&service, request.clone()).await.unwrap_err();
-        assert_eq!(days_of(&status), expected);
+        // At once, whether anybody has noticed it by now or not.
+        let page = ask(&service, request.clone()).await.unwrap();
+        assert_eq!((page.transactions.len(), page.next_page_token.is_empty()), (2, false));
     }
     eventually("the day is missed", async || {
         let text = "SELECT FROM absent_days";
@@ -69,15 +69,22 @@ async fn a_page_that_needs_an_absent_day_is_refused_and_others_are_not() {
             // Two rows lie in front of the day.
             let page = ask(&service, sized(&request, 1)).await.unwrap();
             assert_eq!(amounts(&page.transactions), [newest]);
-            let page = ask(&service, sized(&request, 2)).await.unwrap();
-            assert_eq!(page.transactions.len(), 2);
-            let page_token = page.next_page_token;
-            assert!(!page_token.is_empty(), "more follows");
-            let next = ListTransactionsRequest { page_token, ..sized(&request, 1) };
-            for request in [sized(&request, 3), sized(&request, 100), next] {
-                let status = ask(&service, request).await.unwrap_err();
-                assert_eq!(days_of(&status), expected);
+            for page_size in [2, 3, 100] {
+                let page = ask(&service, sized(&request, page_size)).await.unwrap();
+                assert_eq!(page.transactions.len(), 2, "a page of {page_size}");
+                let page_token = page.next_page_token;
+                assert!(!page_token.is_empty(), "more follows");
+                let next = ListTransactionsRequest { page_token, ..request.clone() };
+                for page_size in [1, 100] {
+                    let status = ask(&service, sized(&next, page_size)).await.unwrap_err();
+                    assert_eq!(days_of(&status), expected);
+                }
             }
+            let on_the_day = ListTransactionsRequest {
+                window: window("2024-05-06T00:00:00Z", "2024-05-07T00:00:00Z"),
+                ..request
+            };
+            assert_eq!(days_of(&ask(&service, on_the_day).await.unwrap_err()), expected);
         }
         let beside = ListTransactionsRequest {
             window: window("2024-05-07T00:00:00Z", "2024-05-08T00:00:00Z"),
@@ -149,7 +156,11 @@ async fn a_day_that_went_unnoticed_is_named_and_broken_totals_are_a_fault() {
     assert_eq!(ledger.list_transactions(&question).await.unwrap().rows.len(), 3);
     // Nobody watches the days of this schema.
     schema.drop_day(day("2024-05-06")).await;
-    let error = ledger.list_transactions(&question).await.unwrap_err();
+    let page = ledger.list_transactions(&question).await.unwrap();
+    assert_eq!((page.rows.len(), page.has_more), (1, true), "it ends before the day");
+    let after = page.rows.last().map(|row| row.transaction.place);
+    let next = ListQuestion { after, ..question.clone() };
+    let error = ledger.list_transactions(&next).await.unwrap_err();
     let absent = AbsentDay { day: day("2024-05-06"), is_dropped: false };
     assert_eq!(error.kind(), &ErrorKind::FailedPrecondition(vec![absent]));
     let page = ListQuestion { page_size: 1, ..question.clone() };
