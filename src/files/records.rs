@@ -62,8 +62,11 @@ struct Line {
     is_cut: bool,
 }
 
+/// What the lines of a record are until now.
+#[derive(Clone, Copy, Eq, PartialEq)]
 enum Split {
-    Fields(Vec<Vec<u8>>),
+    /// A record.
+    Whole,
     /// A quoted field goes on in the next line.
     Open,
     /// Something behind a closing quote.
@@ -101,35 +104,38 @@ impl<R: BufRead> RecordReader<R> {
             let reason = "the line is longer than 256 KiB";
             return Ok(Some(Err(BrokenLine { line: number, raw: first.bytes, reason })));
         }
-        let mut bytes = first.bytes;
-        let first_length = bytes.len();
+        let mut splitter = Splitter::new(self.dialect);
+        let mut found = splitter.add(&first.bytes);
+        let mut length = first.bytes.len();
         let mut further = Vec::new();
-        loop {
-            let raw = without_break(&bytes);
-            let found = split(raw, self.dialect);
-            if let Split::Fields(fields) = found {
-                let raw = raw.to_vec();
-                return Ok(Some(Ok(Record { line: number, raw, fields })));
+        while found == Split::Open
+            && let Some(line) = self.next_line()?
+        {
+            length += line.bytes.len();
+            let is_too_long = line.is_cut || length > RECORD_BYTES_MAX;
+            if !is_too_long {
+                found = splitter.add(&line.bytes);
             }
-            let is_open = matches!(found, Split::Open);
-            if is_open
-                && bytes.len() < RECORD_BYTES_MAX
-                && let Some(line) = self.next_line()?
-            {
-                bytes.extend_from_slice(&line.bytes);
-                further.push(line);
-                continue;
+            further.push(line);
+            if is_too_long {
+                break;
             }
-            let reason = if is_open || !further.is_empty() {
-                "a field in quotes does not end"
-            } else {
-                "something follows a closing quote"
-            };
-            // The other lines may be records of their own.
-            further.into_iter().rev().for_each(|line| self.pushed_back.push_front(line));
-            let raw = without_break(&bytes[..first_length]).to_vec();
-            return Ok(Some(Err(BrokenLine { line: number, raw, reason })));
         }
+        let mut raw = first.bytes;
+        if found == Split::Whole {
+            further.iter().for_each(|line| raw.extend_from_slice(&line.bytes));
+            raw.truncate(without_break(&raw).len());
+            return Ok(Some(Ok(Record { line: number, raw, fields: splitter.fields })));
+        }
+        let reason = if found == Split::Open || !further.is_empty() {
+            "a field in quotes does not end"
+        } else {
+            "something follows a closing quote"
+        };
+        // The other lines may be records of their own.
+        further.into_iter().rev().for_each(|line| self.pushed_back.push_front(line));
+        raw.truncate(without_break(&raw).len());
+        Ok(Some(Err(BrokenLine { line: number, raw, reason })))
     }
 
     fn next_line(&mut self) -> io::Result<Option<Line>> {
@@ -169,34 +175,65 @@ fn without_break(bytes: &[u8]) -> &[u8] {
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
 
-fn split(raw: &[u8], dialect: Dialect) -> Split {
-    let (mut fields, mut rest) = (Vec::new(), raw);
-    loop {
-        let quoted = dialect.quote.and_then(|quote| Some((quote, rest.strip_prefix(&[quote])?)));
-        let Some((quote, inside)) = quoted else {
-            let end = rest.iter().position(|&byte| byte == dialect.separator);
-            fields.push(rest[..end.unwrap_or(rest.len())].to_vec());
-            match end {
-                Some(end) => rest = &rest[end + 1..],
-                None => return Split::Fields(fields),
+/// Takes a record apart, each of its lines once.
+struct Splitter {
+    dialect: Dialect,
+    fields: Vec<Vec<u8>>,
+    /// What there is of a quoted field that goes on in the next line.
+    open: Option<Vec<u8>>,
+}
+
+impl Splitter {
+    fn new(dialect: Dialect) -> Self {
+        Self { dialect, fields: Vec::new(), open: None }
+    }
+
+    /// Adds a line with its line break, which belongs to a field that is still open at its end.
+    fn add(&mut self, line: &[u8]) -> Split {
+        let (mut rest, line_break) = line.split_at(without_break(line).len());
+        loop {
+            let Some((mut field, quote)) = self.quoted_field(&mut rest) else {
+                let end = rest.iter().position(|&byte| byte == self.dialect.separator);
+                self.fields.push(rest[..end.unwrap_or(rest.len())].to_vec());
+                match end {
+                    Some(end) => rest = &rest[end + 1..],
+                    None => return Split::Whole,
+                }
+                continue;
+            };
+            let Some(after) = unquote(&mut field, rest, quote) else {
+                field.extend_from_slice(line_break);
+                self.open = Some(field);
+                return Split::Open;
+            };
+            self.fields.push(field);
+            match after.split_first() {
+                None => return Split::Whole,
+                Some((&byte, further)) if byte == self.dialect.separator => rest = further,
+                Some(_) => return Split::Broken,
             }
-            continue;
-        };
-        let Some((field, after)) = unquote(inside, quote) else { return Split::Open };
-        fields.push(field);
-        match after.split_first() {
-            None => return Split::Fields(fields),
-            Some((&byte, further)) if byte == dialect.separator => rest = further,
-            Some(_) => return Split::Broken,
         }
+    }
+
+    /// The quoted field that goes on or begins here, past its opening quote.
+    fn quoted_field(&mut self, rest: &mut &[u8]) -> Option<(Vec<u8>, u8)> {
+        let quote = self.dialect.quote?;
+        if let Some(field) = self.open.take() {
+            return Some((field, quote));
+        }
+        *rest = rest.strip_prefix(&[quote])?;
+        Some((Vec::new(), quote))
     }
 }
 
-/// The text up to the closing quote and what comes behind it; `None` if none closes.
-fn unquote(inside: &[u8], quote: u8) -> Option<(Vec<u8>, &[u8])> {
-    let (mut field, mut rest) = (Vec::new(), inside);
+/// Adds the text up to the closing quote to the field. What comes behind the quote; `None` if
+/// none closes.
+fn unquote<'a>(field: &mut Vec<u8>, mut rest: &'a [u8], quote: u8) -> Option<&'a [u8]> {
     loop {
-        let end = rest.iter().position(|&byte| byte == quote)?;
+        let Some(end) = rest.iter().position(|&byte| byte == quote) else {
+            field.extend_from_slice(rest);
+            return None;
+        };
         field.extend_from_slice(&rest[..end]);
         rest = &rest[end + 1..];
         match rest.strip_prefix(&[quote]) {
@@ -204,7 +241,7 @@ fn unquote(inside: &[u8], quote: u8) -> Option<(Vec<u8>, &[u8])> {
                 field.push(quote);
                 rest = after;
             }
-            None => return Some((field, rest)),
+            None => return Some(rest),
         }
     }
 }
@@ -274,6 +311,48 @@ mod tests {
         let broken = found[1].as_ref().expect_err("too long");
         assert_eq!((broken.line, broken.raw.len()), (2, RECORD_BYTES_MAX));
         assert_eq!(found[2].as_ref().expect("a record").line, 3);
+    }
+
+    #[test]
+    fn a_quoted_field_does_not_go_on_in_a_line_that_is_cut() {
+        // The quote that closes is the last byte that is kept: what is cut off is not missed.
+        let kept = format!("{}\",1", "x".repeat(RECORD_BYTES_MAX - 3));
+        let text = format!("\"a\n{kept}00\nb,c\n");
+        let found = all(text.as_bytes(), COMMA);
+        let lines: Vec<(u64, &[u8])> = found
+            .iter()
+            .take(2)
+            .map(|one| one.as_ref().expect_err("no record"))
+            .map(|broken| (broken.line, broken.raw.as_slice()))
+            .collect();
+        assert_eq!(lines, [(1, b"\"a".as_slice()), (2, kept.as_bytes())]);
+        assert_eq!(found.len(), 3);
+        assert_eq!(found[2].as_ref().expect("a record").line, 3);
+    }
+
+    #[test]
+    fn a_record_is_at_most_as_long_as_a_line() {
+        let of_length = |length: usize| format!("\"a\n{}\",b", "x".repeat(length - 6));
+        let found = all(of_length(RECORD_BYTES_MAX).as_bytes(), COMMA);
+        assert_eq!(found.len(), 1);
+        let record = found[0].as_ref().expect("a record");
+        assert_eq!((record.raw.len(), record.fields.len()), (RECORD_BYTES_MAX, 2));
+        let found = all(of_length(RECORD_BYTES_MAX + 1).as_bytes(), COMMA);
+        let broken = found[0].as_ref().expect_err("too long");
+        assert_eq!((broken.line, broken.raw.as_slice()), (1, b"\"a".as_slice()));
+    }
+
+    #[test]
+    fn each_line_of_a_record_is_taken_apart_once() {
+        // Were they taken apart together, the state between them would not matter.
+        let mut splitter = Splitter::new(COMMA);
+        assert!(splitter.add(b"a,\"b\r\n") == Split::Open);
+        assert!(splitter.add(b"\"\"c\n") == Split::Open);
+        assert!(splitter.add(b"\n") == Split::Open);
+        assert!(splitter.add(b"d\",\"e\n") == Split::Open);
+        assert!(splitter.add(b"\",f\r\n") == Split::Whole);
+        let expected: [&[u8]; 4] = [b"a", b"b\r\n\"c\n\nd", b"e\n", b"f"];
+        assert_eq!(splitter.fields, expected);
     }
 
     proptest! {
