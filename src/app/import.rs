@@ -59,8 +59,8 @@ pub async fn import(arguments: &ImportArgs) -> anyhow::Result<ExitCode> {
     let common = &arguments.migrate;
     checks::migrate(common)?;
     // Before a server is started for it.
+    let mut rejects = RejectFile::new(reject_path(arguments), &arguments.file)?;
     let mut source = Source::open(&arguments.file, mapping, CHUNK_SIZE)?;
-    let mut rejects = RejectFile::new(reject_path(arguments));
     let unfinished = "stopped before the file was imported: start again to go on, what is \
                       recorded is known again";
     tools::until_stopped(&common.database, unfinished, async |opened| {

@@ -33,6 +33,16 @@ impl Encoding {
         })
     }
 
+    /// Its name in a mapping.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Utf8 => "utf-8",
+            Self::Latin1 => "latin1",
+            Self::Windows1252 => "windows-1252",
+        }
+    }
+
     /// The characters; `None` if the bytes are none in this encoding.
     #[must_use]
     pub fn decode(self, bytes: &[u8]) -> Option<Cow<'_, str>> {
@@ -72,6 +82,13 @@ mod tests {
             (Encoding::Windows1252, b"\x81", None),
         ] {
             assert_eq!(decode(encoding, bytes).as_deref(), expected, "{encoding:?} {bytes:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for encoding in [Encoding::Utf8, Encoding::Latin1, Encoding::Windows1252] {
+            assert_eq!(Encoding::parse(encoding.name()), Some(encoding));
         }
     }
 

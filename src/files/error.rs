@@ -25,6 +25,21 @@ pub enum FileError {
     /// The file has no line with the names of its columns.
     #[error("the file has no line with the names of its columns")]
     NoHeader,
+    /// The line with the names of the columns cannot be read.
+    #[error("line {line}, which is to have the names of the columns: {reason}")]
+    BadHeader {
+        /// The line of the file, from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file of rejected lines would overwrite the input.
+    #[error("{path}: the rejected lines would overwrite the file that is imported; name another \
+             file with --reject-file", path = path.display())]
+    RejectsIntoInput {
+        /// The path of the reject file.
+        path: PathBuf,
+    },
     /// Too many lines for ids that are derived from whole lines.
     #[error(
         "the file has more than {LINES_MAX} lines: name the columns in [id] key = [...] that tell \

@@ -1,12 +1,17 @@
 //! The file of lines that were not recorded: each with its number, the reason, and itself.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{BufWriter, Write},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
-use crate::files::{csv::append_record, error::FileError, source::Rejected};
+use crate::files::{
+    csv::append_record,
+    error::FileError,
+    source::{Rejected, STDIN},
+};
 
 const HEADER: [&str; 3] = ["line", "reason", "original"];
 
@@ -19,10 +24,15 @@ pub struct RejectFile {
 }
 
 impl RejectFile {
-    /// A file that is to have this path.
-    #[must_use]
-    pub fn new(path: PathBuf) -> Self {
-        Self { path, output: None, count: 0 }
+    /// A file that is to have this path, for the lines of this input.
+    ///
+    /// # Errors
+    /// If it is the input itself, by this or another name.
+    pub fn new(path: PathBuf, input: &Path) -> Result<Self, FileError> {
+        if is_same_file(&path, input) {
+            return Err(FileError::RejectsIntoInput { path });
+        }
+        Ok(Self { path, output: None, count: 0 })
     }
 
     /// Where it is.
@@ -64,4 +74,15 @@ impl RejectFile {
         output.write_all(&text)?;
         output.flush()
     }
+}
+
+/// Whether writing one would destroy the other. What is not there, or cannot be seen, shows
+/// itself when it is opened.
+fn is_same_file(rejects: &Path, input: &Path) -> bool {
+    let input = if input == Path::new(STDIN) { Path::new("/dev/stdin") } else { input };
+    let (Ok(rejects), Ok(input)) = (fs::metadata(rejects), fs::metadata(input)) else {
+        return false;
+    };
+    // Devices such as a terminal or /dev/null may well be both.
+    input.is_file() && (rejects.dev(), rejects.ino()) == (input.dev(), input.ino())
 }

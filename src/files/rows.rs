@@ -55,6 +55,9 @@ pub struct RowReader {
     lines: LineCounter,
     /// The instant of the last record, and how many of it there were in a row.
     run: Option<(DateTime<Utc>, i64)>,
+    /// Lines since then whose instants are not known. Among lines of one instant they are
+    /// taken to be of it, so that the numbers of later lines stay when they are repaired.
+    passed_over: i64,
 }
 
 impl Mapping {
@@ -124,7 +127,13 @@ impl Mapping {
             },
             words,
         };
-        Ok(RowReader { mapping, column_count, lines: LineCounter::default(), run: None })
+        Ok(RowReader {
+            mapping,
+            column_count,
+            lines: LineCounter::default(),
+            run: None,
+            passed_over: 0,
+        })
     }
 }
 
@@ -175,19 +184,11 @@ impl RowReader {
             IdSource::Line => Some(self.lines.count(&record.raw).ok_or(RowError::TooManyLines)?),
             IdSource::Uuid(_) | IdSource::Key(_) => None,
         };
+        let known = self.known(record);
+        let count = self.count(known.as_ref().ok().map(|(_, occurred_at)| *occurred_at));
+        let (raws, occurred_at) = known?;
         let mapping = &self.mapping;
-        if record.fields.len() != self.column_count {
-            let (found, wanted) = (record.fields.len(), self.column_count);
-            return Err(format!("has {found} fields where {wanted} are wanted").into());
-        }
-        let raws = texts(mapping, record)?;
         let values = Values { mapping, raws: &raws };
-        let occurred_at = values.instant()?;
-        let count = match self.run {
-            Some((instant, count)) if instant == occurred_at => count + 1,
-            _ => 0,
-        };
-        self.run = Some((occurred_at, count));
         let (amount, is_received) = values.amount()?;
         let (sender, receiver) = match &mapping.accounts {
             Accounts::Sides { sender, receiver } => {
@@ -221,6 +222,37 @@ impl RowReader {
             return Err(RowError::Rejected(format!("the {field} {message}")));
         }
         Ok(FileRow { line: record.line, transaction, asset_decimals })
+    }
+
+    /// Takes notice of a line that is no record.
+    pub fn pass_over(&mut self) {
+        self.passed_over += 1;
+    }
+
+    /// The values of a record, and its instant.
+    fn known<'a>(&self, record: &'a Record) -> Result<(Vec<Cow<'a, str>>, DateTime<Utc>), String> {
+        if record.fields.len() != self.column_count {
+            let (found, wanted) = (record.fields.len(), self.column_count);
+            return Err(format!("has {found} fields where {wanted} are wanted"));
+        }
+        let raws = texts(&self.mapping, record)?;
+        let occurred_at = Values { mapping: &self.mapping, raws: &raws }.instant()?;
+        Ok((raws, occurred_at))
+    }
+
+    /// How many lines of this instant came before in a row.
+    fn count(&mut self, occurred_at: Option<DateTime<Utc>>) -> i64 {
+        let Some(occurred_at) = occurred_at else {
+            self.pass_over();
+            return 0;
+        };
+        let passed_over = std::mem::take(&mut self.passed_over);
+        let count = match self.run {
+            Some((instant, count)) if instant == occurred_at => count + passed_over + 1,
+            _ => 0,
+        };
+        self.run = Some((occurred_at, count));
+        count
     }
 }
 

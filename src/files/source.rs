@@ -170,12 +170,7 @@ impl Reader {
         let mut reader = None;
         if format.has_header {
             let first = records.read().map_err(|source| self.io_error(source))?;
-            let Some(Ok(record)) = first else { return Err(FileError::NoHeader) };
-            let names = record.fields.iter().map(|field| {
-                let text = format.encoding.decode(field).ok_or(FileError::NoHeader)?;
-                Ok(if format.is_trimmed { text.trim().to_owned() } else { text.into_owned() })
-            });
-            let header = Header::Names(names.collect::<Result<_, FileError>>()?);
+            let header = Header::Names(self.column_names(first.ok_or(FileError::NoHeader)?)?);
             reader = Some(self.mapping.bind(&header).map_err(FileError::Unfit)?);
         }
         let (mut chunk, mut bytes) = (Chunk::default(), 0);
@@ -199,6 +194,26 @@ impl Reader {
         Ok(())
     }
 
+    fn column_names(&self, first: Result<Record, BrokenLine>) -> Result<Vec<String>, FileError> {
+        let record = first.map_err(|BrokenLine { line, reason, .. }| FileError::BadHeader {
+            line,
+            reason: reason.to_owned(),
+        })?;
+        let format = &self.mapping.file;
+        let name_of = |field| {
+            let text = format.encoding.decode(field).ok_or_else(|| FileError::BadHeader {
+                line: record.line,
+                reason: format!(
+                    "holds bytes that are no characters in {}; which encoding is it? See \
+                     file.encoding of the mapping",
+                    format.encoding.name()
+                ),
+            })?;
+            Ok(if format.is_trimmed { text.trim().to_owned() } else { text.into_owned() })
+        };
+        record.fields.iter().map(|field| name_of(field)).collect()
+    }
+
     fn add(
         &self,
         chunk: &mut Chunk,
@@ -209,6 +224,9 @@ impl Reader {
             Ok(record) => record,
             Err(BrokenLine { line, raw, reason }) => {
                 chunk.rejected.push(Rejected { line, reason: reason.to_owned(), raw });
+                if let Some(reader) = reader {
+                    reader.pass_over();
+                }
                 return Ok(());
             }
         };

@@ -361,6 +361,9 @@ async fn what_cannot_begin_says_why() {
     let folder = TestFolder::empty();
     fs::write(folder.path().join("rows.csv"), "day,who,sum\n2024-05-01,ann,1\n").unwrap();
     fs::write(folder.path().join("empty.csv"), "").unwrap();
+    fs::write(folder.path().join("latin.csv"), b"\n\nday,who,W\xE4hrung\n").unwrap();
+    fs::write(folder.path().join("open.csv"), "day,\"who\n").unwrap();
+    fs::hard_link(folder.path().join("rows.csv"), folder.path().join("same.csv")).unwrap();
     fs::write(folder.path().join("map.toml"), "name = \"x\"\n[time]\nformat = 5\nzne = 1\n")
         .unwrap();
     for (arguments, expected) in [
@@ -376,6 +379,11 @@ async fn what_cannot_begin_says_why() {
             "{amount} is no column of the file, whose columns are day, who, sum",
         ),
         (import("empty.csv", &["--dry-run"]), "no line with the names of its columns"),
+        (import("latin.csv", &["--dry-run"]), "line 3, which is to have the names of the columns"),
+        (import("latin.csv", &["--dry-run"]), "no characters in utf-8"),
+        (import("open.csv", &["--dry-run"]), "line 1, which is to have the names of the columns"),
+        (import("rows.csv", &["--reject-file", "./rows.csv"]), "would overwrite the file"),
+        (import("rows.csv", &["--reject-file", "same.csv"]), "would overwrite the file"),
         (import("rows.csv", &["--map-file", "map.toml"]), "cannot be used with"),
     ] {
         let mut command = program(env!("CARGO_BIN_EXE_daybook"));
@@ -385,6 +393,8 @@ async fn what_cannot_begin_says_why() {
         assert!(said.log.contains(expected), "{arguments:?}: {said:?}");
         assert!(!folder.data().exists(), "nothing was started");
     }
+    let rows = fs::read_to_string(folder.path().join("rows.csv")).unwrap();
+    assert_eq!(rows, "day,who,sum\n2024-05-01,ann,1\n", "left as it was");
 }
 
 #[tokio::test]

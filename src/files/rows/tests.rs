@@ -352,3 +352,23 @@ fn what_daybook_exports_is_read_as_it_is() {
                 bank,\"b,c\",1.50,\n";
     check(mapping::DAYBOOK, file, &["2024-01-01T00:00:00.000001Z#-3 1.5 EUR bank/ a  -> bank/b,c"]);
 }
+
+#[test]
+fn a_line_without_an_instant_keeps_its_number_among_lines_of_one() {
+    let newest = with("network =", "position = \"newest-first\"\nnetwork =");
+    let positions = |mapping: &str, middle: &str| -> Vec<i64> {
+        let file = format!(
+            "day,amount,partner\n2024-01-01,1,a\n{middle}\n2024-01-01,3,a\n2024-01-02,4,a\n\
+             {middle}\n2024-01-03,5,a\n"
+        );
+        let rows = read(mapping, &file);
+        let found = [&rows[0], &rows[2], &rows[3], &rows[5]];
+        found.map(|row| row.as_ref().expect("a row").transaction.position).to_vec()
+    };
+    for (mapping, expected) in [(LEAST, [0, 2, 0, 0]), (newest.as_str(), [0, -2, 0, 0])] {
+        // Whole, too few fields, and a day that is none.
+        for middle in ["2024-01-01,2,a", "2024-01-01,2", "2024-13-01,2,a"] {
+            assert_eq!(positions(mapping, middle), expected, "{middle}");
+        }
+    }
+}
