@@ -1,6 +1,7 @@
 //! Recording through the real port, against a binary COPY of the same rows into the same
 //! partitions with their indexes in place, by a session whose triggers are off: no register
 //! of ids, no corrections, no references checked. Both end durable. By turns, in one run.
+//! Then what folding costs, and what the triggers cost a COPY.
 //!
 //! `cargo bench --bench record_transactions`; DAYBOOK_BENCH_TRANSACTIONS and
 //! DAYBOOK_BENCH_DAYS set the size of the seeded database, DAYBOOK_BENCH_ROWS the rows of
@@ -55,7 +56,7 @@ async fn run() -> anyhow::Result<()> {
         for streams in STREAMS {
             let mut ratios = Vec::new();
             for _ in 0..rounds {
-                let copied = measure.copy(kind).await?;
+                let copied = measure.copy(kind, Triggers::None).await?;
                 let recorded = measure.record(kind, streams).await?;
                 println!(
                     "{}, {streams} streams: COPY {:7.0} rows/s, {:5.0} bytes of log a row; \
@@ -76,6 +77,7 @@ async fn run() -> anyhow::Result<()> {
         }
     }
     measure.fold_cost().await?;
+    measure.trigger_cost(rounds).await?;
     bench.stop().await
 }
 
@@ -93,6 +95,40 @@ impl Kind {
         match self {
             Self::InOrder => "in_order",
             Self::Late => "late",
+        }
+    }
+}
+
+/// Which triggers a COPY goes through.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Triggers {
+    None,
+    /// Those of ids, references and their accounts.
+    AllButTotals,
+    All,
+}
+
+impl Triggers {
+    fn name(self) -> &'static str {
+        match self {
+            Self::None => "no triggers",
+            Self::AllButTotals => "all but those of running totals",
+            Self::All => "all triggers",
+        }
+    }
+
+    /// What puts them into force for a session of the superuser.
+    fn setting(self) -> &'static str {
+        match self {
+            Self::None => "SET session_replication_role = replica",
+            Self::AllButTotals => {
+                "SET session_replication_role = origin;
+                ALTER TABLE transactions DISABLE TRIGGER transactions_added_to_totals"
+            }
+            Self::All => {
+                "SET session_replication_role = origin;
+                ALTER TABLE transactions ENABLE TRIGGER transactions_added_to_totals"
+            }
         }
     }
 }
@@ -127,13 +163,8 @@ struct Measure<'a> {
 
 impl<'a> Measure<'a> {
     async fn new(bench: &'a Bench, superuser: Client) -> anyhow::Result<Self> {
-        // Triggers of this session are off, and nobody else's.
-        superuser
-            .batch_execute(&format!(
-                "SET search_path = {}; SET session_replication_role = replica",
-                bench.settings.database.schema
-            ))
-            .await?;
+        let path = format!("SET search_path = {}", bench.settings.database.schema);
+        superuser.batch_execute(&path).await?;
         let plan = bench.plan()?;
         Ok(Self {
             channel: bench.serve().await?,
@@ -201,7 +232,7 @@ impl<'a> Measure<'a> {
     }
 
     /// One COPY, one connection, one tx.
-    async fn copy(&mut self, kind: Kind) -> anyhow::Result<Cost> {
+    async fn copy(&mut self, kind: Kind, triggers: Triggers) -> anyhow::Result<Cost> {
         let rows = self.draw(kind, self.rows).await?;
         let mut buffer = CopyBuffer::with_capacity(rows.len() * 100);
         for row in &rows {
@@ -218,6 +249,7 @@ impl<'a> Measure<'a> {
         let text = "COPY transactions (occurred_at, position, sender_id, receiver_id,
             transaction_id, asset_id, amount) FROM STDIN (FORMAT binary)";
         self.settle().await?;
+        self.superuser.batch_execute(triggers.setting()).await?;
         let (before, begun_at) = (self.log_position().await?, Instant::now());
         self.superuser.batch_execute("BEGIN").await?;
         buffer.send(&self.superuser, "bench", text).await?;
@@ -297,6 +329,26 @@ impl<'a> Measure<'a> {
             amount: Decimal::new(row.units.into(), 5).to_text(5),
             reference: String::new(),
         }
+    }
+
+    /// What the triggers cost a COPY, by turns; nothing folds meanwhile. Last, because rows
+    /// that come past the triggers of running totals are in none of them.
+    async fn trigger_cost(&mut self, rounds: u64) -> anyhow::Result<()> {
+        for kind in [Kind::InOrder, Kind::Late] {
+            for round in 1..=rounds {
+                for triggers in [Triggers::None, Triggers::AllButTotals, Triggers::All] {
+                    let cost = self.copy(kind, triggers).await?;
+                    println!(
+                        "COPY {}, {}, round {round}: {:7.0} rows/s, {:5.0} bytes of log a row",
+                        kind.name(),
+                        triggers.name(),
+                        cost.rate,
+                        cost.log_bytes
+                    );
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What folding takes of the log, for rows that are more or less late.

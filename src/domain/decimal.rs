@@ -4,7 +4,7 @@
 //! type that rounds in silence has no place here: this one holds what Postgres's
 //! NUMERIC holds, digit for digit.
 
-use std::{cmp::Ordering, fmt};
+use std::{borrow::Cow, cmp::Ordering, fmt, sync::LazyLock};
 
 use num_bigint::{BigInt, Sign};
 use num_integer::Integer;
@@ -44,8 +44,8 @@ impl Decimal {
             return None;
         }
         // n / 10^a / (d / 10^b) * 10^k  =  n * 10^(b + k) / (d * 10^a)
-        let top = &numerator.unscaled * power_of_ten(denominator.scale + decimals);
-        let bottom = &denominator.unscaled * power_of_ten(numerator.scale);
+        let top = &numerator.unscaled * &*power_of_ten(denominator.scale + decimals);
+        let bottom = &denominator.unscaled * &*power_of_ten(numerator.scale);
         Some(Self::new(divide_half_even(&top, &bottom), decimals))
     }
 
@@ -59,8 +59,8 @@ impl Decimal {
         if denominator.unscaled.is_zero() {
             return None;
         }
-        let top = &numerator.unscaled * power_of_ten(denominator.scale + 2 * decimals);
-        let bottom = &denominator.unscaled * power_of_ten(numerator.scale);
+        let top = &numerator.unscaled * &*power_of_ten(denominator.scale + 2 * decimals);
+        let bottom = &denominator.unscaled * &*power_of_ten(numerator.scale);
         let (top, bottom) = if bottom.is_negative() { (-top, -bottom) } else { (top, bottom) };
         if top.is_negative() {
             return None;
@@ -102,7 +102,7 @@ impl Decimal {
         self.scale <= decimals
             && (self.unscaled.bits() <= u64::from(whole_digits) * 3
                 || *self.unscaled.magnitude()
-                    < power_of_ten(whole_digits + self.scale).into_parts().1)
+                    < *power_of_ten(whole_digits + self.scale).magnitude())
     }
 
     /// The exact product.
@@ -115,14 +115,14 @@ impl Decimal {
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
         let scale = self.scale.max(other.scale);
-        Self::new(self.at_scale(scale) - other.at_scale(scale), scale)
+        Self::new(&*self.at_scale(scale) - &*other.at_scale(scale), scale)
     }
 
     /// The exact sum.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         let scale = self.scale.max(other.scale);
-        Self::new(self.at_scale(scale) + other.at_scale(scale), scale)
+        Self::new(&*self.at_scale(scale) + &*other.at_scale(scale), scale)
     }
 
     /// Reads a plain decimal: an optional minus sign, digits, and optionally a
@@ -167,8 +167,11 @@ impl Decimal {
         format!("{sign}{whole}{point}{fraction}")
     }
 
-    fn at_scale(&self, scale: u32) -> BigInt {
-        &self.unscaled * power_of_ten(scale - self.scale)
+    fn at_scale(&self, scale: u32) -> Cow<'_, BigInt> {
+        match scale - self.scale {
+            0 => Cow::Borrowed(&self.unscaled),
+            digits => Cow::Owned(&self.unscaled * &*power_of_ten(digits)),
+        }
     }
 
     fn trim(&mut self) {
@@ -202,7 +205,7 @@ impl fmt::Display for Decimal {
 impl Ord for Decimal {
     fn cmp(&self, other: &Self) -> Ordering {
         let scale = self.scale.max(other.scale);
-        self.at_scale(scale).cmp(&other.at_scale(scale))
+        self.at_scale(scale).as_ref().cmp(other.at_scale(scale).as_ref())
     }
 }
 
@@ -212,8 +215,18 @@ impl PartialOrd for Decimal {
     }
 }
 
-fn power_of_ten(exponent: u32) -> BigInt {
-    BigInt::from(10).pow(exponent)
+/// Powers of ten up to this one are kept at hand: twice the decimals of roots, and the
+/// squares of tokens' amounts.
+const POWERS_KEPT: u32 = 80;
+
+static POWERS_OF_TEN: LazyLock<Vec<BigInt>> =
+    LazyLock::new(|| (0..=POWERS_KEPT).map(|exponent| BigInt::from(10).pow(exponent)).collect());
+
+fn power_of_ten(exponent: u32) -> Cow<'static, BigInt> {
+    match POWERS_OF_TEN.get(exponent as usize) {
+        Some(power) => Cow::Borrowed(power),
+        None => Cow::Owned(BigInt::from(10).pow(exponent)),
+    }
 }
 
 fn divide_half_even(top: &BigInt, bottom: &BigInt) -> BigInt {

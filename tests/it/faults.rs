@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// Kills of each kind in a usual run: Postgres takes some seconds to recover.
-const KILLS: usize = 2;
+const KILLS: usize = 10;
 
 /// Writers that send at once.
 const WRITERS: usize = 4;
