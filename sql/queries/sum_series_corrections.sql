@@ -1,6 +1,7 @@
 -- What corrections add to a series of sums: parameters as for sum_series_cells.
 -- One row for each direction and bucket (from 1) that has corrections.
--- Counts on the two indexes of corrections; for all accounts it reads all of them.
+-- Counts on the two indexes of corrections; for all accounts it reads all of them. The order of
+-- an account's is only there for its index: see list_transactions_corrections.sql.
 WITH subject AS MATERIALIZED (
     SELECT w.account_id
     FROM users u
@@ -13,13 +14,25 @@ WITH subject AS MATERIALIZED (
 ), correction AS (
     SELECT 0::smallint AS direction, c.occurred_at, c.row_count, c.amount
     FROM subject s
-    JOIN corrections c ON c.sender_id = s.account_id
-    WHERE c.asset_id = $5
+    CROSS JOIN LATERAL (
+        SELECT m.occurred_at, m.row_count, m.amount
+        FROM corrections m, generate_series(s.account_id, s.account_id)
+        WHERE m.sender_id = s.account_id
+          AND m.asset_id = $5
+          AND m.occurred_at >= ($7::timestamptz[])[1] AND m.occurred_at < $7[cardinality($7)]
+        ORDER BY m.occurred_at
+    ) c
     UNION ALL
     SELECT 1::smallint, c.occurred_at, c.row_count, c.amount
     FROM subject s
-    JOIN corrections c ON c.receiver_id = s.account_id
-    WHERE c.asset_id = $5
+    CROSS JOIN LATERAL (
+        SELECT m.occurred_at, m.row_count, m.amount
+        FROM corrections m, generate_series(s.account_id, s.account_id)
+        WHERE m.receiver_id = s.account_id
+          AND m.asset_id = $5
+          AND m.occurred_at >= $7[1] AND m.occurred_at < $7[cardinality($7)]
+        ORDER BY m.occurred_at
+    ) c
     UNION ALL
     SELECT 0::smallint, c.occurred_at, c.row_count, c.amount
     FROM corrections c
@@ -27,7 +40,7 @@ WITH subject AS MATERIALIZED (
 )
 SELECT
     c.direction,
-    width_bucket(c.occurred_at, $7::timestamptz[]) AS bucket,
+    width_bucket(c.occurred_at, $7) AS bucket,
     count(*) AS correction_count,
     sum(c.row_count)::bigint AS transaction_count,
     sum(c.row_count * c.amount) AS sum_amount
