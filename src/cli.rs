@@ -161,7 +161,7 @@ pub struct ExportArgs {
     /// First instant after, or day (UTC)
     #[arg(long, value_name = "INSTANT")]
     pub to: Option<String>,
-    /// Rows of a user's wallets only
+    /// Rows of a user's wallets only: by UUID, else by username
     #[arg(long, value_name = "UUID|USERNAME", conflicts_with = "account")]
     pub user: Option<String>,
     /// Rows of an account only

@@ -6,6 +6,7 @@
 
 mod days;
 pub mod record_transactions;
+mod strangers;
 
 use std::sync::Arc;
 

@@ -1,7 +1,6 @@
--- The account of the network $1 and the address $2, recorded if it is not there, and locked:
--- others who add it as a wallet wait. Writers of its transactions do not.
-INSERT INTO accounts AS a (network, address)
-VALUES ($1, $2)
--- Changes nothing, so that the row comes back either way.
-ON CONFLICT (network, address) DO UPDATE SET address = a.address
-RETURNING a.account_id
+-- Records the account of the network $1 and the address $2 if it is not there.
+INSERT INTO accounts (network, address)
+SELECT $1::text, $2::text
+WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.network = $1 AND a.address = $2)
+-- Others may have recorded it meanwhile.
+ON CONFLICT (network, address) DO NOTHING

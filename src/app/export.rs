@@ -43,14 +43,11 @@ pub async fn export(arguments: &ExportArgs) -> anyhow::Result<()> {
             bar.set_message(format!("{rows} rows"));
         };
         let rows = match &arguments.output {
-            None => {
-                let mut output = io::stdout();
-                write_rows(&database, &question, &mut output, told).await?
-            }
+            None => write_rows(&database, &question, io::stdout(), told).await?.0,
             Some(path) => {
-                let mut output = WholeFile::create(path)?;
-                let rows = write_rows(&database, &question, &mut output, told).await?;
-                output.finish()?;
+                let (file, output) = WholeFile::create(path)?;
+                let (rows, output) = write_rows(&database, &question, output, told).await?;
+                file.finish(output)?;
                 rows
             }
         };
@@ -106,20 +103,21 @@ fn bar() -> ProgressBar {
     bar
 }
 
-/// A file that has its name only when it is whole; packed if the name ends in `.gz`.
+/// A file that has its name only when it is whole. Dropped before, it is removed: half a file
+/// is of no use to anybody.
 struct WholeFile {
-    output: Option<Packed>,
-    unfinished: PathBuf,
+    unfinished: Option<PathBuf>,
     path: PathBuf,
 }
 
+/// What is written into it; packed if the name ends in `.gz`.
 enum Packed {
     Plain(BufWriter<File>),
     Gzip(GzEncoder<BufWriter<File>>),
 }
 
 impl WholeFile {
-    fn create(path: &Path) -> anyhow::Result<Self> {
+    fn create(path: &Path) -> anyhow::Result<(Self, Packed)> {
         let mut unfinished = path.as_os_str().to_owned();
         unfinished.push(".unfinished");
         let unfinished = PathBuf::from(unfinished);
@@ -130,49 +128,51 @@ impl WholeFile {
         } else {
             Packed::Plain(file)
         };
-        Ok(Self { output: Some(output), unfinished, path: path.to_owned() })
+        Ok((Self { unfinished: Some(unfinished), path: path.to_owned() }, output))
     }
 
-    fn finish(mut self) -> anyhow::Result<()> {
-        let finish = |output: Packed| {
-            let file = match output {
-                Packed::Plain(file) => file,
-                Packed::Gzip(packing) => packing.finish()?,
-            };
-            file.into_inner()?.sync_all()
-        };
-        if let Some(output) = self.output.take() {
-            finish(output)
-                .and_then(|()| fs::rename(&self.unfinished, &self.path))
-                .with_context(|| self.path.display().to_string())?;
-        }
-        Ok(())
-    }
-}
-
-impl Write for WholeFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.output {
-            Some(Packed::Plain(file)) => file.write(bytes),
-            Some(Packed::Gzip(packing)) => packing.write(bytes),
-            None => Err(io::ErrorKind::BrokenPipe.into()),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match &mut self.output {
-            Some(Packed::Plain(file)) => file.flush(),
-            Some(Packed::Gzip(packing)) => packing.flush(),
+    fn finish(mut self, output: Packed) -> anyhow::Result<()> {
+        let finished = output.finish().and_then(|file| file.sync_all());
+        let renamed = finished.and_then(|()| match &self.unfinished {
+            Some(unfinished) => fs::rename(unfinished, &self.path),
             None => Ok(()),
-        }
+        });
+        renamed.with_context(|| self.path.display().to_string())?;
+        self.unfinished = None;
+        Ok(())
     }
 }
 
 impl Drop for WholeFile {
     fn drop(&mut self) {
-        if self.output.is_some() {
-            // Half a file is of no use to anybody.
-            let _ = fs::remove_file(&self.unfinished);
+        if let Some(unfinished) = &self.unfinished {
+            let _ = fs::remove_file(unfinished);
+        }
+    }
+}
+
+impl Packed {
+    fn finish(self) -> io::Result<File> {
+        let file = match self {
+            Self::Plain(file) => file,
+            Self::Gzip(packing) => packing.finish()?,
+        };
+        Ok(file.into_inner()?)
+    }
+}
+
+impl Write for Packed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.write(bytes),
+            Self::Gzip(packing) => packing.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(file) => file.flush(),
+            Self::Gzip(packing) => packing.flush(),
         }
     }
 }

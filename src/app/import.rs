@@ -69,7 +69,7 @@ pub async fn import(arguments: &ImportArgs) -> anyhow::Result<ExitCode> {
         tools::bring_up(&database, &common.pool, &common.partitions).await?;
         tools::refuse_while_seeding(&database).await?;
         let ingest = Ingest::new(&database, &common.partitions);
-        let mut importer = Importer::new(database, ingest);
+        let importer = Importer::new(database, ingest);
         let mut progress = Progress::new(source.bytes_total());
         let outcome = importer
             .import(&mut source, &mut rejects, |outcome, bytes| progress.show(outcome, bytes))
@@ -94,7 +94,7 @@ fn read_mapping(map: &[String], map_file: Option<&Path>) -> anyhow::Result<Mappi
     }
     match map {
         [] => bail!("--map-file or --map is wanted: which column is what? See docs/import.md"),
-        [name] if name == DAYBOOK => Ok(Mapping::parse(mapping::DAYBOOK)?),
+        [name] if name == DAYBOOK => Ok(Mapping::of_exports()?),
         assignments => {
             if let Some(other) = assignments.iter().find(|one| !one.contains('=')) {
                 bail!("--map {other}: must be KEY=VALUE, or daybook alone");

@@ -28,7 +28,7 @@ pub fn is_asset_code(text: &str) -> bool {
 pub struct NewAsset {
     /// Unique code: see [`is_asset_code`].
     pub code: String,
-    /// Name to show: see [`crate::domain::user::is_name`].
+    /// Name to show: see [`crate::domain::user::is_new_name`].
     pub name: String,
     /// Decimals that one unit is divided into, at most [`DECIMALS_MAX`].
     pub decimals: u32,

@@ -21,6 +21,20 @@ pub const AMOUNT_DECIMALS_MAX: u32 = 77;
 /// Longest reference, in characters.
 pub const REFERENCE_LENGTH_MAX: usize = 256;
 
+/// Most digits of a NUMERIC before the point and behind it.
+const NUMERIC_DIGITS_MAX: (u32, u32) = (131_072, 16_383);
+
+/// Which rules a transaction is held to.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum RowRules {
+    /// Those for what somebody wants recorded.
+    #[default]
+    New,
+    /// Those of the table: for what was recorded once, and may have been by plain SQL. An
+    /// amount may be zero or of any size, and a reference may hold control characters.
+    Recorded,
+}
+
 /// A transaction that somebody wants recorded, in the words of the outside.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NewTransaction {
@@ -45,7 +59,7 @@ pub struct NewTransaction {
 impl NewTransaction {
     /// What is wrong with the transaction by itself, if anything is.
     #[must_use]
-    pub fn fault(&self) -> Option<Fault> {
+    pub fn fault(&self, rules: RowRules) -> Option<Fault> {
         let wrong = |field, message: String| {
             Some(Fault { reason: RefusalReason::WrongField, field, message })
         };
@@ -53,14 +67,24 @@ impl NewTransaction {
         if let Err(error) = window::instant(self.occurred_at.timestamp(), nanos) {
             return wrong("occurred_at", error.to_string());
         }
-        if !self.amount.is_positive() {
-            return wrong("amount", "must be greater than zero".to_owned());
+        let (is_right, (whole, decimals), hint) = match rules {
+            RowRules::New => (
+                self.amount.is_positive(),
+                (AMOUNT_WHOLE_DIGITS_MAX, AMOUNT_DECIMALS_MAX),
+                "must be greater than zero",
+            ),
+            RowRules::Recorded => {
+                (self.amount >= Decimal::zero(), NUMERIC_DIGITS_MAX, "must not be negative")
+            }
+        };
+        if !is_right {
+            return wrong("amount", hint.to_owned());
         }
-        if !self.amount.fits(AMOUNT_WHOLE_DIGITS_MAX, AMOUNT_DECIMALS_MAX) {
+        if !self.amount.fits(whole, decimals) {
             return wrong("amount", amount_hint());
         }
         match &self.reference {
-            Some(reference) if !is_reference(reference) => wrong("reference", reference_hint()),
+            Some(text) if !is_reference(text, rules) => wrong("reference", reference_hint()),
             _ => None,
         }
     }
@@ -75,9 +99,13 @@ pub fn amount_hint() -> String {
     )
 }
 
-fn is_reference(text: &str) -> bool {
-    (1..=REFERENCE_LENGTH_MAX).contains(&text.chars().count())
-        && !text.chars().any(char::is_control)
+fn is_reference(text: &str, rules: RowRules) -> bool {
+    let is_taken = |c: char| match rules {
+        RowRules::New => !c.is_control(),
+        // The one character that Postgres keeps in no text.
+        RowRules::Recorded => c != '\0',
+    };
+    (1..=REFERENCE_LENGTH_MAX).contains(&text.chars().count()) && text.chars().all(is_taken)
 }
 
 fn reference_hint() -> String {
@@ -190,7 +218,7 @@ mod tests {
                 "reference",
             ),
         ] {
-            let fault = wrong.fault().expect("it is wrong");
+            let fault = wrong.fault(RowRules::New).expect("it is wrong");
             assert_eq!(
                 (fault.field, fault.reason),
                 (field, RefusalReason::WrongField),
@@ -206,7 +234,30 @@ mod tests {
             amount(&format!("{}.{}1", "9".repeat(78), "0".repeat(76))),
             NewTransaction { reference: Some("ä".repeat(256)), ..transaction() },
         ] {
-            assert_eq!(right.fault(), None, "{right:?}");
+            assert_eq!(right.fault(RowRules::New), None, "{right:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_table_took_once_is_taken_again() {
+        let reference = |text: &str| Some(text.to_owned());
+        for recorded in [
+            amount("0"),
+            amount(&"9".repeat(100)),
+            amount(&format!("0.{}1", "0".repeat(90))),
+            NewTransaction { reference: reference("a\tb\n"), ..transaction() },
+        ] {
+            assert_eq!(recorded.fault(RowRules::Recorded), None, "{recorded:?}");
+            assert!(recorded.fault(RowRules::New).is_some(), "{recorded:?}");
+        }
+        for (wrong, field) in [
+            (amount("-0.1"), "amount"),
+            (amount(&format!("0.{}1", "0".repeat(16_383))), "amount"),
+            (NewTransaction { reference: reference("a\0"), ..transaction() }, "reference"),
+            (NewTransaction { reference: reference(""), ..transaction() }, "reference"),
+        ] {
+            let fault = wrong.fault(RowRules::Recorded).expect("it is wrong");
+            assert_eq!(fault.field, field);
         }
     }
 }

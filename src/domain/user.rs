@@ -27,19 +27,53 @@ pub struct User {
 pub struct NewUser {
     /// The user's UUID; `None` lets Daybook make one.
     pub user_uuid: Option<Uuid>,
-    /// Unique username: see [`is_username`].
+    /// Unique username: see [`is_new_username`].
     pub username: String,
-    /// Name to show: see [`is_name`].
+    /// Name to show: see [`is_new_name`].
     pub name: String,
 }
 
-/// Whether a text may be a username: 1 to 128 characters without ASCII control characters.
+/// Whether a text may become a username: what [`is_username`] says, without spaces at its ends,
+/// and without characters that cannot be seen: two usernames that differ must look different.
+#[must_use]
+pub fn is_new_username(text: &str) -> bool {
+    is_username(text) && text.trim() == text && !text.chars().any(is_unseen)
+}
+
+/// Whether a text may become the name of a user or an asset: what [`is_name`] says, without
+/// characters that turn the direction of what stands around them.
+#[must_use]
+pub fn is_new_name(text: &str) -> bool {
+    is_name(text) && !text.chars().any(|c| c.is_control() || is_turning(c))
+}
+
+/// Control characters, separators of lines, and characters of Unicode's category Cf (format),
+/// as of Unicode 17, with the fillers that show as nothing.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{AD}' | '\u{34F}' | '\u{600}'..='\u{605}' | '\u{61C}' | '\u{6DD}' | '\u{70F}'
+            | '\u{890}' | '\u{891}' | '\u{8E2}' | '\u{115F}' | '\u{1160}' | '\u{17B4}'
+            | '\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}'
+            | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}'
+            | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}'
+            | '\u{110BD}' | '\u{110CD}' | '\u{13430}'..='\u{1343F}'
+            | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}'
+            | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// Embeddings, overrides and isolates of the Unicode Bidirectional Algorithm (UAX #9).
+fn is_turning(c: char) -> bool {
+    matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether a text can be a username: 1 to 128 characters without ASCII control characters.
 #[must_use]
 pub fn is_username(text: &str) -> bool {
     !text.is_empty() && is_plain(text, USERNAME_LENGTH_MAX)
 }
 
-/// Whether a text may be the name of a user or an asset: up to 256 characters without ASCII
+/// Whether a text can be the name of a user or an asset: up to 256 characters without ASCII
 /// control characters.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
@@ -81,6 +115,27 @@ mod tests {
             (&"x".repeat(257), false, false),
         ] {
             assert_eq!((is_username(text), is_name(text)), (is_one, is_other), "{text}");
+        }
+    }
+
+    #[test]
+    fn new_names_look_like_what_they_are() {
+        for (text, is_one, is_other) in [
+            ("ann", true, true),
+            ("Ä 日", true, true),
+            (" ", false, true),
+            (" ann", false, true),
+            ("ann\u{a0}", false, true),
+            ("a\u{202e}nn", false, false),
+            ("\u{2066}ann\u{2069}", false, false),
+            ("a\u{200b}nn", false, true),
+            ("an\u{ad}n", false, true),
+            ("\u{feff}ann", false, true),
+            ("\u{3164}", false, true),
+            ("a\u{85}", false, false),
+            ("", false, true),
+        ] {
+            assert_eq!((is_new_username(text), is_new_name(text)), (is_one, is_other), "{text:?}");
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// A file cannot be opened, read or written.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}", path = path.display())]
     Io {
         /// Which.
         path: PathBuf,
@@ -37,6 +37,13 @@ pub enum FileError {
     #[error("{path}: the rejected lines would overwrite the file that is imported; name another \
              file with --reject-file", path = path.display())]
     RejectsIntoInput {
+        /// The path of the reject file.
+        path: PathBuf,
+    },
+    /// The file of rejected lines would overwrite some other file.
+    #[error("{path}: is there and is no file of rejected lines; name another one with \
+             --reject-file", path = path.display())]
+    RejectsIntoOther {
         /// The path of the reject file.
         path: PathBuf,
     },

@@ -1,8 +1,15 @@
 //! Rows as CSV, in the form that the mapping `daybook` reads. One snapshot, a day at a time.
+//!
+//! They are written on a thread of their own, which may wait as long as it likes for whoever
+//! reads them: an export that is given up leaves it behind.
 
-use std::io::Write;
+use std::{
+    io::{self, Write},
+    mem, thread,
+};
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     domain::{account::AccountKey, user::parse_user_uuid, window::Window},
@@ -66,17 +73,18 @@ pub struct ExportProgress {
     pub rows: u64,
 }
 
-/// Writes the rows of a window; returns how many. `told` is called after each day.
+/// Writes the rows of a window; returns how many, and the output again. `told` is called after
+/// each day. Can be dropped at any moment, however long the output takes.
 ///
 /// # Errors
 /// If what is asked for is not there, rows of the window are not at hand, the database fails,
 /// or the file cannot be written. Then what was written is no whole export.
-pub async fn export(
+pub async fn export<W: Write + Send + 'static>(
     database: &Database,
     question: &ExportQuestion,
-    output: &mut (dyn Write + Send),
+    output: W,
     mut told: impl FnMut(ExportProgress),
-) -> Result<u64, FileError> {
+) -> Result<(u64, W), FileError> {
     let client = database.connect().await?;
     let tx = export::snapshot(&client).await?;
     days::refuse(Reader::Connection(&client), question.window, Needs::Rows).await?;
@@ -86,6 +94,7 @@ pub async fn export(
         .iter()
         .filter_map(|leaf| cut(question.window, leaf.lower_at, leaf.upper_at))
         .collect();
+    let mut writer = Writer::start(output)?;
     let mut text = Vec::new();
     append_record(&mut text, HEADER.map(str::as_bytes));
     let mut rows = 0;
@@ -95,16 +104,16 @@ pub async fn export(
             append_row(&mut text, &row);
             rows += 1;
             if text.len() >= BUFFER_BYTES {
-                write(output, &mut text)?;
+                writer.write(mem::take(&mut text)).await?;
             }
         }
         let (days_done, days_total) = (place as u64 + 1, windows.len() as u64);
         told(ExportProgress { days_done, days_total, rows });
     }
-    write(output, &mut text)?;
-    output.flush().map_err(io_error)?;
+    writer.write(text).await?;
+    let output = writer.finish().await?;
     tx.roll_back().await?;
-    Ok(rows)
+    Ok((rows, output))
 }
 
 async fn filter(client: &Connection, question: &ExportQuestion) -> Result<ExportFilter, FileError> {
@@ -155,12 +164,54 @@ fn append_row(text: &mut Vec<u8>, row: &ExportRow) {
     append_record(text, fields.map(str::as_bytes));
 }
 
-fn write(output: &mut (dyn Write + Send), text: &mut Vec<u8>) -> Result<(), FileError> {
-    output.write_all(text).map_err(io_error)?;
-    text.clear();
-    Ok(())
+/// An output, and the thread that writes to it.
+struct Writer<W> {
+    texts: mpsc::Sender<Vec<u8>>,
+    ended: oneshot::Receiver<io::Result<W>>,
 }
 
-fn io_error(source: std::io::Error) -> FileError {
+impl<W: Write + Send + 'static> Writer<W> {
+    fn start(output: W) -> Result<Self, FileError> {
+        let (texts, coming) = mpsc::channel(1);
+        let (end, ended) = oneshot::channel();
+        // Not one of the runtime's threads, which waits for them when it ends.
+        thread::Builder::new()
+            .name("file writer".to_owned())
+            .spawn(move || {
+                // Nobody waits for it any more where this fails.
+                let _ = end.send(write_all(output, coming));
+            })
+            .map_err(io_error)?;
+        Ok(Self { texts, ended })
+    }
+
+    async fn write(&mut self, text: Vec<u8>) -> Result<(), FileError> {
+        if self.texts.send(text).await.is_ok() {
+            return Ok(());
+        }
+        match (&mut self.ended).await {
+            Ok(Err(source)) => Err(io_error(source)),
+            Ok(Ok(_)) | Err(_) => Err(io_error(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    async fn finish(self) -> Result<W, FileError> {
+        drop(self.texts);
+        match self.ended.await {
+            Ok(output) => output.map_err(io_error),
+            Err(_) => Err(io_error(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+}
+
+fn write_all<W: Write>(mut output: W, mut coming: mpsc::Receiver<Vec<u8>>) -> io::Result<W> {
+    while let Some(text) = coming.blocking_recv() {
+        output.write_all(&text)?;
+    }
+    output.flush()?;
+    Ok(output)
+}
+
+fn io_error(source: io::Error) -> FileError {
     FileError::Io { path: "the output".into(), source }
 }

@@ -2,10 +2,13 @@
 //! by either goes into the reject file. Killed or stopped at any moment, it can be run again:
 //! ids are the file's own or derived from it, and rows that are there are known again.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::{
-    domain::asset::{NewAsset, is_asset_code},
+    domain::{
+        asset::{CODE_LENGTH_MAX, is_asset_code},
+        transaction::RowRules,
+    },
     files::{
         error::FileError,
         rejects::RejectFile,
@@ -13,17 +16,11 @@ use crate::{
         source::{Chunk, ChunkSize, Rejected, Source},
     },
     ingest::{CHUNK_ROWS_MAX, Ingest, RecordOptions},
-    store::{
-        Database,
-        create_asset::{CreatedAsset, create_asset},
-    },
+    store::{Database, assets::Assets},
 };
 
 /// How much is recorded together.
 pub const CHUNK_SIZE: ChunkSize = ChunkSize { lines: CHUNK_ROWS_MAX, bytes: 1024 * 1024 };
-
-/// Most assets whose decimals are remembered.
-const ASSETS_MAX: usize = 10_000;
 
 /// What became of a file's rows.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -38,17 +35,15 @@ pub struct ImportOutcome {
 
 /// Records rows of files in one database.
 pub struct Importer {
-    database: Database,
     ingest: Ingest,
-    /// Decimals of assets by their codes.
-    decimals: HashMap<String, u32>,
+    assets: Assets,
 }
 
 impl Importer {
     /// Records in this database.
     #[must_use]
     pub fn new(database: Database, ingest: Ingest) -> Self {
-        Self { database, ingest, decimals: HashMap::new() }
+        Self { ingest, assets: Assets::new(database) }
     }
 
     /// Records the rows of a file, a chunk at a time; `told` is called after each with what
@@ -58,15 +53,19 @@ impl Importer {
     /// If the file cannot be read or the reject file not be written, the mapping does not fit,
     /// or the database fails. What was recorded stays.
     pub async fn import(
-        &mut self,
+        &self,
         source: &mut Source,
         rejects: &mut RejectFile,
         mut told: impl FnMut(ImportOutcome, u64),
     ) -> Result<ImportOutcome, FileError> {
         let mut outcome = ImportOutcome::default();
-        let mut options = RecordOptions { create_accounts: true, ..RecordOptions::default() };
+        let mut options = RecordOptions {
+            create_accounts: true,
+            rules: source.rules(),
+            ..RecordOptions::default()
+        };
         while let Some(chunk) = source.next().await? {
-            let done = self.record(chunk, &options, rejects).await?;
+            let done = self.record(chunk, &mut options, rejects).await?;
             // A file that was imported before, or to a part of it.
             options.look_first = done.already_present > 0;
             outcome.recorded += done.recorded;
@@ -78,16 +77,17 @@ impl Importer {
     }
 
     async fn record(
-        &mut self,
+        &self,
         chunk: Chunk,
-        options: &RecordOptions,
+        options: &mut RecordOptions,
         rejects: &mut RejectFile,
     ) -> Result<ImportOutcome, FileError> {
         let Chunk { rows, mut rejected } = chunk;
         let mut lines = Vec::with_capacity(rows.len());
         let mut transactions = Vec::with_capacity(rows.len());
+        options.new_assets.clear();
         for (row, raw) in rows {
-            match self.check_asset(&row).await? {
+            match self.check_asset(&row, options).await? {
                 Ok(()) => {
                     lines.push((row.line, raw));
                     transactions.push(row.transaction);
@@ -110,36 +110,44 @@ impl Importer {
         })
     }
 
-    /// Records the asset of a row if the mapping says how; says what is wrong with it.
-    async fn check_asset(&mut self, row: &FileRow) -> Result<Result<(), String>, FileError> {
+    /// Says what is wrong with the asset of a row. One that is missing is recorded with the
+    /// first row of it that is, if the mapping tells its decimals.
+    async fn check_asset(
+        &self,
+        row: &FileRow,
+        options: &mut RecordOptions,
+    ) -> Result<Result<(), String>, FileError> {
         let Some(wanted) = row.asset_decimals else { return Ok(Ok(())) };
-        let code: &str = &row.transaction.asset_code;
-        let decimals = match self.decimals.get(code) {
-            Some(&decimals) => decimals,
-            None => {
-                if !is_asset_code(code) {
-                    let reason = "the asset's code must be 1 to 64 characters, no control ones";
-                    return Ok(Err(reason.to_owned()));
-                }
-                let (name, decimals) = (code.to_owned(), wanted);
-                let new = NewAsset { code: name.clone(), name, decimals };
-                let decimals = match create_asset(&self.database, &new).await? {
-                    CreatedAsset::Recorded(asset) => {
-                        tracing::info!(code, decimals = asset.decimals, "recorded the asset");
-                        asset.decimals
-                    }
-                    CreatedAsset::Known(asset) => asset.decimals,
-                };
-                if self.decimals.len() >= ASSETS_MAX {
-                    self.decimals.clear();
-                }
-                self.decimals.insert(code.to_owned(), decimals);
-                decimals
-            }
-        };
-        if decimals == wanted {
-            return Ok(Ok(()));
+        let code = &row.transaction.asset_code;
+        if let Some(&decimals) = options.new_assets.get(code) {
+            return Ok(if decimals == wanted {
+                Ok(())
+            } else {
+                Err(format!("the asset has {decimals} decimals in a line before, not {wanted}"))
+            });
         }
-        Ok(Err(format!("the asset is recorded with {decimals} decimals, not {wanted}")))
+        if !is_code(code, options.rules) {
+            let reason = "the asset's code must be 1 to 64 characters, no control ones";
+            return Ok(Err(reason.to_owned()));
+        }
+        Ok(match self.assets.find(code).await? {
+            Some(asset) if asset.decimals == wanted => Ok(()),
+            Some(asset) => {
+                Err(format!("the asset is recorded with {} decimals, not {wanted}", asset.decimals))
+            }
+            None => {
+                options.new_assets.insert(Arc::clone(code), wanted);
+                Ok(())
+            }
+        })
+    }
+}
+
+fn is_code(code: &str, rules: RowRules) -> bool {
+    match rules {
+        RowRules::New => is_asset_code(code),
+        RowRules::Recorded => {
+            (1..=CODE_LENGTH_MAX).contains(&code.chars().count()) && !code.contains('\0')
+        }
     }
 }

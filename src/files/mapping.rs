@@ -7,7 +7,7 @@ mod raw;
 use std::{collections::BTreeMap, fmt};
 
 use crate::{
-    domain::account::Network,
+    domain::{account::Network, transaction::RowRules},
     files::{
         amounts::AmountFormat,
         encoding::Encoding,
@@ -24,6 +24,8 @@ pub const DAYBOOK: &str = include_str!("mapping/daybook.toml");
 /// Which column is what. `Column` is a name, or a place in the row once the header is known.
 #[derive(Clone, Debug)]
 pub struct Mapping<Column = String> {
+    /// Which rules rows are held to.
+    pub rules: RowRules,
     /// What the file looks like.
     pub file: FileFormat,
     /// What ids are derived from, apart from the row: the mapping's network and name.
@@ -213,6 +215,15 @@ impl Mapping {
             MappingError { line, key, message }
         })?;
         Checker::new(text).mapping(raw)
+    }
+
+    /// The mapping of what `daybook export` writes. Its rows were recorded once, and are
+    /// held to no other rules than the table's.
+    ///
+    /// # Errors
+    /// Never: it is part of the program.
+    pub fn of_exports() -> Result<Self, MappingError> {
+        Ok(Self { rules: RowRules::Recorded, ..Self::parse(DAYBOOK)? })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{BufWriter, Write},
+    io::{BufWriter, Read as _, Write},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
@@ -15,8 +15,8 @@ use crate::files::{
 
 const HEADER: [&str; 3] = ["line", "reason", "original"];
 
-/// The file of lines that were not recorded. Made when the first one comes, in the place of
-/// an earlier one.
+/// The file of lines that were not recorded. Made when the first one comes; that of an earlier
+/// import goes at once, so that what is there is of this one.
 pub struct RejectFile {
     path: PathBuf,
     output: Option<BufWriter<File>>,
@@ -27,10 +27,18 @@ impl RejectFile {
     /// A file that is to have this path, for the lines of this input.
     ///
     /// # Errors
-    /// If it is the input itself, by this or another name.
+    /// If it is the input itself, by this or another name, or a file of another kind; if an
+    /// earlier one cannot be removed.
     pub fn new(path: PathBuf, input: &Path) -> Result<Self, FileError> {
         if is_same_file(&path, input) {
             return Err(FileError::RejectsIntoInput { path });
+        }
+        match is_earlier(&path) {
+            Ok(None) => {}
+            Ok(Some(true)) => fs::remove_file(&path)
+                .map_err(|source| FileError::Io { path: path.clone(), source })?,
+            Ok(Some(false)) => return Err(FileError::RejectsIntoOther { path }),
+            Err(source) => return Err(FileError::Io { path, source }),
         }
         Ok(Self { path, output: None, count: 0 })
     }
@@ -74,6 +82,19 @@ impl RejectFile {
         output.write_all(&text)?;
         output.flush()
     }
+}
+
+/// Whether what is there is the reject file of an earlier import; `None` if nothing is, or
+/// no file but, say, a device.
+fn is_earlier(path: &Path) -> std::io::Result<Option<bool>> {
+    if !fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+        return Ok(None);
+    }
+    let mut header = Vec::new();
+    append_record(&mut header, HEADER.map(str::as_bytes));
+    let mut found = Vec::new();
+    File::open(path)?.take(header.len() as u64).read_to_end(&mut found)?;
+    Ok(Some(found.is_empty() || found == header))
 }
 
 /// Whether writing one would destroy the other. What is not there, or cannot be seen, shows

@@ -84,6 +84,7 @@ impl Mapping {
             words.push((place_of(column)?, translated.clone()));
         }
         let mapping = Mapping {
+            rules: self.rules,
             file: self.file.clone(),
             origin: self.origin.clone(),
             time: one(&self.time)?,
@@ -218,7 +219,7 @@ impl RowReader {
             amount,
             reference: values.first(&mapping.reference),
         };
-        if let Some(Fault { field, message, .. }) = transaction.fault() {
+        if let Some(Fault { field, message, .. }) = transaction.fault(mapping.rules) {
             return Err(RowError::Rejected(format!("the {field} {message}")));
         }
         Ok(FileRow { line: record.line, transaction, asset_decimals })

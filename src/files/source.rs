@@ -14,12 +14,15 @@ use std::{
 use flate2::bufread::MultiGzDecoder;
 use tokio::sync::mpsc;
 
-use crate::files::{
-    error::FileError,
-    ids::LINES_MAX,
-    mapping::{IdSource, Mapping},
-    records::{BrokenLine, Record, RecordReader},
-    rows::{FileRow, Header, RowError, RowReader},
+use crate::{
+    domain::transaction::RowRules,
+    files::{
+        error::FileError,
+        ids::LINES_MAX,
+        mapping::{IdSource, Mapping},
+        records::{BrokenLine, Record, RecordReader},
+        rows::{FileRow, Header, RowError, RowReader},
+    },
 };
 
 /// Name of standard input in the place of a file's.
@@ -65,6 +68,7 @@ pub struct Source {
     chunks: mpsc::Receiver<Result<Chunk, FileError>>,
     bytes_read: Arc<AtomicU64>,
     bytes_total: Option<u64>,
+    rules: RowRules,
 }
 
 impl Source {
@@ -88,6 +92,7 @@ impl Source {
         };
         let (sender, chunks) = mpsc::channel(1);
         let counted = Counted { inner: input, count: Arc::clone(&bytes_read) };
+        let rules = mapping.rules;
         let reader = Reader { path: path.to_owned(), mapping, size, sender };
         let is_file = bytes_total.is_some();
         // Not one of the runtime's threads, which waits for them when it ends: standard input
@@ -96,7 +101,7 @@ impl Source {
             .name("file reader".to_owned())
             .spawn(move || reader.run(counted, is_file))
             .map_err(io_error)?;
-        Ok(Self { chunks, bytes_read, bytes_total })
+        Ok(Self { chunks, bytes_read, bytes_total, rules })
     }
 
     /// The next chunk; `None` at the end.
@@ -105,6 +110,12 @@ impl Source {
     /// If the file cannot be read, or the mapping does not fit it.
     pub async fn next(&mut self) -> Result<Option<Chunk>, FileError> {
         self.chunks.recv().await.transpose()
+    }
+
+    /// Which rules its rows are held to.
+    #[must_use]
+    pub fn rules(&self) -> RowRules {
+        self.rules
     }
 
     /// Bytes of the file, unless it tells no length.

@@ -3,7 +3,7 @@
 use crate::{
     domain::{
         asset::{DECIMALS_MAX, NewAsset, is_asset_code},
-        user::is_name,
+        user::is_new_name,
     },
     error::Error,
     grpc::{
@@ -28,7 +28,8 @@ pub(super) async fn create_asset(
 fn new_asset(request: &CreateAssetRequest) -> Result<NewAsset, Error> {
     let mut violations = Violations::default();
     let code = decode::plain(&request.code, is_asset_code, "code", CODE_HINT, &mut violations);
-    let name = decode::plain(&request.name, is_name, "name", decode::NAME_HINT, &mut violations);
+    let name =
+        decode::plain(&request.name, is_new_name, "name", decode::NAME_HINT, &mut violations);
     let decimals = request.decimals.and_then(|decimals| u32::try_from(decimals).ok());
     let decimals = violations.require(
         decimals.filter(|&decimals| decimals <= DECIMALS_MAX),

@@ -1,7 +1,7 @@
 //! `LedgerService.CreateUser`.
 
 use crate::{
-    domain::user::{NewUser, is_name, is_username},
+    domain::user::{NewUser, is_new_name, is_new_username},
     error::Error,
     grpc::{
         decode,
@@ -21,9 +21,10 @@ pub(super) async fn create_user(
 
 fn new_user(request: &CreateUserRequest) -> Result<NewUser, Error> {
     let mut violations = Violations::default();
-    let (username, hint) = (&request.username, decode::USERNAME_HINT);
-    let username = decode::plain(username, is_username, "username", hint, &mut violations);
-    let name = decode::plain(&request.name, is_name, "name", decode::NAME_HINT, &mut violations);
+    let (username, hint) = (&request.username, decode::NEW_USERNAME_HINT);
+    let username = decode::plain(username, is_new_username, "username", hint, &mut violations);
+    let name =
+        decode::plain(&request.name, is_new_name, "name", decode::NAME_HINT, &mut violations);
     let user_uuid = match request.user_uuid.as_str() {
         "" => Some(None),
         uuid => decode::user_uuid(uuid, "user_uuid", &mut violations).map(Some),

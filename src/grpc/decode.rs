@@ -23,8 +23,13 @@ pub const UUID_HINT: &str = "must be a UUID, for example 67e55044-10b1-426f-9247
 /// What a client is told about a username that is none.
 pub const USERNAME_HINT: &str = "must be 1 to 128 characters, without control characters";
 
+/// What a client is told about a username that cannot become one.
+pub const NEW_USERNAME_HINT: &str = "must be 1 to 128 characters, without control characters, \
+                                     spaces at its ends, or characters that cannot be seen";
+
 /// What a client is told about a name that is none.
-pub const NAME_HINT: &str = "must be up to 256 characters, without control characters";
+pub const NAME_HINT: &str = "must be up to 256 characters, without control characters or \
+                             characters that turn the direction of text";
 
 /// What a client is told about a network that is none.
 pub const NETWORK_HINT: &str = "must be 1 to 64 lower-case letters, digits or hyphens";

@@ -9,7 +9,7 @@ use crate::{
         asset::SEEDED_ASSET_CODE,
         decimal::Decimal,
         refusal::{Fault, RefusalReason},
-        transaction::{NewTransaction, amount_hint},
+        transaction::{NewTransaction, RowRules, amount_hint},
     },
     error::{Error, ErrorKind, Obstacle, Violation},
     grpc::{
@@ -85,7 +85,7 @@ pub(super) fn transaction(
         amount: amount?,
         reference: Some(given.reference).filter(|reference| !reference.is_empty()),
     };
-    if let Some(Fault { field, message, .. }) = transaction.fault() {
+    if let Some(Fault { field, message, .. }) = transaction.fault(RowRules::New) {
         violations.add(field, message);
     }
     Some(transaction)
@@ -121,7 +121,9 @@ fn refused(fault: Fault) -> Error {
             subject: in_request(field),
             description: format!("occurred_at {message}"),
         }),
-        RefusalReason::OtherContent | RefusalReason::Deleted => ErrorKind::AlreadyExists(message),
+        RefusalReason::OtherContent | RefusalReason::Deleted => {
+            ErrorKind::AlreadyExists(format!("{} {message}", in_request(field)))
+        }
     })
 }
 

@@ -162,7 +162,7 @@ impl Recording {
         let mut sent = within(idle_max, self.reader.next()).await?;
         loop {
             let Sent::Chunk(chunk) = sent else { return Ok(()) };
-            let chunk_options = options;
+            let chunk_options = options.clone();
             let (ingest, writer) = (&self.ingest, &self.writer);
             let summary = &mut self.summary;
             let recording = pin!(async {

@@ -5,7 +5,8 @@
 //! counted, rows whose id has other content are refused, and the rest is written.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,15 +16,19 @@ use uuid::{Builder, Uuid};
 
 use crate::{
     domain::{
-        account::{AccountKey, INTERNAL_NETWORK},
-        asset::Asset,
+        account::AccountKey,
+        asset::{Asset, NewAsset},
         refusal::{Fault, Refusal, RefusalReason},
-        transaction::{KeyedTransaction, NewTransaction},
+        transaction::{KeyedTransaction, NewTransaction, RowRules},
     },
     error::{Error, ErrorKind},
-    ingest::Ingest,
+    ingest::{
+        Ingest,
+        strangers::{Strangers, UNKNOWN_ASSET, introduce},
+    },
     store::{
         StoreError, StoreErrorKind,
+        create_asset::{CreatedAsset, create_asset},
         record_transactions::{self as store, KnownId},
     },
 };
@@ -35,11 +40,17 @@ const ATTEMPTS_MAX: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// How rows are recorded.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct RecordOptions {
     /// Record accounts that are missing, except payments accounts, which come with their
-    /// users. Otherwise rows that name one are refused.
+    /// users. Otherwise rows that name one are refused. An account is recorded if a row that
+    /// is not refused names it; only if others record the same ids meanwhile, one may come
+    /// without a row.
     pub create_accounts: bool,
+    /// Assets that are recorded if they are missing, by the same rule, with their decimals.
+    pub new_assets: BTreeMap<Arc<str>, u32>,
+    /// Which rules rows are held to.
+    pub rules: RowRules,
     /// Record nothing of a chunk of which a row is refused.
     pub whole_chunks_only: bool,
     /// Look ids up before rows are written: cheaper where many of them are there already.
@@ -99,9 +110,10 @@ impl Ingest {
         // Closed never.
         let _turn = self.turns.acquire().await;
         let mut chunk = Chunk::new(&rows);
-        self.key(rows, &mut chunk, options).await?;
+        let strangers = self.key(rows, &mut chunk, options).await?;
         chunk.set_repeated_apart();
         self.sort_out_days(&mut chunk).await?;
+        self.record_strangers(&mut chunk, strangers).await?;
         let mut look_first = options.look_first;
         for attempt in 0..ATTEMPTS_MAX {
             if look_first {
@@ -130,31 +142,95 @@ impl Ingest {
         Err(Error::new(ErrorKind::Aborted))
     }
 
-    /// Looks up what the rows name; what is right becomes a candidate.
-    async fn key(
+    /// Looks up what the rows name; what is right becomes a candidate. What they name and is
+    /// not there, but may be recorded with them, has a stranger's key in candidates.
+    async fn key<'a>(
         &self,
         rows: Vec<NewTransaction>,
         chunk: &mut Chunk,
-        options: &RecordOptions,
-    ) -> Result<(), Error> {
-        for (index, row) in rows.iter().enumerate() {
-            chunk.fates[index] = row.fault().map(Fate::Refused);
-        }
+        options: &'a RecordOptions,
+    ) -> Result<Strangers<'a>, Error> {
         let assets = self.find_assets(&rows).await?;
-        let accounts = self.find_accounts(&rows, chunk, options).await?;
-        for ((index, row), ids) in rows.into_iter().enumerate().zip(accounts) {
-            if chunk.fates[index].is_some() {
-                continue;
-            }
+        let keys: Vec<&AccountKey> =
+            rows.iter().flat_map(|row| [&row.sender, &row.receiver]).collect();
+        let ids = self.accounts.find(&keys).await?;
+        let mut strangers = Strangers::new(options);
+        for ((index, row), ids) in rows.into_iter().enumerate().zip(ids.chunks_exact(2)) {
             let asset = assets.get(&*row.asset_code).and_then(Option::as_ref);
-            match keyed(row, chunk.ids[index], asset, ids) {
+            match strangers.keyed(row, chunk.ids[index], asset, [ids[0], ids[1]]) {
                 Ok(row) => chunk.candidates.push(Candidate { index, row }),
                 Err(fault) => chunk.fates[index] = Some(Fate::Refused(fault)),
             }
         }
         // Rows of a day together: they go into the same partition.
         chunk.candidates.sort_by_key(|candidate| candidate.row.occurred_at);
+        Ok(strangers)
+    }
+
+    /// Records the strangers that candidates name, and gives candidates their keys.
+    async fn record_strangers(
+        &self,
+        chunk: &mut Chunk,
+        strangers: Strangers<'_>,
+    ) -> Result<(), Error> {
+        if strangers.is_empty() {
+            return Ok(());
+        }
+        // A row whose id is known with other content brings nobody along.
+        self.look_up(chunk).await?;
+        if strangers.options.whole_chunks_only && chunk.has_refused() {
+            return Ok(());
+        }
+        let named: HashSet<i64> = chunk
+            .candidates
+            .iter()
+            .flat_map(|Candidate { row, .. }| [row.sender_id, row.receiver_id])
+            .collect();
+        let accounts: Vec<(&AccountKey, i64)> = strangers
+            .accounts
+            .iter()
+            .map(|(key, &id)| (key, id))
+            .filter(|(_, id)| named.contains(id))
+            .collect();
+        let keys: Vec<&AccountKey> = accounts.iter().map(|&(key, _)| key).collect();
+        let mut account_ids = HashMap::new();
+        if !keys.is_empty() {
+            self.accounts.create(&keys).await?;
+            let found = self.accounts.find(&keys).await?;
+            account_ids.extend(accounts.iter().map(|&(_, id)| id).zip(found));
+        }
+        let mut assets = HashMap::new();
+        for (code, &(id, decimals)) in &strangers.assets {
+            if chunk.candidates.iter().any(|candidate| candidate.row.asset_id == id) {
+                assets.insert(id, self.record_asset(code, decimals).await?);
+            }
+        }
+        let mut faults = HashMap::new();
+        for Candidate { index, row } in &mut chunk.candidates {
+            if let Err(fault) = introduce(row, &account_ids, &assets) {
+                faults.insert(*index, fault);
+            }
+        }
+        chunk.settle(|candidate| faults.get(&candidate.index).cloned().map(Fate::Refused));
         Ok(())
+    }
+
+    /// Records an asset, or finds it if others were faster, with what others made of it.
+    async fn record_asset(&self, code: &str, decimals: u32) -> Result<Result<Asset, Fault>, Error> {
+        let new = NewAsset { code: code.to_owned(), name: code.to_owned(), decimals };
+        if let CreatedAsset::Recorded(_) = create_asset(&self.database, &new).await? {
+            tracing::info!(code, decimals, "recorded the asset");
+        }
+        let fault =
+            |message| Fault { reason: RefusalReason::UnknownAsset, field: "asset", message };
+        Ok(match self.assets.find(code).await? {
+            Some(asset) if asset.decimals == decimals => Ok(asset),
+            Some(asset) => {
+                let found = asset.decimals;
+                Err(fault(format!("is recorded with {found} decimals, not {decimals}")))
+            }
+            None => Err(fault(UNKNOWN_ASSET.to_owned())),
+        })
     }
 
     async fn find_assets(
@@ -169,31 +245,6 @@ impl Ingest {
             assets.insert(code.to_owned(), found);
         }
         Ok(assets)
-    }
-
-    /// Sender and receiver of each row.
-    async fn find_accounts(
-        &self,
-        rows: &[NewTransaction],
-        chunk: &Chunk,
-        options: &RecordOptions,
-    ) -> Result<Vec<[Option<i64>; 2]>, Error> {
-        let keys: Vec<&AccountKey> =
-            rows.iter().flat_map(|row| [&row.sender, &row.receiver]).collect();
-        let mut ids = self.accounts.find(&keys).await?;
-        if options.create_accounts {
-            let missing: BTreeSet<&AccountKey> = (0..keys.len())
-                .filter(|&place| ids[place].is_none() && chunk.fates[place / 2].is_none())
-                .map(|place| keys[place])
-                .filter(|key| key.network().as_str() != INTERNAL_NETWORK)
-                .collect();
-            if !missing.is_empty() {
-                let missing: Vec<&AccountKey> = missing.into_iter().collect();
-                self.accounts.create(&missing).await?;
-                ids = self.accounts.find(&keys).await?;
-            }
-        }
-        Ok(ids.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect())
     }
 
     /// Refuses candidates on days that rows cannot be written to, and has the others' made.
@@ -271,8 +322,9 @@ impl Chunk {
             match row.difference(&self.candidates[earlier].row) {
                 None => self.repeated.push((*index, self.candidates[earlier].index)),
                 Some(field) => {
-                    let message =
-                        format!("transaction_id stands in this chunk with another {field} before");
+                    let message = "differs from what an earlier row of this chunk has under the \
+                                   same transaction_id"
+                        .to_owned();
                     let fault = Fault { reason: RefusalReason::OtherContent, field, message };
                     self.fates[*index] = Some(Fate::Refused(fault));
                 }
@@ -321,36 +373,6 @@ impl Chunk {
     }
 }
 
-/// The row with the database's keys, or the name that has none.
-fn keyed(
-    row: NewTransaction,
-    transaction_id: Uuid,
-    asset: Option<&Asset>,
-    ids: [Option<i64>; 2],
-) -> Result<KeyedTransaction, Fault> {
-    let unknown_account = |field| Fault {
-        reason: RefusalReason::UnknownAccount,
-        field,
-        message: "must be a recorded account".to_owned(),
-    };
-    let asset = asset.ok_or_else(|| Fault {
-        reason: RefusalReason::UnknownAsset,
-        field: "asset",
-        message: "must be the code of a recorded asset".to_owned(),
-    })?;
-    Ok(KeyedTransaction {
-        transaction_id,
-        occurred_at: row.occurred_at,
-        position: row.position,
-        asset_id: asset.asset_id,
-        asset_decimals: asset.decimals,
-        sender_id: ids[0].ok_or_else(|| unknown_account("sender"))?,
-        receiver_id: ids[1].ok_or_else(|| unknown_account("receiver"))?,
-        amount: row.amount,
-        reference: row.reference,
-    })
-}
-
 /// What becomes of a row whose id is known.
 fn fate_of_known(
     row: &KeyedTransaction,
@@ -359,7 +381,7 @@ fn fate_of_known(
 ) -> Fate {
     let refused = |reason, field, message: String| Fate::Refused(Fault { reason, field, message });
     if known.is_deleted {
-        let message = "transaction_id is the id of a transaction that was deleted".to_owned();
+        let message = "is that of a transaction that was deleted".to_owned();
         return refused(RefusalReason::Deleted, "transaction_id", message);
     }
     if known.is_of(row) {
@@ -371,9 +393,9 @@ fn fate_of_known(
         Some("occurred_at")
     };
     let message = match field {
-        Some(field) => format!("transaction_id is recorded with another {field}"),
+        Some(_) => "differs from what is recorded under this transaction_id".to_owned(),
         // Its day is not at hand, or it is being changed.
-        None => "transaction_id is recorded with other content".to_owned(),
+        None => "is recorded with other content".to_owned(),
     };
     refused(RefusalReason::OtherContent, field.unwrap_or("transaction_id"), message)
 }

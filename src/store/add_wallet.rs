@@ -41,8 +41,9 @@ pub async fn add_wallet(
         return Ok(AddedWallet::NoUser);
     };
     let (network, address) = (account.network().as_str(), account.address().as_str());
-    let account = tx.rows(statement!("add_wallet_account"), &[&network, &address]).await?;
-    let account = account.first().ok_or_else(|| StoreError::lost("add_wallet_account"))?;
+    tx.rows(statement!("add_wallet_account"), &[&network, &address]).await?;
+    let account = tx.rows(statement!("add_wallet_account_lock"), &[&network, &address]).await?;
+    let account = account.first().ok_or_else(|| StoreError::lost("add_wallet_account_lock"))?;
     let account_id: i64 = account.get("account_id");
     let wallets_max = i64::from(limits.user_wallets_max);
     let users_max = i64::from(limits.wallet_users_max);

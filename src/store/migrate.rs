@@ -29,7 +29,7 @@ macro_rules! migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: [Migration; 11] = [
+pub const MIGRATIONS: [Migration; 12] = [
     migration!(1, "0001_ledger"),
     migration!(2, "0002_partitions"),
     migration!(3, "0003_seed"),
@@ -41,6 +41,7 @@ pub const MIGRATIONS: [Migration; 11] = [
     migration!(9, "0009_trust"),
     migration!(10, "0010_content_hash"),
     migration!(11, "0011_days_ahead"),
+    migration!(12, "0012_reference_counts"),
 ];
 
 /// A migration that is recorded in the database.

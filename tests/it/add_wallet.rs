@@ -74,7 +74,11 @@ async fn adding_a_wallet_again_is_answered_the_same() {
     let bank = key("bank", "a");
     let first = add_wallet(&mut client, &ann, &bank).await.unwrap();
     assert_eq!(add_wallet(&mut client, &ann, &bank).await.unwrap(), first);
+    // Nothing of the account is written again.
+    let version = "SELECT ctid::text FROM accounts WHERE address = 'a'";
+    let before: String = one(&service.sql, version).await;
     add_wallet(&mut client, &bob, &bank).await.unwrap();
+    assert_eq!(one::<String>(&service.sql, version).await, before);
     // Whose own it is may add it, and has it already.
     let own = add_wallet(&mut client, &ann, &payments(&ann)).await.unwrap();
     assert_eq!(own.account, Some(payments(&ann)));

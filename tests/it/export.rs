@@ -1,6 +1,6 @@
 //! `daybook export`: what goes out comes in again, byte for byte.
 
-use std::{fs, io::Read};
+use std::{fs, io::Read, process::Stdio, time::Duration};
 
 use flate2::read::GzDecoder;
 use rand::RngExt;
@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::{
     import::Desk,
     support::{
+        cluster::eventually,
         ledger::{add_account, add_known_user, add_user, at, ensure_days},
         random::random,
         schema::{day, one},
@@ -210,4 +211,71 @@ async fn a_file_is_there_when_it_is_whole() {
         .collect();
     files.sort();
     assert_eq!(files, ["out.csv", "out.csv.gz"]);
+}
+
+#[tokio::test]
+async fn rows_that_only_sql_can_write_come_in_again_too() {
+    let (first, second) = (Desk::new().await, Desk::new().await);
+    let sql = &first.schema.sql;
+    ensure_days(sql, &["2024-05-05"]).await;
+    let a = add_account(sql, "bank", "a").await;
+    let huge = "7".repeat(100);
+    let tiny = format!("0.{}1", "0".repeat(89));
+    for (amount, reference) in [
+        ("0", None),
+        (huge.as_str(), None),
+        (tiny.as_str(), None),
+        ("1.1234567", Some("tab\tand\nline\r")),
+        ("2", Some("\u{202e}odd")),
+    ] {
+        insert(sql, ("2024-05-05T10:00:00Z", 0), 1, (a, a), (amount, reference)).await;
+    }
+    let out = export(&first, &[]).await;
+    second.write("out.csv", &out);
+    let said = second.run(&["import", "out.csv", "--map", "daybook"], b"").await;
+    assert_eq!(said.words, "5 rows recorded, 0 already present, 0 lines rejected\n", "{said:?}");
+    assert_eq!(export(&second, &[]).await, out);
+}
+
+#[tokio::test]
+async fn a_user_is_found_by_uuid_before_another_one_by_username() {
+    let desk = Desk::new().await;
+    let sql = &desk.schema.sql;
+    ensure_days(sql, &["2024-05-05"]).await;
+    let ann = add_user(sql, "ann").await;
+    let bob = add_user(sql, &ann.user_uuid.to_string()).await;
+    let mut ids = Vec::new();
+    for user in [&ann, &bob] {
+        let between = (user.account_id, user.account_id);
+        ids.push(insert(sql, ("2024-05-05T10:00:00Z", 0), 1, between, ("1", None)).await);
+    }
+    let out = export(&desk, &["--user", &ann.user_uuid.to_string()]).await;
+    assert_eq!(out.lines().count(), 2, "{out}");
+    assert!(out.contains(&ids[0].to_string()), "{out}");
+}
+
+#[tokio::test]
+async fn an_export_that_nobody_reads_can_be_stopped() {
+    let desk = Desk::new().await;
+    let sql = &desk.schema.sql;
+    ensure_days(sql, &["2024-05-05"]).await;
+    let a = add_account(sql, "bank", "a").await;
+    let text = format!(
+        "INSERT INTO transactions (occurred_at, sender_id, receiver_id, asset_id, amount)
+        SELECT '2024-05-05Z', {a}, {a}, 1, 1 FROM generate_series(1, 20000)"
+    );
+    sql.batch_execute(&text).await.unwrap();
+    let mut command = desk.command(&["export"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // More than a pipe holds is not taken from it.
+    let mut first = [0];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(child.try_wait().unwrap().is_none());
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    eventually("the export has ended", async || child.try_wait().unwrap().is_some()).await;
+    let mut log = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(log.contains("stopped before all rows were written"), "{log}");
 }

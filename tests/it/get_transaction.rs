@@ -193,7 +193,7 @@ async fn a_reference_follows_its_rows() {
     }
     // What a change leaves as it is, is not noted once more.
     let pairs = "SELECT count(*) FROM transaction_references";
-    assert_eq!(one::<i64>(sql, pairs).await, 4);
+    assert_eq!(one::<i64>(sql, pairs).await, 7);
     sql.batch_execute("UPDATE transactions SET reference = NULL").await.unwrap();
     not_found("one").await;
     sql.batch_execute("UPDATE transactions SET reference = 'one'").await.unwrap();
@@ -230,6 +230,36 @@ async fn rows_on_absent_days_are_refused_by_name() {
     }
     assert_eq!(ids(&ask(&service, by_id(here)).await.unwrap()), [here]);
     assert_eq!(ask(&service, by_reference("here")).await.unwrap().transaction_count, 1);
+}
+
+#[tokio::test]
+async fn deleted_rows_of_a_reference_neither_count_nor_stand_in_the_way() {
+    let mut settings = settings();
+    settings.server.reference_rows_max = 2;
+    let service = TestService::start_with(new_target(), settings).await;
+    let sql = &service.sql;
+    ensure_days(sql, &["2024-05-05", "2024-05-06"]).await;
+    let ann = add_user(sql, "ann").await;
+    let row = |at: &str| NewRow::new(at, ann.account_id, ann.account_id).referring_to("one");
+    let left = row("2024-05-05T10:00:00Z").add(sql).await;
+    // Two at the instant of the one that is left, and others at instants of their own.
+    for at in ["05T10:00:00Z", "05T10:00:00Z", "05T11:00:00Z", "06T10:00:00Z"] {
+        let id = row(&format!("2024-05-{at}")).add(sql).await;
+        let text = "DELETE FROM transactions WHERE transaction_id = $1";
+        sql.execute(text, &[&id]).await.unwrap();
+    }
+    assert_eq!(ids(&ask(&service, by_reference("one")).await.unwrap()), [left]);
+    let ann_to_ann = NewRow::new("2024-05-06T12:00:00Z", ann.account_id, ann.account_id);
+    ann_to_ann.referring_to("other").add(sql).await;
+    let text = "SELECT leaf::text FROM partition_bounds('transactions')
+        WHERE lower_at = '2024-05-06Z'";
+    let leaf: String = one(sql, text).await;
+    sql.batch_execute(&format!("ALTER TABLE transactions DETACH PARTITION {leaf}")).await.unwrap();
+    eventually("the day is missed", async || {
+        !sql.query("SELECT FROM absent_days", &[]).await.unwrap().is_empty()
+    })
+    .await;
+    assert_eq!(ids(&ask(&service, by_reference("one")).await.unwrap()), [left]);
 }
 
 #[tokio::test]

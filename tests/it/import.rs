@@ -43,7 +43,7 @@ impl Desk {
         run_on(&self.schema.target, &self.folder, arguments, input).await
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         command_on(&self.schema.target, &self.folder, arguments)
     }
 
@@ -267,6 +267,37 @@ async fn lines_that_cannot_be_recorded_are_given_back_with_their_reason() {
 }
 
 #[tokio::test]
+async fn a_broken_line_keeps_the_place_of_its_neighbours() {
+    let desk = Desk::new().await;
+    let text = |second: &str| format!("day,who,amount\n2024-05-05,a,1\n{second}\n2024-05-05,c,3\n");
+    desk.write("rows.csv", text("\"2024-05-05,b,2"));
+    let said = desk.run(&import("rows.csv", &[]), b"").await;
+    assert_eq!(said.code, Some(2), "{said:?}");
+    desk.write("rows.csv", text("2024-05-05,b,2"));
+    let said = desk.run(&import("rows.csv", &[]), b"").await;
+    check(&said, 0, "1 rows recorded, 2 already present, 0 lines rejected\n");
+    // Nothing was rejected this time, and nothing says that anything was.
+    assert!(!desk.folder.path().join("rows.csv.rejected.csv").exists());
+}
+
+#[tokio::test]
+async fn rejected_lines_go_into_no_file_of_another_kind() {
+    let desk = Desk::new().await;
+    desk.write("mine.txt", "line,reason\n");
+    let text = b"day,who,amount\n2024-05-05,a,one\n";
+    let said = desk.run(&import("-", &["--reject-file", "mine.txt"]), text).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.log.contains("mine.txt: is there and is no file of rejected lines"), "{said:?}");
+    assert_eq!(desk.read("mine.txt"), "line,reason\n");
+    let said = desk.run(&import("-", &[]), text).await;
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.words.contains("stdin.rejected.csv"), "{said:?}");
+    assert!(desk.read("stdin.rejected.csv").starts_with("line,reason,original\n2,"));
+    let said = desk.run(&import("nowhere.csv", &[]), b"").await;
+    assert_eq!(said.log.matches("os error 2").count(), 1, "{said:?}");
+}
+
+#[tokio::test]
 async fn an_import_goes_on_where_another_one_ended() {
     let desk = Desk::new().await;
     let lines: Vec<String> =
@@ -296,8 +327,8 @@ async fn a_key_tells_rows_apart_and_other_content_is_refused() {
     let words = "1 rows recorded, 0 already present, 1 lines rejected\n\
                  the rejected lines are in no.csv\n";
     check(&said, 2, words);
-    let rejected = "line,reason,original\n2,amount transaction_id is recorded with another \
-                    amount,\"1,2024-05-01,ann,1.5\"\n";
+    let rejected = "line,reason,original\n2,amount differs from what is recorded under \
+                    this transaction_id,\"1,2024-05-01,ann,1.5\"\n";
     assert_eq!(desk.read("no.csv"), rejected);
     // Another name is another origin.
     let other: Vec<&str> = import("rows.csv", &key)
@@ -422,6 +453,16 @@ async fn an_asset_is_recorded_with_its_decimals_and_no_others() {
     let said = desk.run(&unknown, text).await;
     assert_eq!(said.code, Some(2), "{said:?}");
     assert!(desk.read("no.csv").contains("asset must be the code of a recorded asset"));
+    // A line that is rejected brings no asset along.
+    let new: Vec<&str> = with("asset.decimals=2")
+        .into_iter()
+        .map(|one| if one == "asset.code=KWD" { "asset.code=NEW" } else { one })
+        .collect();
+    let said = desk.run(&new, text).await;
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(desk.read("no.csv").contains("amount must have at most 2 decimals"), "{said:?}");
+    let count = "SELECT count(*) FROM assets WHERE code = 'NEW'";
+    assert_eq!(one::<i64>(&desk.schema.sql, count).await, 0);
 }
 
 #[tokio::test]

@@ -6,7 +6,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use daybook::{
     domain::{
-        account::AccountKey, decimal::Decimal, refusal::RefusalReason, transaction::NewTransaction,
+        account::AccountKey,
+        decimal::Decimal,
+        refusal::RefusalReason,
+        transaction::{NewTransaction, RowRules},
     },
     ingest::{ChunkOutcome, Ingest, RecordOptions},
     store::{Database, days},
@@ -21,8 +24,13 @@ use crate::support::{
 /// A day long ago that has a partition from the start.
 const DAY: &str = "2024-05-05";
 
-const CREATING: RecordOptions =
-    RecordOptions { create_accounts: true, whole_chunks_only: false, look_first: false };
+const CREATING: RecordOptions = RecordOptions {
+    create_accounts: true,
+    new_assets: BTreeMap::new(),
+    rules: RowRules::New,
+    whole_chunks_only: false,
+    look_first: false,
+};
 
 struct Recorder {
     schema: TestSchema,
@@ -112,11 +120,13 @@ fn summary(outcome: &ChunkOutcome) -> Summary {
 #[tokio::test]
 async fn a_row_is_recorded_once_with_all_it_says() {
     let recorder = Recorder::new().await;
+    let fine = "INSERT INTO assets (code, name, decimals) VALUES ('FINE', '', 77)";
+    recorder.schema.sql.batch_execute(fine).await.unwrap();
     let huge = format!("{}.{}1", "9".repeat(78), "0".repeat(76));
     let rows = [
         row(1),
         NewTransaction { reference: None, position: -3, ..row(2) },
-        NewTransaction { amount: amount(&huge), ..row(3) },
+        NewTransaction { amount: amount(&huge), asset_code: Arc::from("FINE"), ..row(3) },
         NewTransaction { sender: account("b"), amount: amount("1000000"), ..row(4) },
     ];
     assert_eq!(summary(&recorder.record(&rows).await), (4, 0, vec![]));
@@ -163,7 +173,7 @@ async fn an_id_with_other_content_is_refused_by_the_field_that_differs() {
         assert_eq!(summary(&outcome), (1, 0, same), "{other:?}");
         assert_eq!(summary(&recorder.record(&[other, row(1)][..1]).await), (0, 0, refused));
         let message = &outcome.refused[0].fault.message;
-        assert_eq!(message, &format!("transaction_id is recorded with another {field}"));
+        assert_eq!(message, &"differs from what is recorded under this transaction_id");
     }
     assert_eq!(recorder.count().await, 10);
 }
@@ -221,15 +231,80 @@ async fn a_chunk_can_be_recorded_whole_or_not_at_all() {
     let whole = RecordOptions { whole_chunks_only: true, ..RecordOptions::default() };
     let wrong = NewTransaction { sender: account("nobody"), ..row(2) };
     let refused = vec![(1, RefusalReason::UnknownAccount, "sender")];
-    assert_eq!(summary(&recorder.record_with(&[row(1), wrong], whole).await), (0, 0, refused));
+    assert_eq!(
+        summary(&recorder.record_with(&[row(1), wrong], whole.clone()).await),
+        (0, 0, refused)
+    );
     assert_eq!(recorder.count().await, 0);
-    assert_eq!(summary(&recorder.record_with(&[row(1), row(3)], whole).await), (2, 0, vec![]));
+    assert_eq!(
+        summary(&recorder.record_with(&[row(1), row(3)], whole.clone()).await),
+        (2, 0, vec![])
+    );
     // What is wrong with the second is known only once the ids were looked up.
     let other = NewTransaction { position: 0, ..row(3) };
     let rows = [row(1), other, row(4)];
     let refused = vec![(1, RefusalReason::OtherContent, "position")];
     assert_eq!(summary(&recorder.record_with(&rows, whole).await), (0, 1, refused));
     assert_eq!(recorder.count().await, 2);
+}
+
+#[tokio::test]
+async fn refused_rows_bring_no_account_and_no_asset_along() {
+    let recorder = Recorder::new().await;
+    assert_eq!(summary(&recorder.record(&[row(1)]).await), (1, 0, vec![]));
+    let to =
+        |address: &str, row: NewTransaction| NewTransaction { receiver: account(address), ..row };
+    let far = NewTransaction { occurred_at: at("1900-01-01T00:00:00Z"), ..row(3) };
+    let code: Arc<str> = Arc::from("NEW");
+    let of_new = |row| NewTransaction { asset_code: Arc::clone(&code), ..row };
+    let rows = [
+        to("v", row(1)),
+        to("w", NewTransaction { amount: amount("0"), ..row(2) }),
+        to("x", far),
+        to("y", NewTransaction { asset_code: Arc::from("XXX"), ..row(4) }),
+        to("z", NewTransaction { amount: amount("0.000001"), ..row(5) }),
+        of_new(NewTransaction { amount: amount("0.001"), ..row(6) }),
+    ];
+    let new_assets = BTreeMap::from([(Arc::clone(&code), 2)]);
+    let options = RecordOptions { new_assets, ..CREATING };
+    let refused = vec![
+        (0, RefusalReason::OtherContent, "receiver"),
+        (1, RefusalReason::WrongField, "amount"),
+        (2, RefusalReason::DayOutOfRange, "occurred_at"),
+        (3, RefusalReason::UnknownAsset, "asset"),
+        (4, RefusalReason::WrongField, "amount"),
+        (5, RefusalReason::WrongField, "amount"),
+    ];
+    assert_eq!(summary(&recorder.record_with(&rows, options.clone()).await), (0, 0, refused));
+    let whole = RecordOptions { whole_chunks_only: true, ..options.clone() };
+    let good = of_new(to("u", row(7)));
+    let outcome = recorder.record_with(&[good.clone(), to("v", row(1))], whole).await;
+    assert_eq!(summary(&outcome).0, 0);
+    let made = "SELECT (SELECT string_agg(address, ' ' ORDER BY address) FROM accounts) || ' '
+        || (SELECT string_agg(code, ' ' ORDER BY code) FROM assets)";
+    assert_eq!(one::<String>(&recorder.schema.sql, made).await, "a b USD");
+    // Two rows of one stranger, and one id that two strangers stand behind.
+    let rows =
+        [good.clone(), of_new(to("u", row(8))), of_new(to("u", row(9))), of_new(to("t", row(9)))];
+    let refused = vec![(3, RefusalReason::OtherContent, "receiver")];
+    assert_eq!(summary(&recorder.record_with(&rows, options).await), (3, 0, refused));
+    assert_eq!(one::<String>(&recorder.schema.sql, made).await, "a b u NEW USD");
+}
+
+#[tokio::test]
+async fn amounts_have_as_many_decimals_as_their_asset() {
+    let recorder = Recorder::new().await;
+    let rows = [
+        NewTransaction { amount: amount("1.234560"), ..row(1) },
+        NewTransaction { amount: amount("1.234567"), ..row(2) },
+    ];
+    let outcome = recorder.record(&rows).await;
+    assert_eq!(summary(&outcome), (1, 0, vec![(1, RefusalReason::WrongField, "amount")]));
+    let message = "must have at most 5 decimals, as its asset has";
+    assert_eq!(outcome.refused[0].fault.message, message);
+    // What plain SQL recorded may be finer, and is known again.
+    let recorded = RecordOptions { rules: RowRules::Recorded, ..RecordOptions::default() };
+    assert_eq!(summary(&recorder.record_with(&rows, recorded).await), (1, 1, vec![]));
 }
 
 #[tokio::test]
@@ -358,9 +433,10 @@ async fn of_two_servers_with_the_same_ids_one_records_each() {
             };
             order.map(row).collect()
         };
+        let creating = CREATING;
         let (first, second) = tokio::join!(
-            ingests[0].record(chunk(0), &CREATING),
-            ingests[1].record(chunk(1), &CREATING)
+            ingests[0].record(chunk(0), &creating),
+            ingests[1].record(chunk(1), &creating)
         );
         let outcomes = [first.unwrap(), second.unwrap()];
         let [one, two] = [0, 1].map(|server: usize| {

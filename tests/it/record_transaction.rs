@@ -133,7 +133,10 @@ async fn an_id_with_other_content_exists_already() {
     let other = NewTransaction { amount: "13".to_owned(), ..row(1) };
     let status = record(&service, other).await.expect_err("the id is used");
     assert_eq!(status.code(), Code::AlreadyExists);
-    assert_eq!(status.message(), "transaction_id is recorded with another amount");
+    assert_eq!(
+        status.message(),
+        "transaction.amount differs from what is recorded under this transaction_id"
+    );
     service.sql.batch_execute("DELETE FROM transactions").await.unwrap();
     let status = record(&service, row(1)).await.expect_err("the id is used");
     assert_eq!(status.code(), Code::AlreadyExists);

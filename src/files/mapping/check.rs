@@ -5,7 +5,7 @@ use std::ops::Range;
 use chrono_tz::Tz;
 
 use crate::{
-    domain::{account::Network, buckets::time_zone},
+    domain::{account::Network, buckets::time_zone, transaction::RowRules},
     files::{
         amounts::AmountFormat,
         encoding::Encoding,
@@ -65,6 +65,7 @@ impl<'a> Checker<'a> {
         });
         let (time, time_format) = self.time(&raw.time)?;
         Ok(Mapping {
+            rules: RowRules::New,
             file: self.file(raw.file)?,
             origin,
             time,

@@ -164,7 +164,8 @@ async fn corrections_are_found_by_their_own_index_when_the_other_one_looks_cheap
         crate::seed::seed_into(&schema, &crate::seed::plan(20_000, 3)).await;
         leave_uneven_indexes(&schema.sql, side).await;
         // What makes the planner go wrong: nothing seems to be there, and it does not grow.
-        let text = "SELECT (reltuples / relpages)::real FROM pg_class WHERE oid = 'corrections'::regclass";
+        let text =
+            "SELECT (reltuples / relpages)::real FROM pg_class WHERE oid = 'corrections'::regclass";
         assert!(one::<f32>(&schema.sql, text).await < 0.01);
         let client = totals_session(&schema).await;
         let lone = lone_question(&schema.sql, number, CUT).await;
@@ -172,7 +173,8 @@ async fn corrections_are_found_by_their_own_index_when_the_other_one_looks_cheap
             check_by_key(&explained(&client, &text).await, side);
         }
         let session = schema.connect().await;
-        let user: Uuid = one(&schema.sql, "SELECT user_uuid FROM users ORDER BY user_id LIMIT 1").await;
+        let user: Uuid =
+            one(&schema.sql, "SELECT user_uuid FROM users ORDER BY user_id LIMIT 1").await;
         let params: Vec<Param> = vec![
             Box::new(0i16),
             Box::new(user),
