@@ -5,7 +5,7 @@ use tonic::Code;
 
 use crate::{
     invalid_requests::{SOME_UUID, bad_uuids, fields},
-    support::{records::create_user, service::TestService},
+    support::{ledger::add_user, records::create_user, service::TestService},
 };
 
 fn by_uuid(uuid: &str) -> GetUserRequest {
@@ -20,7 +20,7 @@ fn by_username(username: &str) -> GetUserRequest {
 async fn a_user_is_found_by_uuid_and_by_username() {
     let service = TestService::start().await;
     let mut client = service.ledger().await;
-    for name in ["ann", "Ann", "zoë", "' OR 1=1 --", " "] {
+    for name in ["ann", "Ann", "zoë", "' OR 1=1 --", "x y"] {
         let user = create_user(&mut client, name).await;
         let uuid = &user.user_uuid;
         for request in [
@@ -33,6 +33,10 @@ async fn a_user_is_found_by_uuid_and_by_username() {
             assert_eq!(found.user.as_ref(), Some(&user), "{name}");
         }
     }
+    // Plain SQL may record names that CreateUser refuses.
+    let odd = add_user(&service.sql, " ").await.user_uuid.to_string();
+    let found = client.get_user(by_username(" ")).await.unwrap().into_inner();
+    assert_eq!(found.user.unwrap().user_uuid, odd);
 }
 
 #[tokio::test]

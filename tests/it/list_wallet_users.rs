@@ -37,7 +37,7 @@ async fn pages_of_any_size_are_the_whole_by_username() {
     let service = TestService::start().await;
     let mut client = service.ledger().await;
     let written = key("ethereum", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed");
-    let mut expected = vec!["zoë", "Ann", "ann", "ann ", "日本", "' --", "b"];
+    let mut expected = vec!["zoë", "Ann", "ann", "ann x", "日本", "' --", "b"];
     for name in &expected {
         let user = create_user(&mut client, name).await;
         let added = add_wallet(&mut client, &user, &written).await.unwrap();
