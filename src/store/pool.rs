@@ -317,11 +317,14 @@ impl Reader<'_> {
         statement: Statement,
         params: &Params<'_>,
     ) -> Result<Answer<Vec<Row>>, StoreError> {
+        let begun_at = Instant::now();
         match self {
             Self::Pool(database) => database.read_totals(statement, params).await,
-            Self::Snapshot(_) | Self::Tx(_) | Self::Connection(_) => {
-                self.read(statement, params).await
+            Self::Snapshot(snapshot) => {
+                let value = snapshot.rows_by_index(statement, params).await?;
+                Ok(Answer { value, took: begun_at.elapsed() })
             }
+            Self::Tx(_) | Self::Connection(_) => self.read(statement, params).await,
         }
     }
 }

@@ -13,7 +13,10 @@ use deadpool_postgres::Object;
 use tokio_postgres::{CancelToken, NoTls, Row, types::ToSql};
 use tokio_util::task::TaskTracker;
 
-use crate::store::{StoreError, StoreErrorKind, statement::Statement};
+use crate::store::{
+    StoreError, StoreErrorKind,
+    statement::{Statement, statement},
+};
 
 /// Longest time that cancelling may take.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -183,6 +186,23 @@ impl Snapshot {
         params: &Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
         self.session.rows_in_tx(statement, params).await
+    }
+
+    /// Runs a statement that is planned as sessions for running totals plan theirs: its
+    /// corrections are found by the index whose order it asks for.
+    ///
+    /// # Errors
+    /// As for [`Snapshot::rows`].
+    pub(super) async fn rows_by_index(
+        &self,
+        statement: Statement,
+        params: &Params<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let settings = statement!("plan_by_index");
+        self.rows(settings, &[&true]).await?;
+        let rows = self.rows(statement, params).await?;
+        self.rows(settings, &[&false]).await?;
+        Ok(rows)
     }
 
     /// How long the database took from the beginning of the snapshot until now.

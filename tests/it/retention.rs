@@ -4,14 +4,22 @@ use std::time::{Duration, Instant};
 
 use chrono::{Days, NaiveDate};
 use daybook::{
+    grpc::pb::v1::{
+        AllAccounts, BucketUnit, Direction, SumSeriesRequest, sum_series_request::Subject,
+    },
     store::{Database, partitions},
-    upkeep::days::{Retention, Step},
+    upkeep::{
+        days::{Retention, Step},
+        sealing::seal_some,
+    },
     workers,
 };
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 
 use crate::{
     absent_days::{days_of, sent},
+    sum_amount::window,
     support::{
         cluster::eventually,
         ledger::{TestUser, add, add_user},
@@ -133,6 +141,59 @@ async fn sums_of_kept_days_stay_and_those_of_dropped_days_are_refused() {
     ] {
         let status = sent(&service, &ann, (&start, &end)).await.unwrap_err();
         assert_eq!(days_of(&status), dropped(days), "{start} {end}");
+    }
+}
+
+/// Buckets of whole days, UTC, over dropped days are answered; whatever cuts one is refused.
+#[tokio::test]
+async fn series_whose_edges_lie_between_days_are_answered_over_dropped_days() {
+    let schema = TestSchema::prepared().await;
+    let (past, ann) = with_past(&schema, 4).await;
+    // One of the rows that are dropped is in cells, the other one is not folded yet.
+    seal_some(&schema.connect().await, 1).await.unwrap();
+    let service = TestService::start_with(schema.target.clone(), schema.settings.clone()).await;
+    let end = schema.today().await + Days::new(1);
+    assert_eq!(drop_all(&schema.database, 2).await, (past[..2].to_vec(), Step::Done));
+    let all = || Subject::All(AllAccounts {});
+    let user = || Subject::UserUuid(ann.user_uuid.to_string());
+    for subject in [user(), all()] {
+        let ask = async |unit: BucketUnit, count: i32, zone: &str, start: &str| {
+            let request = SumSeriesRequest {
+                subject: Some(subject.clone()),
+                window: window(start, &midnight(end)),
+                bucket_unit: unit.into(),
+                bucket_count: count,
+                time_zone: zone.to_owned(),
+                direction: Direction::Sender.into(),
+                ..SumSeriesRequest::default()
+            };
+            let answer = service.analytics().await.sum_series(request).await?.into_inner();
+            let buckets = answer.series[0].buckets.iter();
+            Ok::<_, Status>(buckets.map(|bucket| bucket.transaction_count).collect::<Vec<_>>())
+        };
+        let first = midnight(past[0]);
+        assert_eq!(ask(BucketUnit::Day, 1, "UTC", &first).await.unwrap(), [1; 5]);
+        assert_eq!(ask(BucketUnit::Hour, 24, "UTC", &first).await.unwrap(), [1; 5]);
+        for unit in [BucketUnit::Week, BucketUnit::Month, BucketUnit::Year] {
+            let counts = ask(unit, 1, "UTC", &first).await.unwrap();
+            assert_eq!(counts.iter().sum::<i64>(), 5, "{unit:?}: {counts:?}");
+        }
+        let earlier = midnight(past[0] - Days::new(9));
+        let counts = ask(BucketUnit::Day, 2, "UTC", &earlier).await.unwrap();
+        assert_eq!(counts.iter().sum::<i64>(), 5, "{counts:?}");
+        let dropped: Vec<_> =
+            past[..2].iter().map(|day| ("DAY_DROPPED".to_owned(), day.to_string())).collect();
+        for (unit, zone, start, days) in [
+            (BucketUnit::Day, "Asia/Tokyo", first.clone(), &dropped[..]),
+            (BucketUnit::Hour, "UTC", first.clone(), &dropped),
+            (BucketUnit::Day, "UTC", first.replace("00Z", "01Z"), &dropped[..1]),
+        ] {
+            let status = ask(unit, 1, zone, &start).await.unwrap_err();
+            assert_eq!(days_of(&status), days, "{unit:?} {zone} {start}");
+        }
+        // Behind the dropped days buckets may cut what they like.
+        let kept = midnight(past[2]);
+        assert_eq!(ask(BucketUnit::Hour, 13, "UTC", &kept).await.unwrap(), [1, 0, 1, 0, 1, 0]);
     }
 }
 
