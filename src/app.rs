@@ -11,6 +11,7 @@ mod introduction;
 mod selftest;
 mod serve;
 mod signals;
+mod token;
 mod tools;
 
 pub use audit::audit;
@@ -20,4 +21,5 @@ pub use health::ask_health;
 pub use import::import;
 pub use selftest::selftest;
 pub use serve::serve;
+pub use token::token;
 pub use tools::{days, fill, migrate, psql};

@@ -4,10 +4,14 @@ use std::{ffi::OsString, path::PathBuf};
 
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand};
+use uuid::Uuid;
 
-use crate::config::{
-    BenchSettings, ClusterSettings, DatabaseSettings, LogSettings, PartitionSettings, PoolSettings,
-    SeedSettings, ServeSettings,
+use crate::{
+    config::{
+        BenchSettings, ClusterSettings, DatabaseSettings, LogSettings, PartitionSettings,
+        PoolSettings, SeedSettings, ServeSettings,
+    },
+    domain::access::Role,
 };
 
 /// Exact time-window analytics on money movements in Postgres, over gRPC
@@ -53,6 +57,12 @@ pub enum Command {
     /// Rows are written in the order of their instants, from one snapshot. Works beside a
     /// running Daybook and without one.
     Export(Box<ExportArgs>),
+    /// Make, list and revoke the tokens that callers show
+    ///
+    /// A Daybook that can be reached from elsewhere asks for one (--auth); it is sent as
+    /// `authorization: Bearer dbk_...`. docs/security.md says what each role may do. Works
+    /// beside a running Daybook and without one.
+    Token(TokenArgs),
     /// Open psql on the private Postgres, as a role that cannot bypass the triggers
     Psql(PsqlArgs),
     /// Ask a running Daybook whether it serves; exit code 0 if so
@@ -173,6 +183,57 @@ pub struct ExportArgs {
     /// Where the database is, and what its schema is brought to.
     #[command(flatten)]
     pub migrate: MigrateArgs,
+}
+
+/// `daybook token`.
+#[derive(Args, Clone, Debug)]
+pub struct TokenArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: TokenCommand,
+}
+
+/// What to do with tokens.
+#[derive(Clone, Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token and print it, once: it is stored nowhere
+    Create(Box<TokenCreateArgs>),
+    /// List the tokens, without their secrets
+    List(Box<MigrateArgs>),
+    /// Revoke a token: it is refused within a minute (--token-freshness-ms of the servers)
+    Revoke(Box<TokenRevokeArgs>),
+}
+
+/// `daybook token create`.
+#[derive(Args, Clone, Debug)]
+pub struct TokenCreateArgs {
+    /// What its holder may do: reader, ingester or admin
+    #[arg(long, value_parser = role, value_name = "ROLE")]
+    pub role: Role,
+    /// What it is called in logs and lists [default: its role]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Days until it is refused [default: never]
+    #[arg(long, value_name = "DAYS")]
+    pub expires_days: Option<u32>,
+    /// Where the database is, and what its schema is brought to.
+    #[command(flatten)]
+    pub migrate: MigrateArgs,
+}
+
+/// `daybook token revoke`.
+#[derive(Args, Clone, Debug)]
+pub struct TokenRevokeArgs {
+    /// Id of the token, as `daybook token list` shows it
+    #[arg(value_name = "ID")]
+    pub token_id: Uuid,
+    /// Where the database is, and what its schema is brought to.
+    #[command(flatten)]
+    pub migrate: MigrateArgs,
+}
+
+fn role(text: &str) -> Result<Role, &'static str> {
+    Role::parse(text).ok_or("must be reader, ingester or admin")
 }
 
 /// `daybook psql`.

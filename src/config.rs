@@ -196,6 +196,33 @@ pub struct ServerSettings {
     #[arg(long, env = "DAYBOOK_LISTEN", default_value = "127.0.0.1:50051", value_name = "ADDR")]
     pub listen: SocketAddr,
 
+    /// Whether callers must show a token; `daybook token` makes them
+    #[arg(long, env = "DAYBOOK_AUTH", value_enum, default_value_t = AuthMode::Auto)]
+    pub auth: AuthMode,
+
+    /// How long what is known of a token is believed, in milliseconds: a revoked one is refused
+    /// after this time
+    #[arg(long, env = "DAYBOOK_TOKEN_FRESHNESS_MS", default_value_t = 10_000, value_name = "MS")]
+    pub token_freshness_ms: u64,
+
+    /// File with the server's certificate, and those that lead to its root, in PEM; connections
+    /// are encrypted then. Read again when it changes
+    #[arg(long, env = "DAYBOOK_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+
+    /// File with the private key of --tls-certificate, in PEM; not readable by everybody
+    #[arg(long, env = "DAYBOOK_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
+
+    /// File with the roots of callers' certificates, in PEM: callers without one are not let in
+    #[arg(long, env = "DAYBOOK_TLS_CLIENT_CA", value_name = "FILE", requires = "tls_certificate")]
+    pub tls_client_ca: Option<PathBuf>,
+
+    /// Serve on an address that others can reach without encryption, or without asking for
+    /// tokens: whoever is on the way reads amounts and tokens, or whoever comes may do everything
+    #[arg(long, env = "DAYBOOK_ALLOW_UNPROTECTED_NETWORK")]
+    pub allow_unprotected_network: bool,
+
     /// Longest time for one request, in milliseconds, whatever deadline its client sets
     #[arg(long, env = "DAYBOOK_REQUEST_TIMEOUT_MS", default_value_t = 30_000, value_name = "MS")]
     pub request_timeout_ms: u64,
@@ -304,6 +331,17 @@ pub struct ServerSettings {
     /// Whether server reflection is served
     #[arg(long, env = "DAYBOOK_REFLECTION", value_enum, default_value_t = Reflection::Auto)]
     pub reflection: Reflection,
+}
+
+/// Whether callers must show a token.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum AuthMode {
+    /// Unless the address is a loopback one.
+    Auto,
+    /// Always.
+    On,
+    /// Never: whoever reaches the port may do everything.
+    Off,
 }
 
 /// Whether server reflection is served.

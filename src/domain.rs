@@ -1,6 +1,7 @@
 //! Values and rules of the field, without any I/O: what every other level
 //! speaks in. Parsing happens here once; a value that exists is valid.
 
+pub mod access;
 pub mod account;
 pub mod asset;
 pub mod buckets;

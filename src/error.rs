@@ -61,6 +61,10 @@ pub enum ErrorKind {
     AlreadyExists(String),
     /// There is no such thing; the text names it without its id.
     NotFound(&'static str),
+    /// Nobody knows who asks: no token, or none that is in force.
+    Unauthenticated,
+    /// Whoever asks may not.
+    PermissionDenied,
     /// What was asked for is not built.
     Unimplemented(&'static str),
     /// A number left the range that the database can hold.
@@ -134,6 +138,11 @@ impl fmt::Display for Error {
             ErrorKind::InTheWay(obstacle) => formatter.write_str(&obstacle.description),
             ErrorKind::AlreadyExists(how) => formatter.write_str(how),
             ErrorKind::NotFound(what) => write!(formatter, "there is no such {what}"),
+            ErrorKind::Unauthenticated => formatter
+                .write_str("a token in force is wanted, as `authorization: Bearer dbk_...`"),
+            ErrorKind::PermissionDenied => {
+                formatter.write_str("the token's role does not allow this")
+            }
             ErrorKind::Unimplemented(what) => write!(formatter, "{what} is not served"),
             ErrorKind::OutOfRange => formatter.write_str("a number is out of range"),
             ErrorKind::Unavailable(why) | ErrorKind::ResourceExhausted(why) => {

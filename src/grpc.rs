@@ -1,11 +1,13 @@
 //! The gRPC edge: decode, call, encode. Generated types stop here.
 //!
 //! A request passes `accept` (connections), `request_layer` (request id, deadline,
-//! admission, panics, log), then the service of its rpc; the rpc's own file checks
-//! the fields, calls one function of `analytics` or `ledger`, and writes the answer.
+//! panics, log), `admission` (who asks, and whether `policy` lets them), then the service
+//! of its rpc; the rpc's own file checks the fields, calls one function of `analytics` or
+//! `ledger`, and writes the answer.
 
 pub mod accept;
 mod add_wallet;
+pub mod admission;
 pub mod analytics_service;
 mod batch_sum_amount;
 mod create_asset;
@@ -31,6 +33,7 @@ mod list_wallet_users;
 mod list_wallets;
 pub mod page;
 pub mod page_token;
+pub mod policy;
 mod rank;
 mod record_transaction;
 mod record_transactions;
@@ -41,6 +44,7 @@ pub mod status;
 pub mod status_service;
 mod sum_amount;
 mod sum_series;
+pub mod tls;
 mod transaction;
 pub mod transactions_service;
 pub mod violations;

@@ -2,6 +2,7 @@
 //!
 //! One crate, five levels; imports go down only. `ARCHITECTURE.md` has the map.
 
+pub mod access;
 pub mod analytics;
 pub mod app;
 pub mod bench;

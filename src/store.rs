@@ -5,6 +5,7 @@
 //! for quoted partition names from the catalog). Rows stop here: callers get
 //! values of `domain`.
 
+pub mod access_tokens;
 pub mod account_assets;
 pub mod account_ids;
 mod accounts;

@@ -11,7 +11,10 @@ use daybook::{
     cli::Cli,
     cluster::{Cluster, ClusterRole},
     config::{Scheduler, ServeSettings},
-    grpc::serve::{Services, Signals, Stop, serve},
+    grpc::{
+        admission::Gate,
+        serve::{Services, Signals, Stop, serve},
+    },
     ingest::Ingest,
     ledger::Ledger,
     seed::{SeedOutcome, SeedPlan, seed},
@@ -98,6 +101,8 @@ impl Bench {
             ledger: Ledger::new(self.database.clone()),
             ingest: Ingest::new(&self.database, &self.settings.partitions),
             status: StatusReader::new(self.database.clone(), VerifierCounts::default()),
+            gate: Gate { authenticator: None },
+            tls: None,
         };
         let (_, is_started) = watch::channel(true);
         let (serving, is_serving) = watch::channel(true);

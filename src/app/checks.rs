@@ -7,7 +7,10 @@ use chrono::Utc;
 use crate::{
     app::database,
     cli::{MigrateArgs, SeederCli, SelftestArgs},
-    config::{DatabaseSettings, PartitionSettings, PoolSettings, SeedSettings, ServeSettings},
+    config::{
+        AuthMode, DatabaseSettings, PartitionSettings, PoolSettings, SeedSettings, ServeSettings,
+        ServerSettings,
+    },
     seed::SeedPlan,
 };
 
@@ -29,6 +32,9 @@ pub(super) fn serve(settings: &ServeSettings) -> anyhow::Result<Option<SeedPlan>
     problems.range("--seal-seconds", settings.sealing.seal_seconds, 1, 3_600);
     problems.range("--verify-interval-ms", settings.verifier.verify_interval_ms, 0, DAY_MS);
     let server = &settings.server;
+    // Revocation acts within a minute, whatever is set here.
+    problems.range("--token-freshness-ms", server.token_freshness_ms, 0, 60_000);
+    problems.network(server);
     problems.range("--request-timeout-ms", server.request_timeout_ms, 1, DAY_MS);
     problems.range("--first-bytes-timeout-ms", server.first_bytes_timeout_ms, 1, DAY_MS);
     problems.range("--drain-timeout-ms", server.drain_timeout_ms, 0, DAY_MS);
@@ -123,6 +129,28 @@ impl Problems {
             .ok()
     }
 
+    /// What others can reach must be protected, or its danger named.
+    fn network(&mut self, server: &ServerSettings) {
+        if server.listen.ip().is_loopback() || server.allow_unprotected_network {
+            return;
+        }
+        let listen = server.listen;
+        if server.tls_certificate.is_none() {
+            self.0.push(format!(
+                "--listen {listen} can be reached from elsewhere, and connections would not be \
+                 encrypted: give --tls-certificate and --tls-key, listen on a loopback address \
+                 behind something that encrypts (docs/security.md), or give \
+                 --allow-unprotected-network"
+            ));
+        }
+        if server.auth == AuthMode::Off {
+            self.0.push(format!(
+                "--listen {listen} can be reached from elsewhere, and --auth off lets everybody \
+                 do everything: leave it out, or give --allow-unprotected-network"
+            ));
+        }
+    }
+
     fn finish(self) -> anyhow::Result<()> {
         if !self.0.is_empty() {
             bail!("{}", self.0.join("; "));
@@ -168,6 +196,23 @@ mod tests {
             ["--schema", "--pool-size", "--streams-max", "--partition-days-ahead", "--seed-users"]
         {
             assert!(text.contains(name), "{name} is missing in: {text}");
+        }
+    }
+
+    #[test]
+    fn what_others_can_reach_is_not_served_without_a_word() {
+        for address in ["0.0.0.0:1", "[::]:1", "192.0.2.1:1", "[2001:db8::1]:1"] {
+            let text = checked(&["--listen", address]).expect_err("others can reach it");
+            assert!(text.contains("--allow-unprotected-network"), "{text}");
+            assert!(checked(&["--listen", address, "--allow-unprotected-network"]).is_ok());
+            let encrypted = ["--listen", address, "--tls-certificate", "a", "--tls-key", "b"];
+            assert!(checked(&encrypted).is_ok());
+            let open = [&encrypted[..], &["--auth", "off"]].concat();
+            let text = checked(&open).expect_err("everybody may do everything");
+            assert!(text.contains("--auth off"), "{text}");
+        }
+        for address in ["127.0.0.1:1", "127.8.8.8:1", "[::1]:1"] {
+            assert!(checked(&["--listen", address]).is_ok(), "{address}");
         }
     }
 

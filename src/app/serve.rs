@@ -7,16 +7,19 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    access::Authenticator,
     analytics::Analytics,
     app::{
         checks,
         database::{self, OpenDatabase, Ownership},
         introduction, signals,
     },
-    config::{LogSettings, SeedSettings, ServeSettings},
+    config::{LogSettings, SeedSettings, ServeSettings, ServerSettings},
     grpc::{
         self,
+        admission::Gate,
         serve::{Services, Signals, Stop},
+        tls::{Tls, TlsError, TlsFiles},
     },
     ingest::Ingest,
     ledger::Ledger,
@@ -45,6 +48,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// was started is stopped again.
 pub async fn serve(settings: ServeSettings, logs: LogSettings) -> anyhow::Result<()> {
     let plan = checks::serve(&settings)?;
+    let tls = tls(&settings.server)?;
     let listen = settings.server.listen;
     // Taken before the database is touched: a port that is not free is known at once.
     let listener = TcpListener::bind(listen)
@@ -56,12 +60,19 @@ pub async fn serve(settings: ServeSettings, logs: LogSettings) -> anyhow::Result
         () = stop.drain.cancelled() => return Ok(()),
     };
     let database = Database::new(&opened.target, &settings.pool)?;
-    let outcome = run(&settings, &logs, plan, listener, &database, &opened, stop).await;
+    let outcome = run(&settings, &logs, (plan, tls), listener, &database, &opened, stop).await;
     if !database.close(CLOSE_TIMEOUT).await {
         tracing::warn!("connections to the database did not end in time");
     }
     let closed = opened.close().await;
     outcome.and(closed)
+}
+
+/// What connections are encrypted with, if they are.
+fn tls(settings: &ServerSettings) -> Result<Option<Tls>, TlsError> {
+    let ServerSettings { tls_certificate, tls_key, tls_client_ca, .. } = settings.clone();
+    let (Some(certificate), Some(key)) = (tls_certificate, tls_key) else { return Ok(None) };
+    Tls::load(TlsFiles { certificate, key, client_ca: tls_client_ca }).map(Some)
 }
 
 /// Loaders that work side by side unless a setting says otherwise.
@@ -73,7 +84,7 @@ pub(super) fn loaders(settings: &SeedSettings) -> usize {
 async fn run(
     settings: &ServeSettings,
     logs: &LogSettings,
-    plan: Option<SeedPlan>,
+    (plan, tls): (Option<SeedPlan>, Option<Tls>),
     listener: TcpListener,
     database: &Database,
     opened: &OpenDatabase,
@@ -87,6 +98,8 @@ async fn run(
         ledger: Ledger::new(database.clone()),
         ingest: Ingest::new(database, &settings.partitions),
         status: StatusReader::new(database.clone(), verified.clone()),
+        gate: Gate { authenticator: Authenticator::wanted(&settings.server, database) },
+        tls,
     };
     let address = listener.local_addr()?;
     let slow = Duration::from_millis(logs.slow_request_ms);

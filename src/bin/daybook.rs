@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use daybook::{
     app,
-    cli::{Cli, Command, ServeArgs},
+    cli::{Cli, Command, ServeArgs, TokenArgs, TokenCommand},
+    config::LogSettings,
     telemetry,
 };
 
@@ -40,6 +41,10 @@ async fn main() -> ExitCode {
             Ok(()) => Box::pin(app::selftest(&arguments)).await,
             Err(error) => Err(error),
         },
+        Some(Command::Token(arguments)) => match telemetry::start(logs_of(&arguments)) {
+            Ok(()) => Box::pin(app::token(&arguments)).await.map(|()| ExitCode::SUCCESS),
+            Err(error) => Err(error),
+        },
         Some(Command::Psql(arguments)) => app::psql(&arguments).await,
         Some(Command::Health(arguments)) => {
             app::ask_health(&arguments.address).await.map(|()| ExitCode::SUCCESS)
@@ -50,6 +55,14 @@ async fn main() -> ExitCode {
         eprintln!("daybook: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn logs_of(arguments: &TokenArgs) -> &LogSettings {
+    match &arguments.command {
+        TokenCommand::Create(arguments) => &arguments.migrate.logs,
+        TokenCommand::List(common) => &common.logs,
+        TokenCommand::Revoke(arguments) => &arguments.migrate.logs,
+    }
 }
 
 async fn serve(arguments: ServeArgs) -> anyhow::Result<ExitCode> {

@@ -1,4 +1,5 @@
-//! Accepting connections: how many, and only from peers that speak.
+//! Accepting connections: how many, and only from peers that speak; encrypted where there is a
+//! certificate. Handshakes are made beside each other, so a slow one holds up nobody.
 //!
 //! HTTP/2 keep-alive begins after the first exchange of settings; a peer that never
 //! gets that far would hold its connection for ever, and a graceful stop with it.
@@ -18,9 +19,13 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
     time::Sleep,
 };
+use tokio_rustls::server::TlsStream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
+
+use crate::grpc::tls::Tls;
 
 /// Bytes that a client must send in time: the preface of HTTP/2 (24) and the head of
 /// its first SETTINGS frame (9). RFC 9113, sections 3.4 and 4.1.
@@ -35,52 +40,122 @@ pub fn incoming(
     listener: TcpListener,
     connections_max: usize,
     first_bytes_timeout: Duration,
+    tls: Option<Tls>,
 ) -> impl Stream<Item = io::Result<Connection>> {
-    let permits = Arc::new(Semaphore::new(connections_max));
-    futures_util::stream::unfold((listener, permits), move |(listener, permits)| async move {
-        let connection = next(&listener, &permits, first_bytes_timeout).await;
-        Some((Ok(connection), (listener, permits)))
+    let door = Door {
+        listener,
+        permits: Arc::new(Semaphore::new(connections_max)),
+        first_bytes_timeout,
+        tls,
+        handshakes: JoinSet::new(),
+    };
+    futures_util::stream::unfold(door, |mut door| async move {
+        let connection = door.next().await;
+        Some((Ok(connection), door))
     })
 }
 
-async fn next(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
+/// Where connections come in.
+struct Door {
+    listener: TcpListener,
+    permits: Arc<Semaphore>,
     first_bytes_timeout: Duration,
-) -> Connection {
-    loop {
-        let (stream, remote) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "could not accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+    tls: Option<Tls>,
+    /// Those that are under way; at most as many as there are permits.
+    handshakes: JoinSet<Option<Connection>>,
+}
+
+impl Door {
+    async fn next(&mut self) -> Connection {
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                Some(ended) = self.handshakes.join_next() => {
+                    if let Ok(Some(connection)) = ended {
+                        return connection;
+                    }
+                    continue;
+                }
+            };
+            let (stream, remote) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "could not accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+                tracing::debug!(%remote, "closed a connection beyond the limit");
                 continue;
+            };
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "could not switch off Nagle's algorithm");
             }
-        };
-        let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
-            tracing::debug!(%remote, "closed a connection beyond the limit");
-            continue;
-        };
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "could not switch off Nagle's algorithm");
+            let patience = self.first_bytes_timeout;
+            let Some(tls) = &self.tls else {
+                return Connection::new(Socket::Plain(stream), remote, patience, permit);
+            };
+            let acceptor = tls.acceptor();
+            self.handshakes.spawn(async move {
+                match tokio::time::timeout(patience, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => {
+                        let socket = Socket::Tls(Box::new(stream));
+                        Some(Connection::new(socket, remote, patience, permit))
+                    }
+                    Ok(Err(error)) => {
+                        tracing::debug!(%remote, %error, "a handshake failed");
+                        None
+                    }
+                    Err(_) => {
+                        tracing::debug!(%remote, "a handshake took too long");
+                        None
+                    }
+                }
+            });
         }
-        return Connection {
-            stream,
-            remote,
-            missing_bytes: FIRST_BYTES,
-            patience: Box::pin(tokio::time::sleep(first_bytes_timeout)),
-            _permit: permit,
-        };
+    }
+}
+
+/// What bytes come through.
+enum Socket {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Socket {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        }
     }
 }
 
 /// A connection that must speak in time.
 pub struct Connection {
-    stream: TcpStream,
+    stream: Socket,
     remote: SocketAddr,
     missing_bytes: usize,
     patience: Pin<Box<Sleep>>,
     _permit: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    fn new(
+        stream: Socket,
+        remote: SocketAddr,
+        patience: Duration,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            stream,
+            remote,
+            missing_bytes: FIRST_BYTES,
+            patience: Box::pin(tokio::time::sleep(patience)),
+            _permit: permit,
+        }
+    }
 }
 
 impl AsyncRead for Connection {
@@ -91,7 +166,10 @@ impl AsyncRead for Connection {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
-        let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
+        let polled = match &mut this.stream {
+            Socket::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Socket::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        };
         if this.missing_bytes > 0 {
             let read = buffer.filled().len() - before;
             this.missing_bytes = this.missing_bytes.saturating_sub(read);
@@ -109,15 +187,24 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+        match &mut self.get_mut().stream {
+            Socket::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Socket::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        match &mut self.get_mut().stream {
+            Socket::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Socket::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+        match &mut self.get_mut().stream {
+            Socket::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Socket::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
     }
 
     fn poll_write_vectored(
@@ -125,11 +212,17 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, buffers)
+        match &mut self.get_mut().stream {
+            Socket::Plain(stream) => Pin::new(stream).poll_write_vectored(context, buffers),
+            Socket::Tls(stream) => Pin::new(stream).poll_write_vectored(context, buffers),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        match &self.stream {
+            Socket::Plain(stream) => stream.is_write_vectored(),
+            Socket::Tls(stream) => stream.is_write_vectored(),
+        }
     }
 }
 
@@ -137,6 +230,9 @@ impl Connected for Connection {
     type ConnectInfo = TcpConnectInfo;
 
     fn connect_info(&self) -> Self::ConnectInfo {
-        TcpConnectInfo { local_addr: self.stream.local_addr().ok(), remote_addr: Some(self.remote) }
+        TcpConnectInfo {
+            local_addr: self.stream.tcp().local_addr().ok(),
+            remote_addr: Some(self.remote),
+        }
     }
 }

@@ -75,7 +75,9 @@ async fn decode_questions(
 fn failed(error: &Error) -> Outcome {
     let violations = match error.kind() {
         ErrorKind::InvalidArgument(violations) => violations.as_slice(),
-        ErrorKind::NotFound(_)
+        ErrorKind::Unauthenticated
+        | ErrorKind::PermissionDenied
+        | ErrorKind::NotFound(_)
         | ErrorKind::FailedPrecondition(_)
         | ErrorKind::InTheWay(_)
         | ErrorKind::AlreadyExists(_)

@@ -1,8 +1,8 @@
-//! What every request passes before its service: a request id, admission, the
-//! deadline, a net for panics, and one line in the log.
+//! What every request passes before its service: a request id, a place, the deadline, the
+//! gate, a net for panics, and one line in the log.
 //!
-//! None of it asks the database. Health and reflection are always admitted and have
-//! no deadline: they must answer when nothing else does, and may stream for ever.
+//! Only the gate may ask the database, for tokens. Health and reflection are always admitted
+//! and have no deadline: they must answer when nothing else does, and may stream for ever.
 
 use std::{
     future::Future,
@@ -27,18 +27,18 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
+    domain::access::{Identity, Principal},
     error::{Error, ErrorKind, Violation},
     grpc::{
+        admission::Gate,
         deadline,
+        policy::{Policy, policy_of},
         status::{code, to_status},
     },
 };
 
 /// Header of every answer, by which its lines are found in the log.
 const REQUEST_ID: &str = "x-request-id";
-
-/// Services that are always admitted.
-const EXEMPT: [&str; 2] = ["/grpc.health.v1.Health/", "/grpc.reflection."];
 
 /// Limits of requests.
 #[derive(Clone, Copy, Debug)]
@@ -59,16 +59,17 @@ pub struct RequestLayer {
 
 struct Shared {
     limits: RequestLimits,
+    gate: Gate,
     at_work: AtomicUsize,
     is_started: watch::Receiver<bool>,
 }
 
 impl RequestLayer {
-    /// A layer with these limits. Requests are turned away until `is_started`.
+    /// A layer with these limits and this gate. Requests are turned away until `is_started`.
     #[must_use]
-    pub fn new(limits: RequestLimits, is_started: watch::Receiver<bool>) -> Self {
+    pub fn new(limits: RequestLimits, gate: Gate, is_started: watch::Receiver<bool>) -> Self {
         let at_work = AtomicUsize::new(0);
-        Self { shared: Arc::new(Shared { limits, at_work, is_started }) }
+        Self { shared: Arc::new(Shared { limits, gate, at_work, is_started }) }
     }
 
     /// Number of requests at work now.
@@ -115,11 +116,11 @@ where
         let inner = std::mem::replace(&mut self.inner, clone);
         let shared = Arc::clone(&self.shared);
         let path = request.uri().path().to_owned();
-        if EXEMPT.iter().any(|exempt| path.starts_with(exempt)) {
+        if policy_of(&path) == Some(Policy::Open) {
             return Box::pin(catch(inner, request));
         }
         let id = Uuid::new_v4();
-        let span = tracing::info_span!("request", %id, rpc = path);
+        let span = tracing::info_span!("request", %id, rpc = path, by = tracing::field::Empty);
         let answered = async move {
             let begun_at = Instant::now();
             let abandoned = AbandonedLine(true);
@@ -201,7 +202,7 @@ impl http_body::Body for Answer {
 
 async fn answer<S, E>(
     inner: S,
-    request: Request<Body>,
+    mut request: Request<Body>,
     shared: &Arc<Shared>,
 ) -> Result<Response<Body>, E>
 where
@@ -220,7 +221,17 @@ where
             description: "must be 1 to 8 digits and one of H, M, S, m, u, n".to_owned(),
         }])));
     };
-    match tokio::time::timeout(limit, catch(inner, request)).await {
+    let work = async {
+        match shared.gate.admit(&mut request).await {
+            Ok(Identity { principal: Principal::Local, .. }) => {}
+            Ok(Identity { principal, .. }) => {
+                tracing::Span::current().record("by", tracing::field::display(principal));
+            }
+            Err(error) => return Ok(to_status(error).into_http()),
+        }
+        catch(inner, request).await
+    };
+    match tokio::time::timeout(limit, work).await {
         Ok(response) => Ok(response?.map(|body| Body::new(Answer { body, _place: place }))),
         // The handler is dropped, and with it its statement is cancelled.
         Err(_) => Ok(refuse(ErrorKind::DeadlineExceeded)),

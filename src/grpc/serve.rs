@@ -13,6 +13,7 @@ use crate::{
     domain::wallet::WalletLimits,
     grpc::{
         accept,
+        admission::Gate,
         analytics_service::AnalyticsApi,
         health,
         ingest_service::IngestApi,
@@ -30,6 +31,7 @@ use crate::{
         rank::RankLimits,
         request_layer::{RequestLayer, RequestLimits},
         status_service::StatusApi,
+        tls::Tls,
         transactions_service::TransactionsApi,
     },
     ingest::Ingest,
@@ -67,6 +69,10 @@ pub struct Services {
     pub ingest: Ingest,
     /// How Daybook itself is doing.
     pub status: StatusReader,
+    /// Who may ask.
+    pub gate: Gate,
+    /// What connections are encrypted with, if they are.
+    pub tls: Option<Tls>,
 }
 
 /// Signals that the server follows.
@@ -108,7 +114,8 @@ pub async fn serve(
         time_max: Duration::from_millis(settings.request_timeout_ms),
         slow,
     };
-    let layer = RequestLayer::new(limits, signals.is_started);
+    let tls = services.tls.clone();
+    let layer = RequestLayer::new(limits, services.gate.clone(), signals.is_started);
     let mut routes = Routes::builder();
     routes.add_service(health_server);
     let streams = Streams { stop: stop.drain.clone(), tasks: TaskTracker::new() };
@@ -120,7 +127,9 @@ pub async fn serve(
         listener,
         settings.connections_max,
         Duration::from_millis(settings.first_bytes_timeout_ms),
+        tls.clone(),
     );
+    let following_files = tls.map(|tls| tokio::spawn(tls.follow(stop.drain.clone())));
     let (stopped, mut is_stopped) = watch::channel(false);
     let serving = server(settings)
         .layer(layer.clone())
@@ -144,6 +153,9 @@ pub async fn serve(
         () = overtime => layer.at_work(),
     };
     following.abort();
+    if let Some(following_files) = following_files {
+        following_files.abort();
+    }
     // Their clients were drained or cut off above: what is left is to let go of.
     streams.tasks.close();
     let ended = tokio::time::timeout(STOP_QUIET, streams.tasks.wait()).await;

@@ -29,7 +29,7 @@ macro_rules! migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: [Migration; 12] = [
+pub const MIGRATIONS: [Migration; 13] = [
     migration!(1, "0001_ledger"),
     migration!(2, "0002_partitions"),
     migration!(3, "0003_seed"),
@@ -42,6 +42,7 @@ pub const MIGRATIONS: [Migration; 12] = [
     migration!(10, "0010_content_hash"),
     migration!(11, "0011_days_ahead"),
     migration!(12, "0012_reference_counts"),
+    migration!(13, "0013_access"),
 ];
 
 /// A migration that is recorded in the database.

@@ -32,6 +32,9 @@ use crate::{
 /// Kills of each kind in a usual run: Postgres takes some seconds to recover.
 const KILLS: usize = 10;
 
+/// The same beneath four instances, of which each takes its time to come back.
+const KILLS_OF_FOUR: usize = 3;
+
 /// Writers that send at once.
 const WRITERS: usize = 4;
 
@@ -101,5 +104,5 @@ async fn kills_lose_no_acknowledged_row_and_double_none() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_beneath_four_instances_lose_no_acknowledged_row_and_double_none() {
-    kill_beneath_writers(4, size("DAYBOOK_FAULT_KILLS", KILLS)).await;
+    kill_beneath_writers(4, size("DAYBOOK_FAULT_KILLS", KILLS_OF_FOUR)).await;
 }

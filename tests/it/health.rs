@@ -5,6 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use daybook::{
     analytics::Analytics,
     grpc::{
+        admission::Gate,
         pb::v1::{ListUsersRequest, SumAmountRequest},
         serve::{Services, Signals, Stop, serve},
     },
@@ -68,6 +69,8 @@ impl Server {
             ledger: Ledger::new(database.clone()),
             ingest: Ingest::new(&database, &settings.partitions),
             status: StatusReader::new(database, VerifierCounts::default()),
+            gate: Gate { authenticator: None },
+            tls: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

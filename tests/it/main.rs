@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "an unwrap that fails is a test that fails")]
 
 mod absent_days;
+mod access;
 mod account_keys;
 mod add_wallet;
 mod audit;
@@ -62,6 +63,7 @@ mod sum_amount;
 mod sum_series;
 mod support;
 mod tidy;
+mod tls;
 mod transactions_service;
 mod transport;
 mod upgrade;

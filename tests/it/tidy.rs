@@ -16,7 +16,18 @@ use daybook::{
 const LEVELS: [&[&str]; 5] = [
     &["domain", "config", "telemetry", "clock", "error"],
     &["store", "cluster"],
-    &["analytics", "ledger", "ingest", "files", "prices", "sync", "tokens", "seed", "upkeep"],
+    &[
+        "access",
+        "analytics",
+        "ledger",
+        "ingest",
+        "files",
+        "prices",
+        "sync",
+        "tokens",
+        "seed",
+        "upkeep",
+    ],
     &["grpc", "web", "workers", "bench", "selftest"],
     &["bin", "cli", "app"],
 ];

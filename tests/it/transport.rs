@@ -6,6 +6,7 @@ use bytes::{Buf, BufMut, BytesMut};
 use daybook::{
     config::{Reflection, ServeSettings},
     grpc::{
+        admission::Gate,
         pb::v1::ListUsersRequest,
         request_layer::{RequestLayer, RequestLimits},
     },
@@ -25,7 +26,7 @@ use tower::{Layer, ServiceExt};
 
 use crate::support::{
     cluster::eventually,
-    raw::{LIST_USERS, RawClient},
+    raw::{LIST_USERS, RawClient, SUM_AMOUNT},
     service::{TestService, new_target, settings},
     slow::{SlowService, quick, slow},
 };
@@ -227,16 +228,16 @@ async fn a_panic_is_an_internal_error_and_the_server_goes_on() {
         slow: Duration::from_secs(1),
     };
     let (_started, is_started) = watch::channel(true);
-    let layer = RequestLayer::new(limits, is_started);
+    let layer = RequestLayer::new(limits, Gate { authenticator: None }, is_started);
     let service =
         layer.layer(tower::service_fn(async |request: Request<Body>| match request.uri().path() {
-            "/text" => panic!("secret of the handler"),
-            "/value" => std::panic::panic_any(7),
+            LIST_USERS => panic!("secret of the handler"),
+            SUM_AMOUNT => std::panic::panic_any(7),
             "/grpc.health.v1.Health/Check" => panic!("secret of health"),
             _ => Ok::<_, Status>(Response::new(Body::empty())),
         }));
     // More often than there are places: each is given back.
-    for path in ["/text", "/value", "/text", "/grpc.health.v1.Health/Check", "/value"] {
+    for path in [LIST_USERS, SUM_AMOUNT, LIST_USERS, "/grpc.health.v1.Health/Check", SUM_AMOUNT] {
         let request = Request::post(path).body(Body::empty()).unwrap();
         let response = service.clone().oneshot(request).await.unwrap();
         let status = Status::from_header_map(response.headers()).unwrap();
@@ -248,7 +249,7 @@ async fn a_panic_is_an_internal_error_and_the_server_goes_on() {
         assert!(!format!("{:?}", response.headers()).contains("secret"));
         assert_eq!(layer.at_work(), 0);
     }
-    let request = Request::post("/fine").body(Body::empty()).unwrap();
+    let request = Request::post("/daybook.v1.StatusService/GetStatus").body(Body::empty()).unwrap();
     let response = service.oneshot(request).await.unwrap();
     assert!(response.headers().get("grpc-status").is_none());
 }

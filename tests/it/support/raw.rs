@@ -10,7 +10,11 @@ use bytes::{BufMut, Bytes, BytesMut};
 use h2::client::SendRequest;
 use http::{HeaderMap, Request};
 use prost::Message;
-use tokio::{net::TcpStream, task::JoinHandle};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    task::JoinHandle,
+};
 use tonic::Status;
 
 /// Path of `ListUsers`.
@@ -47,8 +51,16 @@ impl RawClient {
     pub(crate) async fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let (sender, connection) = h2::client::handshake(stream).await.unwrap();
-        Self { sender, address, connection: tokio::spawn(connection) }
+        Self::open_on(stream, address).await.unwrap()
+    }
+
+    /// Speaks HTTP/2 on a connection that is there.
+    pub(crate) async fn open_on(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        address: SocketAddr,
+    ) -> Result<Self, h2::Error> {
+        let (sender, connection) = h2::client::handshake(stream).await?;
+        Ok(Self { sender, address, connection: tokio::spawn(connection) })
     }
 
     /// Calls an rpc with the value of `grpc-timeout`, if one is given.
@@ -68,13 +80,25 @@ impl RawClient {
         sent: Bytes,
         timeout: Option<&str>,
     ) -> Result<RawAnswer, h2::Error> {
+        let headers: Vec<_> =
+            timeout.map(|timeout| ("grpc-timeout", timeout)).into_iter().collect();
+        self.send_with(path, sent, &headers).await
+    }
+
+    /// Calls an rpc with a body and headers of the test's own. The path is sent as it is.
+    pub(crate) async fn send_with(
+        &self,
+        path: &str,
+        sent: Bytes,
+        headers: &[(&str, &str)],
+    ) -> Result<RawAnswer, h2::Error> {
         let begun_at = Instant::now();
         let mut sender = self.sender.clone().ready().await?;
         let mut request = Request::post(format!("http://{}{path}", self.address))
             .header("content-type", "application/grpc")
             .header("te", "trailers");
-        if let Some(timeout) = timeout {
-            request = request.header("grpc-timeout", timeout);
+        for &(name, value) in headers {
+            request = request.header(name, value);
         }
         let (response, mut body) = sender.send_request(request.body(()).unwrap(), false)?;
         body.send_data(sent, true)?;

@@ -9,11 +9,13 @@ use std::{
 
 use clap::Parser;
 use daybook::{
+    access::Authenticator,
     analytics::Analytics,
     cli::Cli,
     cluster::ClusterRole,
-    config::{Scheduler, ServeSettings},
+    config::{Scheduler, ServeSettings, ServerSettings},
     grpc::{
+        admission::Gate,
         pb::{
             transactions_service::transactions_client::TransactionsClient,
             v1::{
@@ -24,6 +26,7 @@ use daybook::{
             },
         },
         serve::{Services, Signals, Stop, serve},
+        tls::{Tls, TlsFiles},
     },
     ingest::Ingest,
     ledger::Ledger,
@@ -63,6 +66,13 @@ pub(crate) async fn sql(mut config: Config, schema: &str) -> Client {
     connect(&config).await
 }
 
+/// What the settings say of certificates.
+fn tls(settings: &ServerSettings) -> Option<Tls> {
+    let certificate = settings.tls_certificate.clone()?;
+    let (key, client_ca) = (settings.tls_key.clone().unwrap(), settings.tls_client_ca.clone());
+    Some(Tls::load(TlsFiles { certificate, key, client_ca }).unwrap())
+}
+
 /// A whole Daybook for one test.
 pub(crate) struct TestService {
     /// Where it serves.
@@ -100,6 +110,8 @@ impl TestService {
             ledger: Ledger::new(database.clone()),
             ingest: Ingest::new(&database, &settings.partitions),
             status: StatusReader::new(database.clone(), verified.clone()),
+            gate: Gate { authenticator: Authenticator::wanted(&settings.server, &database) },
+            tls: tls(&settings.server),
         };
         let (_, is_started) = watch::channel(true);
         let (serving_sender, is_serving) = watch::channel(true);

@@ -1,0 +1,4 @@
+-- All tokens, oldest first.
+SELECT token_id, name, role, created_at, expires_at, revoked_at
+FROM access_tokens
+ORDER BY created_at, token_id

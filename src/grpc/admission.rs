@@ -1,0 +1,103 @@
+//! Who may come in: the one check that every request passes, whatever its kind.
+
+use http::{HeaderMap, Request, header::AUTHORIZATION};
+
+use crate::{
+    access::Authenticator,
+    domain::access::{Identity, Token},
+    error::{Error, ErrorKind},
+    grpc::policy::policy_of,
+};
+
+/// What a client says before its token (RFC 6750, section 2.1), in any case.
+const SCHEME: &str = "bearer";
+
+/// Lets requests in, or refuses them.
+#[derive(Clone)]
+pub struct Gate {
+    /// Tells who asks; `None` lets everybody in as the local admin.
+    pub authenticator: Option<Authenticator>,
+}
+
+impl Gate {
+    /// Who asks, if they may ask this; the request carries it along.
+    ///
+    /// # Errors
+    /// `Unauthenticated` without a token in force, whatever is wrong with it;
+    /// `Unimplemented` for what is no rpc; `PermissionDenied` for a role that may not; what
+    /// the database says.
+    pub(super) async fn admit<B>(&self, request: &mut Request<B>) -> Result<Identity, Error> {
+        let identity = match &self.authenticator {
+            Some(authenticator) => identify(authenticator, request.headers()).await?,
+            None => Identity::local(),
+        };
+        let Some(policy) = policy_of(request.uri().path()) else {
+            return Err(Error::new(ErrorKind::Unimplemented("this method")));
+        };
+        if !policy.allows(identity.role) {
+            return Err(Error::new(ErrorKind::PermissionDenied));
+        }
+        // A secret goes no further than here.
+        request.headers_mut().remove(AUTHORIZATION);
+        request.extensions_mut().insert(identity.clone());
+        Ok(identity)
+    }
+}
+
+async fn identify(authenticator: &Authenticator, headers: &HeaderMap) -> Result<Identity, Error> {
+    let unauthenticated = || Error::new(ErrorKind::Unauthenticated);
+    let token = token(headers).ok_or_else(unauthenticated)?;
+    authenticator.identify(&token).await?.ok_or_else(unauthenticated)
+}
+
+/// The one token that a request brings.
+fn token(headers: &HeaderMap) -> Option<Token> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (scheme, text) = value.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
+        return None;
+    }
+    Token::parse(text.trim_matches(' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn with(values: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(AUTHORIZATION, HeaderValue::from_str(value).expect("a header"));
+        }
+        headers
+    }
+
+    #[test]
+    fn one_token_is_read_and_nothing_else() {
+        let known = Token::new([7; 32]);
+        let text = known.to_text();
+        for right in ["Bearer ", "bearer ", "BEARER  "] {
+            let headers = with(&[&format!("{right}{text}")]);
+            assert_eq!(token(&headers).as_ref(), Some(&known), "{right}");
+        }
+        let bearer = format!("Bearer {text}");
+        let wrong = [
+            vec![],
+            vec![text.clone()],
+            vec!["Bearer".to_owned()],
+            vec!["Bearer ".to_owned()],
+            vec![format!("Basic {text}")],
+            vec![format!("Bearer{text}")],
+            vec![format!("Bearer {text} {text}")],
+            vec![format!("Bearer {text},{text}")],
+            vec![bearer.clone(), bearer],
+        ];
+        for wrong in wrong {
+            let wrong: Vec<&str> = wrong.iter().map(String::as_str).collect();
+            assert_eq!(token(&with(&wrong)), None, "{wrong:?}");
+        }
+    }
+}

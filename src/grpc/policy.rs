@@ -1,0 +1,105 @@
+//! Who may call what: one line an rpc. An rpc that has none is refused, whoever calls it.
+//!
+//! Keyed by the very path that requests are routed by, so that no other way to write a path
+//! leads past it.
+
+use crate::domain::access::Role;
+
+/// Who may call an rpc.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Policy {
+    /// Whoever asks, also without a token: what must answer when nothing else does, and what
+    /// describes the contracts, where it is served at all.
+    Open,
+    /// Whoever has one of these roles.
+    Roles(&'static [Role]),
+}
+
+impl Policy {
+    /// Whether a role may.
+    #[must_use]
+    pub fn allows(self, role: Role) -> bool {
+        match self {
+            Self::Open => true,
+            Self::Roles(roles) => roles.contains(&role),
+        }
+    }
+}
+
+/// Questions about anybody.
+const READ: Policy = Policy::Roles(&[Role::Reader, Role::Admin]);
+
+/// What somebody who records needs to look up: what exists, by its name.
+const LOOK_UP: Policy = Policy::Roles(&[Role::Reader, Role::Ingester, Role::Admin]);
+
+/// Recording transactions.
+const INGEST: Policy = Policy::Roles(&[Role::Ingester, Role::Admin]);
+
+/// Changing who there is, and taking transactions away.
+const ADMINISTER: Policy = Policy::Roles(&[Role::Admin]);
+
+/// Every rpc that is served.
+pub const POLICIES: &[(&str, Policy)] = &[
+    ("/daybook.v1.AnalyticsService/BatchSumAmount", READ),
+    ("/daybook.v1.AnalyticsService/Histogram", READ),
+    ("/daybook.v1.AnalyticsService/Rank", READ),
+    ("/daybook.v1.AnalyticsService/SumAmount", READ),
+    ("/daybook.v1.AnalyticsService/SumSeries", READ),
+    ("/daybook.v1.IngestService/RecordTransaction", INGEST),
+    ("/daybook.v1.IngestService/RecordTransactions", INGEST),
+    ("/daybook.v1.LedgerService/AddWallet", ADMINISTER),
+    ("/daybook.v1.LedgerService/CreateAsset", ADMINISTER),
+    ("/daybook.v1.LedgerService/CreateUser", ADMINISTER),
+    ("/daybook.v1.LedgerService/DeleteTransaction", ADMINISTER),
+    ("/daybook.v1.LedgerService/DeleteUser", ADMINISTER),
+    ("/daybook.v1.LedgerService/GetBalance", READ),
+    ("/daybook.v1.LedgerService/GetTransaction", LOOK_UP),
+    ("/daybook.v1.LedgerService/GetUser", LOOK_UP),
+    ("/daybook.v1.LedgerService/ListAccounts", LOOK_UP),
+    ("/daybook.v1.LedgerService/ListAssets", LOOK_UP),
+    ("/daybook.v1.LedgerService/ListTransactions", READ),
+    ("/daybook.v1.LedgerService/ListUsers", READ),
+    ("/daybook.v1.LedgerService/ListWalletUsers", READ),
+    ("/daybook.v1.LedgerService/ListWallets", READ),
+    ("/daybook.v1.LedgerService/RemoveWallet", ADMINISTER),
+    ("/daybook.v1.StatusService/GetStatus", LOOK_UP),
+    ("/grpc.health.v1.Health/Check", Policy::Open),
+    ("/grpc.health.v1.Health/Watch", Policy::Open),
+    ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Policy::Open),
+    ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Policy::Open),
+    ("/transactions_service.Transactions/SumAmount", READ),
+];
+
+/// Who may call what is at a path; `None` for what is served to nobody.
+#[must_use]
+pub fn policy_of(path: &str) -> Option<Policy> {
+    let place = POLICIES.binary_search_by_key(&path, |&(path, _)| path).ok()?;
+    Some(POLICIES[place].1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rpcs_stand_in_order_and_once() {
+        assert!(POLICIES.is_sorted_by(|(one, _), (next, _)| one < next));
+    }
+
+    #[test]
+    fn only_the_very_path_has_a_policy() {
+        assert_eq!(policy_of("/daybook.v1.AnalyticsService/SumAmount"), Some(READ));
+        for path in [
+            "",
+            "/",
+            "daybook.v1.AnalyticsService/SumAmount",
+            "//daybook.v1.AnalyticsService/SumAmount",
+            "/daybook.v1.AnalyticsService/SumAmount/",
+            "/daybook.v1.AnalyticsService/sumAmount",
+            "/daybook.v1.AnalyticsService%2FSumAmount",
+            "/daybook.v1.AnalyticsService/SumAmount?",
+        ] {
+            assert_eq!(policy_of(path), None, "{path}");
+        }
+    }
+}

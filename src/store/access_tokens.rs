@@ -1,0 +1,118 @@
+//! Tokens, by the hashes of their secrets.
+
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::{
+    domain::access::{Identity, Principal, Role, TokenHash, TokenRecord},
+    store::{Database, StoreError, StoreErrorKind, statement::statement, tx::PooledTx},
+};
+
+/// Who holds the token of this hash; `None` if there is none, or it is not in force any more.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn find(database: &Database, hash: &TokenHash) -> Result<Option<Identity>, StoreError> {
+    let statement = statement!("access_token_find");
+    let answer = database.read(statement, &[&hash.as_slice()]).await?;
+    let Some(row) = answer.value.first() else { return Ok(None) };
+    let principal = Principal::Token { token_id: row.get("token_id"), name: row.get("name") };
+    Ok(Some(Identity { principal, role: role(statement.stem, row)? }))
+}
+
+/// A token to record.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    /// Its id.
+    pub token_id: Uuid,
+    /// What it is called.
+    pub name: String,
+    /// The hash of its secret.
+    pub hash: TokenHash,
+    /// What its holder may do.
+    pub role: Role,
+    /// How long it is in force; `None` for ever.
+    pub expires_days: Option<i32>,
+}
+
+/// Records a token, and in the audit log that `by` did.
+///
+/// # Errors
+/// If the database refuses. If the connection broke, whether it was recorded is unknown.
+pub async fn create(
+    database: &Database,
+    new: &NewToken,
+    by: &Principal,
+) -> Result<TokenRecord, StoreError> {
+    let tx = PooledTx::begin(database, "access_token_create").await?;
+    let NewToken { token_id, name, hash, role, expires_days } = new;
+    let (hash, role) = (hash.as_slice(), role.as_str());
+    let statement = statement!("access_token_create");
+    let rows = tx.rows(statement, &[token_id, name, &hash, &role, expires_days]).await?;
+    let record = rows.first().map(|row| record(statement.stem, row));
+    let record = record.ok_or_else(|| StoreError::lost(statement.stem))??;
+    note(&tx, by, "create token", &record).await?;
+    tx.commit().await?;
+    Ok(record)
+}
+
+/// All tokens, oldest first.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn list(database: &Database) -> Result<Vec<TokenRecord>, StoreError> {
+    let statement = statement!("access_token_list");
+    let answer = database.read(statement, &[]).await?;
+    answer.value.iter().map(|row| record(statement.stem, row)).collect()
+}
+
+/// Revokes a token, and records in the audit log that `by` did; `None` for an unknown one.
+///
+/// # Errors
+/// If the database refuses. If the connection broke, whether it was revoked is unknown.
+pub async fn revoke(
+    database: &Database,
+    token_id: Uuid,
+    by: &Principal,
+) -> Result<Option<TokenRecord>, StoreError> {
+    let tx = PooledTx::begin(database, "access_token_revoke").await?;
+    let statement = statement!("access_token_revoke");
+    let rows = tx.rows(statement, &[&token_id]).await?;
+    let Some(row) = rows.first() else {
+        tx.roll_back().await?;
+        return Ok(None);
+    };
+    let record = record(statement.stem, row)?;
+    note(&tx, by, "revoke token", &record).await?;
+    tx.commit().await?;
+    Ok(Some(record))
+}
+
+async fn note(
+    tx: &PooledTx,
+    by: &Principal,
+    action: &str,
+    token: &TokenRecord,
+) -> Result<(), StoreError> {
+    let subject = format!("{} {} ({})", token.role.as_str(), token.name, token.token_id);
+    let params = [&by.to_string() as _, &action as _, &subject as _];
+    tx.rows(statement!("audit_log_add"), &params).await.map(drop)
+}
+
+fn record(stem: &'static str, row: &Row) -> Result<TokenRecord, StoreError> {
+    Ok(TokenRecord {
+        token_id: row.get("token_id"),
+        name: row.get("name"),
+        role: role(stem, row)?,
+        created_at: row.get("created_at"),
+        expires_at: row.get("expires_at"),
+        revoked_at: row.get("revoked_at"),
+    })
+}
+
+/// The role of a row. One that this Daybook does not know, from a later one, grants nothing.
+fn role(stem: &'static str, row: &Row) -> Result<Role, StoreError> {
+    Role::parse(row.get("role")).ok_or_else(|| {
+        StoreError::with_source(StoreErrorKind::Unexpected, stem, "a role that is not known")
+    })
+}

@@ -1,0 +1,384 @@
+//! Who may ask what: every rpc with every role, tokens of all kinds, and paths that are none.
+
+use std::{collections::BTreeSet, fs, process::Command, time::Duration};
+
+use bytes::Bytes;
+use daybook::{
+    access::{NewToken, create_token},
+    config::AuthMode,
+    domain::access::{Role, Token},
+    grpc::{pb::DESCRIPTORS, policy::POLICIES},
+};
+use prost::Message;
+use prost_types::FileDescriptorSet;
+use rand::RngExt;
+use rustix::process::Signal;
+use tonic::Code;
+use uuid::Uuid;
+
+use crate::{
+    import::{Said, run, url},
+    process::{Daybook, free_address, program},
+    support::{
+        cluster::{TestFolder, eventually},
+        raw::{LIST_USERS, RawClient},
+        schema::{TestSchema, one},
+        service::{TestService, new_target, settings},
+    },
+};
+
+/// Who may call what: r reader, i ingester, a admin, and * whoever asks. Written down here
+/// once more, so that a change of the policy is a change of two files.
+const EXPECTED: [(&str, &str); 28] = [
+    ("/daybook.v1.AnalyticsService/BatchSumAmount", "ra"),
+    ("/daybook.v1.AnalyticsService/Histogram", "ra"),
+    ("/daybook.v1.AnalyticsService/Rank", "ra"),
+    ("/daybook.v1.AnalyticsService/SumAmount", "ra"),
+    ("/daybook.v1.AnalyticsService/SumSeries", "ra"),
+    ("/daybook.v1.IngestService/RecordTransaction", "ia"),
+    ("/daybook.v1.IngestService/RecordTransactions", "ia"),
+    ("/daybook.v1.LedgerService/AddWallet", "a"),
+    ("/daybook.v1.LedgerService/CreateAsset", "a"),
+    ("/daybook.v1.LedgerService/CreateUser", "a"),
+    ("/daybook.v1.LedgerService/DeleteTransaction", "a"),
+    ("/daybook.v1.LedgerService/DeleteUser", "a"),
+    ("/daybook.v1.LedgerService/GetBalance", "ra"),
+    ("/daybook.v1.LedgerService/GetTransaction", "ria"),
+    ("/daybook.v1.LedgerService/GetUser", "ria"),
+    ("/daybook.v1.LedgerService/ListAccounts", "ria"),
+    ("/daybook.v1.LedgerService/ListAssets", "ria"),
+    ("/daybook.v1.LedgerService/ListTransactions", "ra"),
+    ("/daybook.v1.LedgerService/ListUsers", "ra"),
+    ("/daybook.v1.LedgerService/ListWalletUsers", "ra"),
+    ("/daybook.v1.LedgerService/ListWallets", "ra"),
+    ("/daybook.v1.LedgerService/RemoveWallet", "a"),
+    ("/daybook.v1.StatusService/GetStatus", "ria"),
+    ("/grpc.health.v1.Health/Check", "*"),
+    ("/grpc.health.v1.Health/Watch", "*"),
+    ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "*"),
+    ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", "*"),
+    ("/transactions_service.Transactions/SumAmount", "ra"),
+];
+
+/// What whoever is not known is told, whatever is wrong.
+const WANTED: &str = "a token in force is wanted, as `authorization: Bearer dbk_...`";
+
+/// A service that asks for tokens and believes what it knows of them for so long.
+async fn guarded(freshness: Duration) -> TestService {
+    let mut settings = settings();
+    settings.server.auth = AuthMode::On;
+    settings.server.token_freshness_ms = u64::try_from(freshness.as_millis()).unwrap();
+    TestService::start_with(new_target(), settings).await
+}
+
+/// A token of this role, with its id.
+async fn token_of(service: &TestService, role: Role) -> (Token, Uuid) {
+    let token = Token::new(rand::rng().random());
+    let token_id = Uuid::new_v4();
+    let name = role.as_str().to_owned();
+    let new = NewToken { token_id, name, hash: token.hash(), role, expires_days: Some(1) };
+    create_token(&service.database, &new).await.unwrap();
+    (token, token_id)
+}
+
+fn bearer(token: &Token) -> String {
+    format!("Bearer {}", token.to_text())
+}
+
+/// An empty message behind its head.
+const EMPTY: Bytes = Bytes::from_static(&[0; 5]);
+
+/// What an empty message is answered with.
+async fn answered(client: &RawClient, path: &str, authorization: &[&str]) -> (Code, String) {
+    let headers: Vec<_> = authorization.iter().map(|value| ("authorization", *value)).collect();
+    let answer = client.send_with(path, EMPTY, &headers).await.unwrap();
+    (answer.status.code(), answer.status.message().to_owned())
+}
+
+/// The paths of a set of descriptors.
+fn paths(descriptors: &[u8]) -> Vec<String> {
+    let mut paths = Vec::new();
+    for file in FileDescriptorSet::decode(descriptors).unwrap().file {
+        for service in &file.service {
+            let path = |name: &str| format!("/{}.{}/{name}", file.package(), service.name());
+            paths.extend(service.method.iter().map(|method| path(method.name())));
+        }
+    }
+    paths
+}
+
+#[test]
+fn every_rpc_has_a_policy_and_every_policy_an_rpc() {
+    let mut served: BTreeSet<String> = paths(DESCRIPTORS).into_iter().collect();
+    served.extend(paths(tonic_health::pb::FILE_DESCRIPTOR_SET));
+    served.extend(paths(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET));
+    served.extend(paths(tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET));
+    let with_policy: BTreeSet<String> = POLICIES.iter().map(|(path, _)| (*path).into()).collect();
+    assert_eq!(with_policy, served);
+    let expected: BTreeSet<String> = EXPECTED.iter().map(|(path, _)| (*path).into()).collect();
+    assert_eq!(expected, served);
+}
+
+#[tokio::test]
+async fn every_role_may_what_the_table_says_and_nothing_else() {
+    let service = guarded(Duration::from_secs(60)).await;
+    let client = RawClient::open(service.address).await;
+    let mut cells = 0;
+    for (letter, role) in [
+        (None, None),
+        (Some('r'), Some(Role::Reader)),
+        (Some('i'), Some(Role::Ingester)),
+        (Some('a'), Some(Role::Admin)),
+    ] {
+        let token = match role {
+            Some(role) => Some(bearer(&token_of(&service, role).await.0)),
+            None => None,
+        };
+        let authorization: Vec<&str> = token.iter().map(String::as_str).collect();
+        for (path, roles) in EXPECTED {
+            // It answers until somebody goes away.
+            if path.ends_with("/Watch") {
+                continue;
+            }
+            let (code, message) = answered(&client, path, &authorization).await;
+            let cell = format!("{path} as {role:?}: {code:?} {message}");
+            let is_allowed = roles == "*" || letter.is_some_and(|letter| roles.contains(letter));
+            match (is_allowed, role) {
+                (true, _) => {
+                    let refused = [Code::Unauthenticated, Code::PermissionDenied];
+                    assert!(!refused.contains(&code), "{cell}");
+                }
+                (false, None) => {
+                    assert_eq!((code, &*message), (Code::Unauthenticated, WANTED), "{cell}");
+                }
+                (false, Some(_)) => assert_eq!(code, Code::PermissionDenied, "{cell}"),
+            }
+            cells += 1;
+        }
+    }
+    assert_eq!(cells, 4 * (EXPECTED.len() - 1));
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_with_a_token_is_answered_the_same() {
+    let service = guarded(Duration::from_secs(60)).await;
+    let client = RawClient::open(service.address).await;
+    let (token, _) = token_of(&service, Role::Admin).await;
+    let right = bearer(&token);
+    let (code, _) = answered(&client, LIST_USERS, &[&right]).await;
+    assert_eq!(code, Code::Ok);
+    let text = token.to_text();
+    let unknown = bearer(&Token::new(rand::rng().random()));
+    let (expired, expired_id) = token_of(&service, Role::Admin).await;
+    let expire = "UPDATE access_tokens SET expires_at = now() WHERE token_id = $1";
+    service.sql.execute(expire, &[&expired_id]).await.unwrap();
+    let (revoked, revoked_id) = token_of(&service, Role::Admin).await;
+    daybook::access::revoke_token(&service.database, revoked_id).await.unwrap();
+    let long = format!("Bearer {}", "x".repeat(8_000));
+    for wrong in [
+        &[][..],
+        &[""],
+        &["Bearer"],
+        &[&text],
+        &[&format!("Basic {text}")],
+        &[&format!("Bearer {}", text.to_lowercase())],
+        &[&format!("Bearer {}", &text[1..])],
+        &[&unknown],
+        &[&bearer(&expired)],
+        &[&bearer(&revoked)],
+        &[&right, &right],
+        &[&right, &unknown],
+        &[&format!("{right}, {right}")],
+        &[&long],
+    ] {
+        let found = answered(&client, LIST_USERS, wrong).await;
+        assert_eq!(found, (Code::Unauthenticated, WANTED.to_owned()), "{wrong:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_or_expired_token_is_refused_when_what_is_known_is_old() {
+    let freshness = Duration::from_millis(300);
+    let service = guarded(freshness).await;
+    let client = RawClient::open(service.address).await;
+    for end in [
+        "UPDATE access_tokens SET revoked_at = now() WHERE token_id = $1",
+        "UPDATE access_tokens SET expires_at = now() WHERE token_id = $1",
+    ] {
+        let (token, token_id) = token_of(&service, Role::Reader).await;
+        let authorization = bearer(&token);
+        for _ in 0..20 {
+            let (code, _) = answered(&client, LIST_USERS, &[&authorization]).await;
+            assert_eq!(code, Code::Ok);
+        }
+        service.sql.execute(end, &[&token_id]).await.unwrap();
+        tokio::time::sleep(freshness).await;
+        let (code, _) = answered(&client, LIST_USERS, &[&authorization]).await;
+        assert_eq!(code, Code::Unauthenticated);
+    }
+}
+
+#[tokio::test]
+async fn known_tokens_are_not_looked_up_again_and_unknown_ones_are_looked_up_few_at_a_time() {
+    let service = guarded(Duration::from_secs(60)).await;
+    let client = RawClient::open(service.address).await;
+    let (token, _) = token_of(&service, Role::Reader).await;
+    let authorization = bearer(&token);
+    let read = |authorization: String| {
+        let client = &client;
+        async move { answered(client, LIST_USERS, &[&authorization]).await.0 }
+    };
+    assert_eq!(read(authorization.clone()).await, Code::Ok);
+    // It is not looked at again: what the table says now is not known yet.
+    service.sql.batch_execute("UPDATE access_tokens SET revoked_at = now()").await.unwrap();
+    assert_eq!(read(authorization.clone()).await, Code::Ok);
+    let unknown: Vec<String> =
+        (0..500).map(|_| bearer(&Token::new(rand::rng().random()))).collect();
+    let found = futures_util::future::join_all(unknown.into_iter().map(read)).await;
+    let refused = found.iter().filter(|code| **code == Code::Unauthenticated).count();
+    // Those that found no place are told to come back.
+    let busy = found.iter().filter(|code| **code == Code::Unavailable).count();
+    assert_eq!(refused + busy, 500, "{found:?}");
+    assert!(refused >= 100, "{refused}");
+    assert_eq!(read(authorization).await, Code::Ok);
+}
+
+#[tokio::test]
+async fn no_other_way_to_write_a_path_is_served() {
+    let service = guarded(Duration::from_secs(60)).await;
+    let client = RawClient::open(service.address).await;
+    let admin = bearer(&token_of(&service, Role::Admin).await.0);
+    let mut variants: BTreeSet<String> = BTreeSet::new();
+    for (path, roles) in EXPECTED {
+        if roles == "*" {
+            continue;
+        }
+        let (service, method) = path[1..].split_once('/').unwrap();
+        variants.extend([
+            format!("//{service}/{method}"),
+            format!("/{service}//{method}"),
+            format!("/{service}/{method}/"),
+            format!("/{service}/{method}%20"),
+            format!("/{service}%2F{method}"),
+            format!("/%{:02x}{}/{method}", service.as_bytes()[0], &service[1..]),
+            format!("/{}/{method}", service.to_uppercase()),
+            format!("/{service}/{}", method.to_lowercase()),
+            format!("/./{service}/{method}"),
+            format!("/grpc.health.v1.Health/../{service}/{method}"),
+            format!("/{service}/{method};a=b"),
+        ]);
+    }
+    assert!(variants.len() >= 100, "{}", variants.len());
+    for path in &variants {
+        for authorization in [&[][..], &[&*admin]] {
+            let headers: Vec<_> = authorization.iter().map(|one| ("authorization", *one)).collect();
+            let answer = client.send_with(path, EMPTY, &headers).await.unwrap();
+            let code = answer.status.code();
+            let refused = [Code::Unauthenticated, Code::Unimplemented];
+            assert!(refused.contains(&code) && answer.message.is_empty(), "{path}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_tokens_asked_for_everybody_is_the_local_admin() {
+    let service = TestService::start().await;
+    let client = RawClient::open(service.address).await;
+    for authorization in [&[][..], &["Bearer nonsense"]] {
+        let (code, _) = answered(&client, LIST_USERS, authorization).await;
+        assert_eq!(code, Code::Ok);
+    }
+}
+
+fn token_command(schema: &TestSchema, folder: &TestFolder, arguments: &[&str]) -> Command {
+    let mut command = program(env!("CARGO_BIN_EXE_daybook"));
+    command.arg("token").args(arguments).current_dir(folder.path());
+    command.arg("--database-url").arg(url(&schema.target.config));
+    command.args(["--schema", &schema.target.schema]);
+    command.args(["--partition-days-ahead", "2", "--scheduler", "ticker"]);
+    command
+}
+
+#[tokio::test]
+async fn tokens_are_made_shown_once_listed_and_revoked_by_command() {
+    let (schema, folder) = (TestSchema::prepared().await, TestFolder::empty());
+    let ask = async |arguments: &[&str]| -> Said {
+        run(token_command(&schema, &folder, arguments), b"").await
+    };
+    let made = ask(&["create", "--role", "reader", "--name", "dash", "--expires-days", "9"]).await;
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let text = made.words.trim();
+    let token = Token::parse(text).expect("standard output holds the token alone");
+    assert!(!made.log.contains(text), "{made:?}");
+    // Nothing that is stored can be sent in its place.
+    let rows = schema.sql.simple_query("SELECT t::text FROM access_tokens t").await.unwrap();
+    assert!(!format!("{rows:?}").contains(&text[4..20]), "{rows:?}");
+    let hash: Vec<u8> = one(&schema.sql, "SELECT token_hash FROM access_tokens").await;
+    assert_eq!(hash, token.hash());
+    let id: Uuid = one(&schema.sql, "SELECT token_id FROM access_tokens").await;
+    let listed = ask(&["list"]).await;
+    let is_listed = |state: &str| format!("{id}  reader    {state}");
+    assert!(listed.words.contains(&is_listed("valid")), "{listed:?}");
+    assert!(listed.words.contains("dash") && !listed.words.contains(text), "{listed:?}");
+    for _ in 0..2 {
+        assert_eq!(ask(&["revoke", &id.to_string()]).await.code, Some(0));
+        assert!(ask(&["list"]).await.words.contains(&is_listed("revoked")));
+    }
+    let unknown = ask(&["revoke", "00000000-0000-0000-0000-000000000001"]).await;
+    assert_eq!(unknown.code, Some(1), "{unknown:?}");
+    assert!(unknown.log.contains("there is no such token"), "{unknown:?}");
+    for (arguments, expected) in [
+        (&["create", "--role", "root"][..], "must be reader, ingester or admin"),
+        (&["create", "--role", "admin", "--name", "a\tb"], "--name must be"),
+        (&["create", "--role", "admin", "--expires-days", "0"], "--expires-days must be"),
+    ] {
+        let said = ask(arguments).await;
+        assert!(said.code != Some(0) && said.log.contains(expected), "{said:?}");
+    }
+    let log = "SELECT string_agg(principal || ': ' || action, ', ' ORDER BY entry_id)
+        FROM audit_log";
+    let expected = "local: create token, local: revoke token, local: revoke token";
+    assert_eq!(one::<String>(&schema.sql, log).await, expected);
+    for change in
+        ["UPDATE audit_log SET action = ''", "DELETE FROM audit_log", "TRUNCATE audit_log"]
+    {
+        let error = schema.sql.batch_execute(change).await.unwrap_err();
+        assert_eq!(error.code().unwrap().code(), "23001", "{change}");
+    }
+}
+
+#[tokio::test]
+async fn no_secret_reaches_the_log() {
+    let (schema, folder) = (TestSchema::prepared().await, TestFolder::empty());
+    let made = run(token_command(&schema, &folder, &["create", "--role", "admin"]), b"").await;
+    let known = made.words.trim().to_owned();
+    let unknown = Token::new(rand::rng().random()).to_text();
+    let broken = known.replace("dbk_", "dbk_A");
+    let (address, log) = (free_address(), folder.path().join("log"));
+    let mut command = program(env!("CARGO_BIN_EXE_daybook"));
+    command.args(["serve", "--auth", "on", "--log", "trace", "--no-seed"]).arg("--database-url");
+    command.arg(url(&schema.target.config)).args(["--schema", &schema.target.schema]);
+    command.args(["--partition-days-ahead", "2", "--scheduler", "ticker", "--listen"]);
+    command.arg(address.to_string()).current_dir(folder.path());
+    let mut daybook = Daybook::run(command, address, &log).await;
+    let client = RawClient::open(address).await;
+    for secret in [&known, &unknown, &broken] {
+        for path in [LIST_USERS, "/nowhere", "/grpc.health.v1.Health/Check"] {
+            let authorization = format!("Bearer {secret}");
+            answered(&client, path, &[&authorization]).await;
+        }
+    }
+    daybook.signal(Signal::TERM);
+    assert_eq!(daybook.end().await.code(), Some(0));
+    eventually("the log is written", async || {
+        fs::read_to_string(&log).unwrap().contains("stopped")
+    })
+    .await;
+    let log = fs::read_to_string(&log).unwrap();
+    assert!(log.contains("TRACE"), "the log is whole");
+    // Whoever asks is named.
+    assert!(log.contains("admin ("), "{log}");
+    for secret in [&known, &unknown, &broken] {
+        assert!(!log.contains(&secret[5..40]), "a secret is in the log");
+    }
+}
