@@ -99,14 +99,20 @@ impl Authenticator {
     }
 
     /// Who holds a token; `None` if there is no such token, or it is not in force any more.
+    /// `count` is asked before the database is.
     ///
     /// # Errors
-    /// If nothing fresh is known of it and the database cannot be asked.
-    pub async fn identify(&self, token: &Token) -> Result<Option<Identity>, Error> {
+    /// If nothing fresh is known of it and the database cannot be asked; what `count` says.
+    pub async fn identify(
+        &self,
+        token: &Token,
+        count: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<Option<Identity>, Error> {
         let hash = token.hash();
         if let Some(known) = self.known(&hash) {
             return Ok(known);
         }
+        count()?;
         // Closed never.
         let _turn = self.look_ups.acquire().await;
         // Somebody else may have asked for the same one meanwhile.

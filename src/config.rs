@@ -205,6 +205,25 @@ pub struct ServerSettings {
     #[arg(long, env = "DAYBOOK_TOKEN_FRESHNESS_MS", default_value_t = 10_000, value_name = "MS")]
     pub token_freshness_ms: u64,
 
+    /// Most calls a second with one token; more are RESOURCE_EXHAUSTED with the time to wait. 0 is
+    /// no limit
+    #[arg(long, env = "DAYBOOK_TOKEN_RATE_MAX", default_value_t = 5_000, value_name = "CALLS")]
+    pub token_rate_max: u32,
+
+    /// Most calls a second from one address (IPv6: one /64), with or without a token; 0 is no limit
+    #[arg(long, env = "DAYBOOK_ADDRESS_RATE_MAX", default_value_t = 0, value_name = "CALLS")]
+    pub address_rate_max: u32,
+
+    /// Most look-ups a second of tokens from one address; guesses beyond are not looked up. 0 is
+    /// no limit
+    #[arg(
+        long,
+        env = "DAYBOOK_TOKEN_LOOKUP_RATE_MAX",
+        default_value_t = 50,
+        value_name = "LOOKUPS"
+    )]
+    pub token_lookup_rate_max: u32,
+
     /// File with the server's certificate, and those that lead to its root, in PEM; connections
     /// are encrypted then. Read again when it changes
     #[arg(long, env = "DAYBOOK_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]

@@ -4,7 +4,7 @@
 //! A client sees [`ErrorKind`] and its message, never the source chain:
 //! statements, hosts and row values stay in the log.
 
-use std::{borrow::Cow, error::Error as StdError, fmt};
+use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 
 use chrono::NaiveDate;
 
@@ -71,6 +71,8 @@ pub enum ErrorKind {
     OutOfRange,
     /// The database is away or too busy: the same request may succeed later.
     Unavailable(&'static str),
+    /// Whoever asks did so too often, and may again after this time.
+    TooOften(Duration),
     /// Something is used up that does not come back by itself soon.
     ResourceExhausted(&'static str),
     /// Other writers kept getting in the way.
@@ -147,6 +149,9 @@ impl fmt::Display for Error {
             ErrorKind::OutOfRange => formatter.write_str("a number is out of range"),
             ErrorKind::Unavailable(why) | ErrorKind::ResourceExhausted(why) => {
                 formatter.write_str(why)
+            }
+            ErrorKind::TooOften(wait) => {
+                write!(formatter, "too many calls: try again in {} ms", wait.as_millis())
             }
             ErrorKind::Aborted => formatter.write_str("other writers got in the way: try again"),
             ErrorKind::DeadlineExceeded => formatter.write_str("the deadline passed"),

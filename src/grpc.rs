@@ -35,6 +35,7 @@ pub mod page;
 pub mod page_token;
 pub mod policy;
 mod rank;
+pub mod rates;
 mod record_transaction;
 mod record_transactions;
 mod remove_wallet;

@@ -101,7 +101,7 @@ impl Bench {
             ledger: Ledger::new(self.database.clone()),
             ingest: Ingest::new(&self.database, &self.settings.partitions),
             status: StatusReader::new(self.database.clone(), VerifierCounts::default()),
-            gate: Gate { authenticator: None },
+            gate: Gate::new(None, &self.settings.server),
             tls: None,
         };
         let (_, is_started) = watch::channel(true);

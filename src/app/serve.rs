@@ -98,7 +98,7 @@ async fn run(
         ledger: Ledger::new(database.clone()),
         ingest: Ingest::new(database, &settings.partitions),
         status: StatusReader::new(database.clone(), verified.clone()),
-        gate: Gate { authenticator: Authenticator::wanted(&settings.server, database) },
+        gate: Gate::new(Authenticator::wanted(&settings.server, database), &settings.server),
         tls,
     };
     let address = listener.local_addr()?;

@@ -1,12 +1,16 @@
 //! Who may come in: the one check that every request passes, whatever its kind.
 
+use std::{net::IpAddr, sync::Arc};
+
 use http::{HeaderMap, Request, header::AUTHORIZATION};
+use tonic::transport::server::TcpConnectInfo;
 
 use crate::{
     access::Authenticator,
-    domain::access::{Identity, Token},
+    config::ServerSettings,
+    domain::access::{Identity, Principal, Token},
     error::{Error, ErrorKind},
-    grpc::policy::policy_of,
+    grpc::{policy::policy_of, rates::Rates},
 };
 
 /// What a client says before its token (RFC 6750, section 2.1), in any case.
@@ -15,22 +19,38 @@ const SCHEME: &str = "bearer";
 /// Lets requests in, or refuses them.
 #[derive(Clone)]
 pub struct Gate {
-    /// Tells who asks; `None` lets everybody in as the local admin.
-    pub authenticator: Option<Authenticator>,
+    authenticator: Option<Authenticator>,
+    rates: Arc<Rates>,
 }
 
 impl Gate {
+    /// A gate where this one tells who asks; without one everybody is let in as the local admin.
+    /// The settings say how often.
+    #[must_use]
+    pub fn new(authenticator: Option<Authenticator>, settings: &ServerSettings) -> Self {
+        Self { authenticator, rates: Arc::new(Rates::new(settings)) }
+    }
+
     /// Who asks, if they may ask this; the request carries it along.
     ///
     /// # Errors
+    /// `TooOften` beyond the limits of an address or a token;
     /// `Unauthenticated` without a token in force, whatever is wrong with it;
     /// `Unimplemented` for what is no rpc; `PermissionDenied` for a role that may not; what
     /// the database says.
     pub(super) async fn admit<B>(&self, request: &mut Request<B>) -> Result<Identity, Error> {
+        let address = address(request);
+        self.rates.count_address(address)?;
         let identity = match &self.authenticator {
-            Some(authenticator) => identify(authenticator, request.headers()).await?,
+            Some(authenticator) => {
+                let count = || self.rates.count_look_up(address);
+                identify(authenticator, request.headers(), count).await?
+            }
             None => Identity::local(),
         };
+        if let Principal::Token { token_id, .. } = identity.principal {
+            self.rates.count_token(token_id)?;
+        }
         let Some(policy) = policy_of(request.uri().path()) else {
             return Err(Error::new(ErrorKind::Unimplemented("this method")));
         };
@@ -44,10 +64,20 @@ impl Gate {
     }
 }
 
-async fn identify(authenticator: &Authenticator, headers: &HeaderMap) -> Result<Identity, Error> {
+/// Where a request comes from.
+fn address<B>(request: &Request<B>) -> Option<IpAddr> {
+    let info = request.extensions().get::<TcpConnectInfo>()?;
+    Some(info.remote_addr()?.ip())
+}
+
+async fn identify(
+    authenticator: &Authenticator,
+    headers: &HeaderMap,
+    count: impl FnOnce() -> Result<(), Error>,
+) -> Result<Identity, Error> {
     let unauthenticated = || Error::new(ErrorKind::Unauthenticated);
     let token = token(headers).ok_or_else(unauthenticated)?;
-    authenticator.identify(&token).await?.ok_or_else(unauthenticated)
+    authenticator.identify(&token, count).await?.ok_or_else(unauthenticated)
 }
 
 /// The one token that a request brings.

@@ -85,6 +85,7 @@ fn failed(error: &Error) -> Outcome {
         | ErrorKind::OutOfRange
         | ErrorKind::Unavailable(_)
         | ErrorKind::ResourceExhausted(_)
+        | ErrorKind::TooOften(_)
         | ErrorKind::Aborted
         | ErrorKind::DeadlineExceeded
         | ErrorKind::Damaged

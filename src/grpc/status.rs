@@ -38,6 +38,9 @@ pub fn to_status(error: Error) -> Status {
     if matches!(kind, ErrorKind::Unavailable(_) | ErrorKind::ResourceExhausted(_)) {
         details.set_retry_info(Some(RETRY_DELAY));
     }
+    if let ErrorKind::TooOften(wait) = kind {
+        details.set_retry_info(Some(*wait));
+    }
     let code = code(kind);
     let message = error.to_string();
     let mut status = Status::with_error_details(code, message, details);
@@ -58,7 +61,7 @@ pub fn code(kind: &ErrorKind) -> Code {
         ErrorKind::Unimplemented(_) => Code::Unimplemented,
         ErrorKind::OutOfRange => Code::OutOfRange,
         ErrorKind::Unavailable(_) => Code::Unavailable,
-        ErrorKind::ResourceExhausted(_) => Code::ResourceExhausted,
+        ErrorKind::ResourceExhausted(_) | ErrorKind::TooOften(_) => Code::ResourceExhausted,
         ErrorKind::Aborted => Code::Aborted,
         ErrorKind::DeadlineExceeded => Code::DeadlineExceeded,
         ErrorKind::Damaged | ErrorKind::Internal => Code::Internal,
@@ -90,13 +93,13 @@ mod tests {
             (ErrorKind::OutOfRange, Code::OutOfRange),
             (ErrorKind::Unavailable("busy"), Code::Unavailable),
             (ErrorKind::ResourceExhausted("full"), Code::ResourceExhausted),
+            (ErrorKind::TooOften(Duration::from_millis(7)), Code::ResourceExhausted),
             (ErrorKind::Aborted, Code::Aborted),
             (ErrorKind::DeadlineExceeded, Code::DeadlineExceeded),
             (ErrorKind::Damaged, Code::Internal),
             (ErrorKind::Internal, Code::Internal),
         ] {
-            let is_retried =
-                matches!(kind, ErrorKind::Unavailable(_) | ErrorKind::ResourceExhausted(_));
+            let is_retried = matches!(code, Code::Unavailable | Code::ResourceExhausted);
             let is_bad = matches!(kind, ErrorKind::InvalidArgument(_));
             let is_early =
                 matches!(kind, ErrorKind::FailedPrecondition(_) | ErrorKind::InTheWay(_));

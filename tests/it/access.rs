@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, process::Command, time::Duration};
 use bytes::Bytes;
 use daybook::{
     access::{NewToken, create_token},
-    config::AuthMode,
+    config::{AuthMode, ServerSettings},
     domain::access::{Role, Token},
     grpc::{pb::DESCRIPTORS, policy::POLICIES},
 };
@@ -14,6 +14,7 @@ use prost_types::FileDescriptorSet;
 use rand::RngExt;
 use rustix::process::Signal;
 use tonic::Code;
+use tonic_types::StatusExt;
 use uuid::Uuid;
 
 use crate::{
@@ -65,9 +66,19 @@ const WANTED: &str = "a token in force is wanted, as `authorization: Bearer dbk_
 
 /// A service that asks for tokens and believes what it knows of them for so long.
 async fn guarded(freshness: Duration) -> TestService {
+    guarded_with(freshness, |_| {}).await
+}
+
+/// The same with settings of the test's own.
+async fn guarded_with(
+    freshness: Duration,
+    change: impl FnOnce(&mut ServerSettings),
+) -> TestService {
     let mut settings = settings();
     settings.server.auth = AuthMode::On;
+    settings.server.token_lookup_rate_max = 0;
     settings.server.token_freshness_ms = u64::try_from(freshness.as_millis()).unwrap();
+    change(&mut settings.server);
     TestService::start_with(new_target(), settings).await
 }
 
@@ -241,6 +252,68 @@ async fn known_tokens_are_not_looked_up_again_and_unknown_ones_are_looked_up_few
     assert_eq!(refused + busy, 500, "{found:?}");
     assert!(refused >= 100, "{refused}");
     assert_eq!(read(authorization).await, Code::Ok);
+}
+
+/// So many calls at once; how many were answered, and how long the others are to wait at most.
+async fn at_once(client: &RawClient, count: usize, authorization: &str) -> (usize, Duration) {
+    let headers = [("authorization", authorization)];
+    let calls = (0..count).map(|_| client.send_with(LIST_USERS, EMPTY, &headers));
+    let (mut answered, mut wait) = (0, Duration::ZERO);
+    for answer in futures_util::future::join_all(calls).await {
+        let status = answer.unwrap().status;
+        if status.code() == Code::Ok {
+            answered += 1;
+            continue;
+        }
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+        let told = status.get_error_details().retry_info().unwrap().retry_delay.unwrap();
+        wait = wait.max(told);
+    }
+    (answered, wait)
+}
+
+#[tokio::test]
+async fn who_asks_too_often_is_told_when_to_come_back_and_others_are_not() {
+    let second = Duration::from_secs(1);
+    let service = guarded_with(60 * second, |server| server.token_rate_max = 20).await;
+    let client = RawClient::open(service.address).await;
+    let (noisy, _) = token_of(&service, Role::Reader).await;
+    let (other, _) = token_of(&service, Role::Reader).await;
+    // Known first: whoever is looked up is not counted meanwhile.
+    assert_eq!(at_once(&client, 1, &bearer(&noisy)).await.0, 1);
+    let (answered, wait) = at_once(&client, 60, &bearer(&noisy)).await;
+    // Those of a second, and what came back while they were asked.
+    assert!((19..40).contains(&answered), "{answered}");
+    assert!(wait > Duration::ZERO && wait <= second, "{wait:?}");
+    assert_eq!(at_once(&client, 15, &bearer(&other)).await, (15, Duration::ZERO));
+    tokio::time::sleep(2 * wait).await;
+    assert_eq!(at_once(&client, 1, &bearer(&noisy)).await.0, 1);
+}
+
+#[tokio::test]
+async fn an_address_has_limits_of_calls_and_of_guesses() {
+    let minute = Duration::from_secs(60);
+    let service = guarded_with(minute, |server| {
+        server.address_rate_max = 50;
+        server.token_lookup_rate_max = 3;
+    })
+    .await;
+    let client = RawClient::open(service.address).await;
+    let known = bearer(&token_of(&service, Role::Reader).await.0);
+    assert_eq!(at_once(&client, 1, &known).await.0, 1);
+    let mut codes = Vec::new();
+    for _ in 0..10 {
+        let guess = bearer(&Token::new(rand::rng().random()));
+        codes.push(answered(&client, LIST_USERS, &[&guess]).await.0);
+    }
+    let looked_up = codes.iter().filter(|code| **code == Code::Unauthenticated).count();
+    assert!((1..10).contains(&looked_up), "{codes:?}");
+    let refused = codes.iter().filter(|code| **code == Code::ResourceExhausted).count();
+    assert_eq!(looked_up + refused, 10, "{codes:?}");
+    // Who is known goes on.
+    assert_eq!(at_once(&client, 1, &known).await.0, 1);
+    let (answered, _) = at_once(&client, 150, &known).await;
+    assert!((30..140).contains(&answered), "{answered}");
 }
 
 #[tokio::test]

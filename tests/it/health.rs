@@ -69,7 +69,7 @@ impl Server {
             ledger: Ledger::new(database.clone()),
             ingest: Ingest::new(&database, &settings.partitions),
             status: StatusReader::new(database, VerifierCounts::default()),
-            gate: Gate { authenticator: None },
+            gate: Gate::new(None, &settings.server),
             tls: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

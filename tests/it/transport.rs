@@ -228,7 +228,7 @@ async fn a_panic_is_an_internal_error_and_the_server_goes_on() {
         slow: Duration::from_secs(1),
     };
     let (_started, is_started) = watch::channel(true);
-    let layer = RequestLayer::new(limits, Gate { authenticator: None }, is_started);
+    let layer = RequestLayer::new(limits, Gate::new(None, &settings().server), is_started);
     let service =
         layer.layer(tower::service_fn(async |request: Request<Body>| match request.uri().path() {
             LIST_USERS => panic!("secret of the handler"),

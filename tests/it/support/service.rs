@@ -110,7 +110,7 @@ impl TestService {
             ledger: Ledger::new(database.clone()),
             ingest: Ingest::new(&database, &settings.partitions),
             status: StatusReader::new(database.clone(), verified.clone()),
-            gate: Gate { authenticator: Authenticator::wanted(&settings.server, &database) },
+            gate: Gate::new(Authenticator::wanted(&settings.server, &database), &settings.server),
             tls: tls(&settings.server),
         };
         let (_, is_started) = watch::channel(true);
