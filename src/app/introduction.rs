@@ -18,13 +18,23 @@ const USERS_SHOWN: usize = 3;
 /// Days of the window in the question where nothing was seeded.
 const DAYS_SHOWN: u64 = 365;
 
+/// How callers come in.
+pub(super) struct Entrance {
+    /// Whether reflection is served.
+    pub(super) is_reflection_open: bool,
+    /// Whether connections are encrypted.
+    pub(super) is_encrypted: bool,
+    /// Whether callers must show a token.
+    pub(super) asks_for_tokens: bool,
+}
+
 /// Prints it to standard output, and logs users. A question that can be pasted needs
 /// reflection; where that is closed, the way to it is printed in its place.
 pub(super) async fn print(
     database: &Database,
     where_it_is: &str,
     address: SocketAddr,
-    is_reflection_open: bool,
+    entrance: Entrance,
 ) -> anyhow::Result<()> {
     let users = Ledger::new(database.clone()).list_users("", "", USERS_SHOWN).await?.rows;
     for user in &users {
@@ -37,18 +47,29 @@ pub(super) async fn print(
     }
     if users.is_empty() {
         text.push_str("There are no users yet.\n");
-    } else if !is_reflection_open {
+    } else if !entrance.is_reflection_open {
         text.push_str(
             "With --reflection on, grpcurl can ask questions without the .proto files.\n",
         );
     } else if let Some(user) = users.first() {
         let (start, end) = window(database).await?;
+        let encryption = if entrance.is_encrypted { "-cacert ROOT.crt" } else { "-plaintext" };
+        let token = match entrance.asks_for_tokens {
+            true => " -H 'authorization: Bearer TOKEN'",
+            false => "",
+        };
+        let flags = format!("{encryption}{token}");
         text.push_str(&format!(
-            "Ask a question:\n  grpcurl -plaintext -d '{{\"user_uuid\": \"{}\", \"window\": \
+            "Ask a question:\n  grpcurl {flags} -d '{{\"user_uuid\": \"{}\", \"window\": \
              {{\"start\": \"{start}T00:00:00Z\", \"end\": \"{end}T00:00:00Z\"}}, \"direction\": \
              \"DIRECTION_SENDER\"}}' {reachable} daybook.v1.AnalyticsService/SumAmount\n",
             user.user_uuid
         ));
+    }
+    if entrance.asks_for_tokens {
+        text.push_str(
+            "Callers must show a token: `daybook token create --role reader` makes one.\n",
+        );
     }
     text.push_str("Ctrl-C stops everything.\n");
     let mut output = io::stdout().lock();

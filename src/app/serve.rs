@@ -12,7 +12,8 @@ use crate::{
     app::{
         checks,
         database::{self, OpenDatabase, Ownership},
-        introduction, signals,
+        introduction::{self, Entrance},
+        signals,
     },
     config::{LogSettings, SeedSettings, ServeSettings, ServerSettings},
     grpc::{
@@ -102,6 +103,11 @@ async fn run(
         tls,
     };
     let address = listener.local_addr()?;
+    let entrance = Entrance {
+        is_reflection_open: grpc::serve::is_reflection_open(&settings.server),
+        is_encrypted: services.tls.is_some(),
+        asks_for_tokens: services.gate.asks_for_tokens(),
+    };
     let slow = Duration::from_millis(logs.slow_request_ms);
     // Its own token: what fails here stops the server without a signal.
     let drain = stop.drain.child_token();
@@ -120,8 +126,7 @@ async fn run(
         workers.start_verifier(&opened.target, settings, verified, &drain)?;
         started.send_replace(true);
         let where_it_is = opened.describe(&settings.database);
-        let is_open = grpc::serve::is_reflection_open(&settings.server);
-        let printed = introduction::print(database, &where_it_is, address, is_open).await;
+        let printed = introduction::print(database, &where_it_is, address, entrance).await;
         if let Err(error) = printed {
             tracing::warn!(%error, "could not introduce Daybook");
         }

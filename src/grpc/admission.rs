@@ -31,6 +31,12 @@ impl Gate {
         Self { authenticator, rates: Arc::new(Rates::new(settings)) }
     }
 
+    /// Whether callers must show a token.
+    #[must_use]
+    pub fn asks_for_tokens(&self) -> bool {
+        self.authenticator.is_some()
+    }
+
     /// Who asks, if they may ask this; the request carries it along.
     ///
     /// # Errors

@@ -333,11 +333,15 @@ async fn introduction(arguments: &[&str]) -> (SocketAddr, String, String) {
     });
     eventually("it has spoken", async || reading.is_finished()).await;
     let (text, _output) = reading.join().unwrap();
-    let (users, _) = answers(&daybook).await;
+    // One that asks for a token would not answer.
+    let user = match arguments.contains(&"--auth") {
+        true => String::new(),
+        false => answers(&daybook).await.0.users[0].user_uuid.clone(),
+    };
     daybook.signal(Signal::TERM);
     assert_eq!(daybook.end().await.code(), Some(0));
     nothing_is_left(&folder).await;
-    (address, users.users[0].user_uuid.clone(), text)
+    (address, user, text)
 }
 
 #[tokio::test]
@@ -347,6 +351,13 @@ async fn the_first_words_of_a_start_are_a_question_to_paste() {
     assert!(text.contains(&user), "{text}");
     let window = "{\"start\": \"2024-02-28T00:00:00Z\", \"end\": \"2024-03-02T00:00:00Z\"}";
     assert!(text.contains(window), "{text}");
+}
+
+#[tokio::test]
+async fn where_callers_must_show_a_token_the_question_has_one() {
+    let (_, _, text) = introduction(&["--auth", "on"]).await;
+    assert!(text.contains("grpcurl -plaintext -H 'authorization: Bearer TOKEN' -d"), "{text}");
+    assert!(text.contains("daybook token create"), "{text}");
 }
 
 #[tokio::test]
