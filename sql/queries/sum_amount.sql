@@ -8,8 +8,9 @@
 -- subject_id is null for an unknown subject, account_id also for one without accounts.
 -- cells has those of the levels 0 (the leaves), 1 and 2 that hold the last instant before the
 -- window, then those that hold the last one inside, then one of level 3; null where there is
--- none. With one of level 3, or with absent days, it is sum_amount_full that answers.
--- The corrections of the window come added up.
+-- none. The corrections of the window come added up.
+-- With a cell of level 3, or with absent days, it is sum_amount_full that answers. Among the absent
+-- days is one for corrections that are set aside, which are not looked up here.
 -- Counts on: a plan that is made once (no partitions are read) and has few nodes, because
 -- starting them costs more than the look-ups; the primary key of running_totals, seven look-ups
 -- for each account; the two indexes of corrections.
@@ -68,7 +69,7 @@ CROSS JOIN LATERAL (
     FROM (
         (
             SELECT f.row_count, f.amount
-            FROM corrections f
+            FROM ONLY corrections f
             WHERE q.direction = 0
               AND f.sender_id = s.account_id
               AND f.asset_id = q.asset_id
@@ -79,7 +80,7 @@ CROSS JOIN LATERAL (
         UNION ALL
         (
             SELECT f.row_count, f.amount
-            FROM corrections f
+            FROM ONLY corrections f
             WHERE q.direction = 1
               AND f.receiver_id = s.account_id
               AND f.asset_id = q.asset_id

@@ -41,7 +41,7 @@ CROSS JOIN LATERAL (
     -- The order is only there for its index: see sum_amount.sql.
     FROM (
         SELECT f.row_count, f.amount
-        FROM corrections f
+        FROM ONLY corrections f
         WHERE f.receiver_id = w.account_id
           AND f.asset_id = $2
           AND f.occurred_at >= $3

@@ -29,7 +29,7 @@ macro_rules! migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: [Migration; 13] = [
+pub const MIGRATIONS: [Migration; 14] = [
     migration!(1, "0001_ledger"),
     migration!(2, "0002_partitions"),
     migration!(3, "0003_seed"),
@@ -43,6 +43,7 @@ pub const MIGRATIONS: [Migration; 13] = [
     migration!(11, "0011_days_ahead"),
     migration!(12, "0012_reference_counts"),
     migration!(13, "0013_access"),
+    migration!(14, "0014_set_aside"),
 ];
 
 /// A migration that is recorded in the database.

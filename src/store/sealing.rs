@@ -45,8 +45,10 @@ pub enum Spread {
 /// What came of folding corrections.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Sealed {
-    /// So many were folded.
+    /// So many were folded; none if there are none.
     Folded(usize),
+    /// None was folded: all that were come across, if any, are of totals that are set aside.
+    SetAside,
     /// Somebody else is folding.
     Busy,
     /// None was folded: they would have changed totals that cannot be read.
@@ -60,23 +62,37 @@ pub enum Sealed {
 pub async fn seal(client: &Client, rows_max: i64) -> Result<Sealed, StoreError> {
     let tx = Tx::begin(client, "seal").await?;
     let rows = statement!("seal_lock").query(client, &[]).await?;
-    if !rows.first().is_some_and(|row| row.get("is_ours")) {
+    let is = |name: &str| rows.first().is_some_and(|row| row.get(name));
+    if !is("is_ours") {
         tx.roll_back().await?;
         return Ok(Sealed::Busy);
     }
-    let changes = take(client, rows_max).await?;
+    let has_damaged = is("has_damaged");
+    if is("has_set_aside") && !has_damaged {
+        statement!("seal_let_go").query(client, &[&rows_max]).await?;
+    }
+    let changes = take(client, rows_max, has_damaged).await?;
     let damaged = try_fold(client, &changes, Spread::Scattered).await?;
     if !damaged.is_empty() {
         tx.roll_back().await?;
         return Ok(Sealed::Damaged(damaged));
     }
     tx.commit().await?;
-    Ok(Sealed::Folded(changes.len()))
+    match changes.len() {
+        0 if has_damaged => Ok(Sealed::SetAside),
+        count => Ok(Sealed::Folded(count)),
+    }
 }
 
-/// Takes corrections away, row by row: as rows of the driver they are ten times as large.
-async fn take(client: &Client, rows_max: i64) -> Result<Vec<RowChange>, StoreError> {
-    let statement = statement!("seal_take");
+/// Takes corrections away, row by row: as rows of the driver they are ten times as large. Those of
+/// damaged totals are moved where nobody who folds comes across them again.
+async fn take(
+    client: &Client,
+    rows_max: i64,
+    has_damaged: bool,
+) -> Result<Vec<RowChange>, StoreError> {
+    let statement =
+        if has_damaged { statement!("seal_take_sound") } else { statement!("seal_take") };
     let taken = async {
         let rows = client.query_raw(statement.text, [rows_max]).await?;
         rows.map_ok(|row| row_change(&row)).try_collect().await
@@ -91,6 +107,23 @@ async fn take(client: &Client, rows_max: i64) -> Result<Vec<RowChange>, StoreErr
 pub async fn backlog(client: &Client, count_max: i64) -> Result<i64, StoreError> {
     let rows = statement!("seal_backlog").query(client, &[&count_max]).await?;
     Ok(rows.first().map_or(0, |row| row.get("correction_count")))
+}
+
+/// Pages of the file of corrections, whatever is in them.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn file_pages(client: &Client) -> Result<i64, StoreError> {
+    let rows = statement!("seal_file_pages").query(client, &[]).await?;
+    Ok(rows.first().map_or(0, |row| row.get("page_count")))
+}
+
+/// Cuts empty pages off the end of that file, where nobody has it at work.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn cut_file(client: &Client) -> Result<(), StoreError> {
+    statement!("seal_cut_file").batch(client).await
 }
 
 /// The earliest instant of a row that is not sealed yet; `None` if all are.

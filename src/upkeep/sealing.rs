@@ -1,6 +1,6 @@
 //! Folds corrections into running totals, so that questions find few of them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::{
     domain::running_total::damage::Damaged,
@@ -13,6 +13,15 @@ use crate::{
 
 /// Rows that one tx folds at most: bounds its memory and how long it lasts.
 pub const SEALED_ROWS_MAX: i64 = 50_000;
+
+/// Pages that the file of corrections may have while there are none: scans read them all. It grows
+/// to what waited at most, about ninety corrections a page.
+pub const EMPTY_PAGES_MAX: i64 = 2_048;
+
+/// Time between two attempts to cut the file; doubled up to the longest one while they are in vain,
+/// because somebody has an old snapshot or the table at work.
+const CUT_PAUSE: Duration = Duration::from_secs(60);
+const CUT_PAUSE_MAX: Duration = Duration::from_secs(3_600);
 
 /// When corrections are folded.
 #[derive(Clone, Copy, Debug)]
@@ -28,17 +37,21 @@ pub struct Sealing {
     database: Database,
     client: Option<Connection>,
     has_told: bool,
+    /// Not before this, the file is cut; `None` before the first time.
+    cut_at: Option<Instant>,
+    cut_pause: Duration,
 }
 
 impl Sealing {
     /// Folds those of this database.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { database, client: None, has_told: false }
+        Self { database, client: None, has_told: false, cut_at: None, cut_pause: CUT_PAUSE }
     }
 
     /// Folds until none, or fewer than `leave`, are left, a bounded number a tx; returns how
-    /// many it folded. Does nothing while another server folds.
+    /// many it folded. Does nothing while another server folds. Where none are left, a file that
+    /// is much larger than what is in it is cut.
     ///
     /// # Errors
     /// If the database refuses; what was committed stays folded.
@@ -60,8 +73,29 @@ impl Sealing {
                 break;
             }
         }
+        if leave <= 1 {
+            self.cut_file(&client).await?;
+        }
         self.client = Some(client);
         Ok(folded)
+    }
+
+    async fn cut_file(&mut self, client: &Connection) -> Result<(), StoreError> {
+        if self.cut_at.is_some_and(|cut_at| Instant::now() < cut_at) {
+            return Ok(());
+        }
+        let before = sealing::file_pages(client).await?;
+        if before <= EMPTY_PAGES_MAX {
+            return Ok(());
+        }
+        // Also where it fails: not again and again.
+        self.cut_at = Some(Instant::now() + self.cut_pause);
+        sealing::cut_file(client).await?;
+        let pages = sealing::file_pages(client).await?;
+        self.cut_pause =
+            if pages < before { CUT_PAUSE } else { (2 * self.cut_pause).min(CUT_PAUSE_MAX) };
+        tracing::debug!(before, pages, "cut the file of corrections");
+        Ok(())
     }
 }
 
@@ -75,6 +109,9 @@ pub async fn seal_some(client: &Connection, rows_max: i64) -> Result<Option<usiz
     loop {
         match sealing::seal(client, rows_max).await? {
             Sealed::Folded(rows) => return Ok(Some(rows)),
+            Sealed::SetAside if sealing::backlog(client, 1).await? == 0 => return Ok(Some(0)),
+            // There may be others behind those that were moved.
+            Sealed::SetAside => {}
             Sealed::Busy => return Ok(None),
             // Each time there is more set aside, and less that can be folded.
             Sealed::Damaged(damaged) => {

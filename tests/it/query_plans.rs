@@ -278,6 +278,13 @@ async fn an_hour_of_all_accounts_reads_few_pages_by_brin() {
     }
 }
 
+/// Pages that a statement touched, without those of its planning; 0 where none was.
+pub(crate) fn executed_pages(plan: &[String]) -> i64 {
+    let mut executed = plan.iter().take_while(|line| !line.starts_with("Planning"));
+    let line = executed.find(|line| line.contains("Buffers:"));
+    line.map_or(0, |line| counted(line, "hit=") + counted(line, "read="))
+}
+
 /// The number behind a word of EXPLAIN's, 0 where it is not there.
 fn counted(line: &str, word: &str) -> i64 {
     let digits = |rest: &str| rest.chars().take_while(char::is_ascii_digit).collect::<String>();

@@ -1,6 +1,7 @@
 //! Running totals are what the rows are: whatever is written, by whatever SQL client, is in
 //! the very next answer, before and after sealing.
 
+mod file;
 mod kills;
 mod old_snapshots;
 mod shapes;

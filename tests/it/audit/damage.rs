@@ -3,10 +3,11 @@
 
 use daybook::{
     grpc::pb::v1::{
-        BatchSumAmountRequest, Direction, RankMetric, RankRequest, SumAmountRequest,
-        batch_sum_amount_result::Outcome,
+        BatchSumAmountRequest, Direction, GetBalanceRequest, RankMetric, RankRequest,
+        SumAmountRequest, batch_sum_amount_result::Outcome, get_balance_request,
     },
-    upkeep::audit::repair,
+    store::Connection,
+    upkeep::{audit::repair, sealing::seal_once},
 };
 use futures_util::future::join_all;
 use tonic::{Code, Status};
@@ -14,8 +15,13 @@ use tonic::{Code, Status};
 use super::ledger;
 use crate::{
     get_status::status,
+    query_plans::executed_pages,
     sum_amount::question,
-    support::totals::{ALL_TIME, Totals},
+    support::{
+        cluster::eventually,
+        schema::{one, statement_text},
+        totals::{ALL_TIME, Totals},
+    },
 };
 
 /// Garbage in every cell that a condition finds; there is one at least.
@@ -134,6 +140,11 @@ async fn folding_goes_on_beside_what_cannot_be_read() {
         assert_eq!(totals.corrections().await, left, "{condition}");
         assert!(status(&totals.service).await.damaged_count > 0, "{condition}");
         let sums = ask_batch(&totals, false).await;
+        // Each one's failure has the id of its own request.
+        for (each, sum) in ask_each(&totals).await.iter().zip(&sums) {
+            assert!(each == sum || each.is_err() && sum.is_err(), "{condition}: {each:?}, {sum:?}");
+        }
+        check_beside(&totals, left).await;
         let failing: Vec<_> = sums.iter().map(|sum| sum.as_ref().is_err_and(is_clear)).collect();
         let expected: Vec<_> = (0..sums.len()).map(|place| fails_sum == Some(place)).collect();
         assert_eq!(failing, expected, "{condition}: {sums:?}");
@@ -151,7 +162,71 @@ async fn folding_goes_on_beside_what_cannot_be_read() {
             assert!(after == before || before.is_err(), "{condition}: {after:?}, {before:?}");
         }
         totals.check_sealing(condition).await;
+        assert_eq!(one::<i64>(&totals.service.sql, ABSENT_DAYS).await, 0, "{condition}");
     }
+}
+
+const ABSENT_DAYS: &str = "SELECT count(*) FROM absent_days";
+
+/// What is set aside is no day, and stands in nobody's way.
+async fn check_beside(totals: &Totals, left: i64) {
+    let sql = &totals.service.sql;
+    assert_eq!(one::<i64>(sql, "SELECT count(*) FROM set_aside_corrections").await, left);
+    assert_eq!(one::<i64>(sql, ABSENT_DAYS).await, 1);
+    let status = status(&totals.service).await;
+    assert_eq!((status.dropped_day_count, status.correction_count), (0, left));
+    let user = &totals.users[1];
+    let subject = get_balance_request::Subject::UserUuid(user.user_uuid.to_string());
+    let request =
+        GetBalanceRequest { subject: Some(subject), verify: true, ..GetBalanceRequest::default() };
+    let answer = totals.ledger().get_balance(request).await.unwrap().into_inner();
+    assert!(answer.verification.unwrap().agrees);
+}
+
+/// Pages that a statement of the worker's touches; what it does is taken back.
+async fn pages(client: &Connection, stem: &str) -> i64 {
+    client.batch_execute("BEGIN").await.unwrap();
+    let text = statement_text(stem);
+    let text = format!("EXPLAIN (ANALYZE, BUFFERS, COSTS off, TIMING off) {text}");
+    let rows = client.query(&text, &[&50_000i64]).await.unwrap();
+    client.batch_execute("ROLLBACK").await.unwrap();
+    let lines: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    executed_pages(&lines)
+}
+
+#[tokio::test]
+async fn whoever_folds_comes_across_what_is_set_aside_once() {
+    let totals = ledger().await;
+    totals.seal().await;
+    spoil(&totals, "running_totals", "account_id = {a} AND direction = 0 AND level = 0").await;
+    let of_a = "INSERT INTO transactions (occurred_at, sender_id, receiver_id, asset_id, amount)
+        SELECT timestamptz '2024-05-06 00:00Z' + n * interval '1 second', {a}, {b}, 1, n
+        FROM generate_series(1, 20000) AS n";
+    totals.run(of_a).await;
+    assert_eq!(totals.seal().await, 0);
+    assert_eq!(totals.corrections().await, 20_000);
+    // Snapshots of other tests keep dead rows from going.
+    eventually("what was moved is vacuumed away", async || {
+        totals.run("VACUUM (TRUNCATE) corrections").await;
+        one::<i64>(&totals.service.sql, "SELECT pg_relation_size('corrections')").await == 0
+    })
+    .await;
+    let client = totals.service.database.connect().await.unwrap();
+    for stem in ["seal_backlog", "seal_take_sound"] {
+        let found = pages(&client, stem).await;
+        assert!(found < 50, "{stem} touches {found} pages, and has nothing to do");
+    }
+    // A few more, with others' before, between and behind them, a handful a tx.
+    write(&totals).await;
+    totals.run(&of_a.replace("20000", "10")).await;
+    let others = "INSERT INTO transactions (occurred_at, sender_id, receiver_id, asset_id, amount)
+        VALUES ('2024-05-07 01:00Z', {b}, {c}, 1, 3)";
+    totals.run(others).await;
+    assert_eq!(seal_once(&totals.service.database, 7).await.unwrap(), 25);
+    assert_eq!(totals.corrections().await, 20_022);
+    let found = totals.audit().await;
+    repair(&totals.service.database, &found).await.unwrap();
+    totals.check_sealing("let go").await;
 }
 
 #[tokio::test]
