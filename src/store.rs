@@ -12,6 +12,7 @@ mod accounts;
 pub mod add_wallet;
 pub mod assets;
 pub mod audit;
+pub mod audit_log;
 pub mod binary_copy;
 pub mod content_hash;
 pub mod create_asset;

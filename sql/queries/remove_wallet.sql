@@ -1,5 +1,5 @@
 -- Has the user $1 (uuid) track the account of the network $2 and the address $3 no more.
--- One row always: user_id and account_id are null for what is unknown.
+-- One row always: user_id and account_id are null for what is unknown; was_tracked if it was.
 WITH subject AS MATERIALIZED (
     SELECT user_id FROM users WHERE user_uuid = $1
 ),
@@ -10,7 +10,9 @@ removed AS (
     DELETE FROM user_wallets w
     USING subject s, account a
     WHERE w.user_id = s.user_id AND w.account_id = a.account_id
+    RETURNING w.account_id
 )
 SELECT
     (SELECT user_id FROM subject) AS user_id,
-    (SELECT account_id FROM account) AS account_id
+    (SELECT account_id FROM account) AS account_id,
+    EXISTS (SELECT FROM removed) AS was_tracked

@@ -2,6 +2,7 @@
 
 use crate::{
     domain::{
+        access::Principal,
         account::{AccountKey, INTERNAL_NETWORK},
         wallet::WalletLimits,
     },
@@ -18,6 +19,7 @@ pub(super) async fn add_wallet(
     ledger: &Ledger,
     limits: WalletLimits,
     request: &AddWalletRequest,
+    by: &Principal,
 ) -> Result<AddWalletResponse, Error> {
     let mut violations = Violations::default();
     let user = decode::user_uuid(&request.user_uuid, "user_uuid", &mut violations);
@@ -32,7 +34,7 @@ pub(super) async fn add_wallet(
         );
     }
     let (user, account) = violations.finish(user.zip(account))?;
-    let added_at = ledger.add_wallet(user, &account, limits).await?;
+    let added_at = ledger.add_wallet(user, &account, limits, by).await?;
     Ok(AddWalletResponse {
         account: Some(decode::account_pb(&account)),
         added_at: Some(decode::timestamp(added_at)),

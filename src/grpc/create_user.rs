@@ -1,7 +1,10 @@
 //! `LedgerService.CreateUser`.
 
 use crate::{
-    domain::user::{NewUser, is_new_name, is_new_username},
+    domain::{
+        access::Principal,
+        user::{NewUser, is_new_name, is_new_username},
+    },
     error::Error,
     grpc::{
         decode,
@@ -14,8 +17,9 @@ use crate::{
 pub(super) async fn create_user(
     ledger: &Ledger,
     request: &CreateUserRequest,
+    by: &Principal,
 ) -> Result<CreateUserResponse, Error> {
-    let user = ledger.create_user(&new_user(request)?).await?;
+    let user = ledger.create_user(&new_user(request)?, by).await?;
     Ok(CreateUserResponse { user: Some(decode::user_pb(user)) })
 }
 

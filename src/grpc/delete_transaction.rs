@@ -1,6 +1,7 @@
 //! `LedgerService.DeleteTransaction`.
 
 use crate::{
+    domain::access::Principal,
     error::Error,
     grpc::{
         decode,
@@ -14,10 +15,11 @@ use crate::{
 pub(super) async fn delete_transaction(
     ledger: &Ledger,
     request: &DeleteTransactionRequest,
+    by: &Principal,
 ) -> Result<DeleteTransactionResponse, Error> {
     let mut violations = Violations::default();
     let id = transaction_id(&request.transaction_id, &mut violations);
-    let deleted = ledger.delete_transaction(violations.finish(id)?).await?;
+    let deleted = ledger.delete_transaction(violations.finish(id)?, by).await?;
     Ok(DeleteTransactionResponse {
         was_deleted_now: deleted.was_deleted_now,
         deleted_at: Some(decode::timestamp(deleted.deleted_at)),

@@ -1,6 +1,7 @@
 //! `LedgerService.DeleteUser`.
 
 use crate::{
+    domain::access::Principal,
     error::Error,
     grpc::{
         decode,
@@ -13,9 +14,10 @@ use crate::{
 pub(super) async fn delete_user(
     ledger: &Ledger,
     request: &DeleteUserRequest,
+    by: &Principal,
 ) -> Result<DeleteUserResponse, Error> {
     let mut violations = Violations::default();
     let user = decode::user_uuid(&request.user_uuid, "user_uuid", &mut violations);
-    ledger.delete_user(violations.finish(user)?, request.anonymise).await?;
+    ledger.delete_user(violations.finish(user)?, request.anonymise, by).await?;
     Ok(DeleteUserResponse {})
 }

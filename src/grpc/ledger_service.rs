@@ -4,7 +4,10 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     analytics::Analytics,
-    domain::wallet::WalletLimits,
+    domain::{
+        access::{Identity, Principal},
+        wallet::WalletLimits,
+    },
     grpc::{
         add_wallet::add_wallet,
         create_asset::create_asset,
@@ -66,13 +69,19 @@ impl LedgerApi {
     }
 }
 
+/// Who asks, as the gate found out.
+fn principal<T>(request: &Request<T>) -> Principal {
+    let identity = request.extensions().get::<Identity>();
+    identity.map_or(Principal::Local, |identity| identity.principal.clone())
+}
+
 #[tonic::async_trait]
 impl LedgerService for LedgerApi {
     async fn create_user(
         &self,
         request: Request<CreateUserRequest>,
     ) -> Result<Response<CreateUserResponse>, Status> {
-        let answer = create_user(&self.ledger, request.get_ref()).await;
+        let answer = create_user(&self.ledger, request.get_ref(), &principal(&request)).await;
         answer.map(Response::new).map_err(to_status)
     }
 
@@ -96,7 +105,7 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<DeleteUserRequest>,
     ) -> Result<Response<DeleteUserResponse>, Status> {
-        let answer = delete_user(&self.ledger, request.get_ref()).await;
+        let answer = delete_user(&self.ledger, request.get_ref(), &principal(&request)).await;
         answer.map(Response::new).map_err(to_status)
     }
 
@@ -104,7 +113,9 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<AddWalletRequest>,
     ) -> Result<Response<AddWalletResponse>, Status> {
-        let answer = add_wallet(&self.ledger, self.limits.wallets, request.get_ref()).await;
+        let answer =
+            add_wallet(&self.ledger, self.limits.wallets, request.get_ref(), &principal(&request))
+                .await;
         answer.map(Response::new).map_err(to_status)
     }
 
@@ -112,7 +123,7 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<RemoveWalletRequest>,
     ) -> Result<Response<RemoveWalletResponse>, Status> {
-        let answer = remove_wallet(&self.ledger, request.get_ref()).await;
+        let answer = remove_wallet(&self.ledger, request.get_ref(), &principal(&request)).await;
         answer.map(Response::new).map_err(to_status)
     }
 
@@ -144,7 +155,7 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<CreateAssetRequest>,
     ) -> Result<Response<CreateAssetResponse>, Status> {
-        let answer = create_asset(&self.ledger, request.get_ref()).await;
+        let answer = create_asset(&self.ledger, request.get_ref(), &principal(&request)).await;
         answer.map(Response::new).map_err(to_status)
     }
 
@@ -185,7 +196,8 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<DeleteTransactionRequest>,
     ) -> Result<Response<DeleteTransactionResponse>, Status> {
-        let answer = delete_transaction(&self.ledger, request.get_ref()).await;
+        let answer =
+            delete_transaction(&self.ledger, request.get_ref(), &principal(&request)).await;
         answer.map(Response::new).map_err(to_status)
     }
 }

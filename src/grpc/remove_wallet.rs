@@ -1,6 +1,7 @@
 //! `LedgerService.RemoveWallet`.
 
 use crate::{
+    domain::access::Principal,
     error::Error,
     grpc::{
         decode,
@@ -13,11 +14,12 @@ use crate::{
 pub(super) async fn remove_wallet(
     ledger: &Ledger,
     request: &RemoveWalletRequest,
+    by: &Principal,
 ) -> Result<RemoveWalletResponse, Error> {
     let mut violations = Violations::default();
     let user = decode::user_uuid(&request.user_uuid, "user_uuid", &mut violations);
     let account = decode::required_account(request.account.as_ref(), &mut violations);
     let (user, account) = violations.finish(user.zip(account))?;
-    ledger.remove_wallet(user, &account).await?;
+    ledger.remove_wallet(user, &account, by).await?;
     Ok(RemoveWalletResponse {})
 }

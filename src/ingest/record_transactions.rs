@@ -16,6 +16,7 @@ use uuid::{Builder, Uuid};
 
 use crate::{
     domain::{
+        access::Principal,
         account::AccountKey,
         asset::{Asset, NewAsset},
         refusal::{Fault, Refusal, RefusalReason},
@@ -218,7 +219,9 @@ impl Ingest {
     /// Records an asset, or finds it if others were faster, with what others made of it.
     async fn record_asset(&self, code: &str, decimals: u32) -> Result<Result<Asset, Fault>, Error> {
         let new = NewAsset { code: code.to_owned(), name: code.to_owned(), decimals };
-        if let CreatedAsset::Recorded(_) = create_asset(&self.database, &new).await? {
+        if let CreatedAsset::Recorded(_) =
+            create_asset(&self.database, &new, &Principal::Local).await?
+        {
             tracing::info!(code, decimals, "recorded the asset");
         }
         let fault =

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::{
-    domain::{account::AccountKey, wallet::WalletLimits},
+    domain::{access::Principal, account::AccountKey, wallet::WalletLimits},
     error::{Error, ErrorKind},
     ledger::Ledger,
     store::add_wallet::{self, AddedWallet},
@@ -22,8 +22,9 @@ impl Ledger {
         user_uuid: Uuid,
         account: &AccountKey,
         limits: WalletLimits,
+        by: &Principal,
     ) -> Result<DateTime<Utc>, Error> {
-        let added = add_wallet::add_wallet(&self.database, user_uuid, account, limits).await?;
+        let added = add_wallet::add_wallet(&self.database, user_uuid, account, limits, by).await?;
         let kind = match added {
             AddedWallet::Tracked(added_at) => return Ok(added_at),
             AddedWallet::NoUser => ErrorKind::NotFound("user"),

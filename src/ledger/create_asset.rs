@@ -1,7 +1,10 @@
 //! Recording assets.
 
 use crate::{
-    domain::asset::{AssetRecord, NewAsset},
+    domain::{
+        access::Principal,
+        asset::{AssetRecord, NewAsset},
+    },
     error::{Error, ErrorKind},
     ledger::Ledger,
     store::create_asset::{self, CreatedAsset},
@@ -12,8 +15,8 @@ impl Ledger {
     ///
     /// # Errors
     /// `AlreadyExists` where the code is another asset's; what the database says.
-    pub async fn create_asset(&self, new: &NewAsset) -> Result<AssetRecord, Error> {
-        let known = match create_asset::create_asset(&self.database, new).await? {
+    pub async fn create_asset(&self, new: &NewAsset, by: &Principal) -> Result<AssetRecord, Error> {
+        let known = match create_asset::create_asset(&self.database, new, by).await? {
             CreatedAsset::Recorded(asset) => return Ok(asset),
             CreatedAsset::Known(known) => known,
         };

@@ -1,7 +1,10 @@
 //! Recording users.
 
 use crate::{
-    domain::user::{NewUser, User},
+    domain::{
+        access::Principal,
+        user::{NewUser, User},
+    },
     error::{Error, ErrorKind},
     ledger::Ledger,
     store::create_user::{self, CreatedUser},
@@ -13,8 +16,8 @@ impl Ledger {
     /// # Errors
     /// `AlreadyExists` where the username or the UUID is another user's, or was one's; what
     /// the database says.
-    pub async fn create_user(&self, new: &NewUser) -> Result<User, Error> {
-        let known = match create_user::create_user(&self.database, new).await? {
+    pub async fn create_user(&self, new: &NewUser, by: &Principal) -> Result<User, Error> {
+        let known = match create_user::create_user(&self.database, new, by).await? {
             CreatedUser::Recorded(user) => return Ok(user),
             CreatedUser::UuidOfDeleted => {
                 return Err(exists("user_uuid is that of a user who was deleted".to_owned()));

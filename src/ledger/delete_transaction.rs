@@ -4,10 +4,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
 use crate::{
+    domain::access::Principal,
     error::{Error, ErrorKind},
     ledger::{Ledger, get_transaction::UNKNOWN},
     store::{
-        Reader, days,
+        Reader,
+        audit_log::note,
+        days,
         delete_transaction::delete_row,
         get_transaction::{RegisteredId, find_id_in_tx},
         tx::PooledTx,
@@ -47,12 +50,13 @@ impl Ledger {
     pub async fn delete_transaction(
         &self,
         transaction_id: Uuid,
+        by: &Principal,
     ) -> Result<DeletedTransaction, Error> {
         // Writers are refused meanwhile.
         days::refuse_absent(Reader::Pool(&self.database), &[]).await?;
         for _ in 0..ATTEMPTS_MAX {
             let tx = PooledTx::begin(&self.database, STEM).await?;
-            match attempt(tx, transaction_id).await? {
+            match attempt(tx, transaction_id, by).await? {
                 Attempt::Done(deleted) => return Ok(deleted),
                 Attempt::Moved => {}
                 Attempt::Missing(occurred_at) => {
@@ -73,7 +77,7 @@ impl Ledger {
 }
 
 /// Locks the row before its entry in the register, as every other writer does: by deleting it.
-async fn attempt(tx: PooledTx, transaction_id: Uuid) -> Result<Attempt, Error> {
+async fn attempt(tx: PooledTx, transaction_id: Uuid, by: &Principal) -> Result<Attempt, Error> {
     let Some(known) = find_id_in_tx(&tx, transaction_id).await? else {
         tx.roll_back().await?;
         return Err(Error::new(ErrorKind::NotFound(UNKNOWN)));
@@ -87,6 +91,7 @@ async fn attempt(tx: PooledTx, transaction_id: Uuid) -> Result<Attempt, Error> {
     let entry = find_id_in_tx(&tx, transaction_id).await?.unwrap_or(known);
     if is_found {
         let deleted_at = entry.deleted_at.ok_or_else(unmarked)?;
+        note(&tx, by, "delete transaction", &transaction_id.to_string()).await?;
         tx.commit().await?;
         return Ok(Attempt::Done(DeletedTransaction { was_deleted_now: true, deleted_at }));
     }

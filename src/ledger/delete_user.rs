@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::{
-    domain::account::AccountKey,
+    domain::{access::Principal, account::AccountKey},
     error::{Error, ErrorKind, Obstacle},
     ledger::{
         Ledger,
@@ -11,6 +11,7 @@ use crate::{
     },
     store::{
         Reader,
+        audit_log::note,
         delete_user::{self, UserFacts},
         tx::PooledTx,
     },
@@ -23,12 +24,18 @@ impl Ledger {
     /// # Errors
     /// `NotFound` for a UUID that never was a user's; `InTheWay` where transactions are in
     /// the way; what the database says.
-    pub async fn delete_user(&self, user_uuid: Uuid, anonymise: bool) -> Result<(), Error> {
+    pub async fn delete_user(
+        &self,
+        user_uuid: Uuid,
+        anonymise: bool,
+        by: &Principal,
+    ) -> Result<(), Error> {
         let tx = PooledTx::begin(&self.database, "delete_user").await?;
         let facts = delete_user::lock_user(&tx, user_uuid).await?;
         match look(&tx, user_uuid, facts, anonymise).await? {
             Outlook::Free(user_id) => {
                 delete_user::delete_user(&tx, user_id).await?;
+                note(&tx, by, "delete user", &user_uuid.to_string()).await?;
                 tx.commit().await?;
                 Ok(())
             }

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::{
-    domain::account::AccountKey,
+    domain::{access::Principal, account::AccountKey},
     error::{Error, ErrorKind, Obstacle},
     ledger::Ledger,
     store::remove_wallet,
@@ -15,7 +15,12 @@ impl Ledger {
     /// # Errors
     /// `InTheWay` for the user's own payments account; `NotFound` for an unknown user or
     /// account; what the database says.
-    pub async fn remove_wallet(&self, user_uuid: Uuid, account: &AccountKey) -> Result<(), Error> {
+    pub async fn remove_wallet(
+        &self,
+        user_uuid: Uuid,
+        account: &AccountKey,
+        by: &Principal,
+    ) -> Result<(), Error> {
         if *account == AccountKey::payments(user_uuid) {
             return Err(Error::new(ErrorKind::InTheWay(Obstacle {
                 kind: "OWN_PAYMENTS_ACCOUNT",
@@ -23,7 +28,7 @@ impl Ledger {
                 description: "a user always tracks the user's own payments account".to_owned(),
             })));
         }
-        let removed = remove_wallet::remove_wallet(&self.database, user_uuid, account).await?;
+        let removed = remove_wallet::remove_wallet(&self.database, user_uuid, account, by).await?;
         match (removed.has_user, removed.has_account) {
             (false, _) => Err(Error::new(ErrorKind::NotFound("user"))),
             (true, false) => Err(Error::new(ErrorKind::NotFound("account"))),

@@ -5,7 +5,9 @@ use uuid::Uuid;
 
 use crate::{
     domain::access::{Identity, Principal, Role, TokenHash, TokenRecord},
-    store::{Database, StoreError, StoreErrorKind, statement::statement, tx::PooledTx},
+    store::{
+        Database, StoreError, StoreErrorKind, audit_log::note, statement::statement, tx::PooledTx,
+    },
 };
 
 /// Who holds the token of this hash; `None` if there is none, or it is not in force any more.
@@ -51,7 +53,7 @@ pub async fn create(
     let rows = tx.rows(statement, &[token_id, name, &hash, &role, expires_days]).await?;
     let record = rows.first().map(|row| record(statement.stem, row));
     let record = record.ok_or_else(|| StoreError::lost(statement.stem))??;
-    note(&tx, by, "create token", &record).await?;
+    note(&tx, by, "create token", &subject(&record)).await?;
     tx.commit().await?;
     Ok(record)
 }
@@ -83,20 +85,14 @@ pub async fn revoke(
         return Ok(None);
     };
     let record = record(statement.stem, row)?;
-    note(&tx, by, "revoke token", &record).await?;
+    note(&tx, by, "revoke token", &subject(&record)).await?;
     tx.commit().await?;
     Ok(Some(record))
 }
 
-async fn note(
-    tx: &PooledTx,
-    by: &Principal,
-    action: &str,
-    token: &TokenRecord,
-) -> Result<(), StoreError> {
-    let subject = format!("{} {} ({})", token.role.as_str(), token.name, token.token_id);
-    let params = [&by.to_string() as _, &action as _, &subject as _];
-    tx.rows(statement!("audit_log_add"), &params).await.map(drop)
+/// What the audit log calls a token.
+fn subject(token: &TokenRecord) -> String {
+    format!("{} {} ({})", token.role.as_str(), token.name, token.token_id)
 }
 
 fn record(stem: &'static str, row: &Row) -> Result<TokenRecord, StoreError> {

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::{
-    domain::{account::AccountKey, wallet::WalletLimits},
-    store::{Database, StoreError, statement::statement, tx::PooledTx},
+    domain::{access::Principal, account::AccountKey, wallet::WalletLimits},
+    store::{Database, StoreError, audit_log::note, statement::statement, tx::PooledTx},
 };
 
 /// What came of adding a wallet.
@@ -33,6 +33,7 @@ pub async fn add_wallet(
     user_uuid: Uuid,
     account: &AccountKey,
     limits: WalletLimits,
+    by: &Principal,
 ) -> Result<AddedWallet, StoreError> {
     let tx = PooledTx::begin(database, "add_wallet").await?;
     let user = tx.rows(statement!("add_wallet_user"), &[&user_uuid]).await?;
@@ -56,6 +57,9 @@ pub async fn add_wallet(
         let has_room: bool = added.get("has_room_for_wallet");
         return Ok(if has_room { AddedWallet::AccountFull } else { AddedWallet::UserFull });
     };
+    if added.get("is_new") {
+        note(&tx, by, "add wallet", &format!("{user_uuid} {network}:{address}")).await?;
+    }
     tx.commit().await?;
     Ok(AddedWallet::Tracked(added_at))
 }

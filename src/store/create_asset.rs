@@ -1,8 +1,14 @@
 //! Assets, recorded.
 
 use crate::{
-    domain::asset::{AssetRecord, NewAsset},
-    store::{Database, StoreError, assets::asset_record, statement::statement, tx::PooledTx},
+    domain::{
+        access::Principal,
+        asset::{AssetRecord, NewAsset},
+    },
+    store::{
+        Database, StoreError, assets::asset_record, audit_log::note, statement::statement,
+        tx::PooledTx,
+    },
 };
 
 /// What came of recording an asset.
@@ -18,11 +24,16 @@ pub enum CreatedAsset {
 ///
 /// # Errors
 /// If the database refuses. If the connection broke, whether it was recorded is unknown.
-pub async fn create_asset(database: &Database, new: &NewAsset) -> Result<CreatedAsset, StoreError> {
+pub async fn create_asset(
+    database: &Database,
+    new: &NewAsset,
+    by: &Principal,
+) -> Result<CreatedAsset, StoreError> {
     let tx = PooledTx::begin(database, "create_asset").await?;
     let decimals = i16::try_from(new.decimals).unwrap_or(i16::MAX);
     let added = tx.rows(statement!("create_asset"), &[&new.code, &new.name, &decimals]).await?;
     if let Some(row) = added.first() {
+        note(&tx, by, "create asset", &new.code).await?;
         tx.commit().await?;
         return Ok(CreatedAsset::Recorded(asset_record(row)));
     }

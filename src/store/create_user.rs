@@ -3,9 +3,13 @@
 use uuid::Uuid;
 
 use crate::{
-    domain::user::{NewUser, User},
+    domain::{
+        access::Principal,
+        user::{NewUser, User},
+    },
     store::{
-        Database, StoreError, StoreErrorKind, statement::statement, tx::PooledTx, users::user,
+        Database, StoreError, StoreErrorKind, audit_log::note, statement::statement, tx::PooledTx,
+        users::user,
     },
 };
 
@@ -28,7 +32,11 @@ pub enum CreatedUser {
 ///
 /// # Errors
 /// If the database refuses. If the connection broke, whether it was recorded is unknown.
-pub async fn create_user(database: &Database, new: &NewUser) -> Result<CreatedUser, StoreError> {
+pub async fn create_user(
+    database: &Database,
+    new: &NewUser,
+    by: &Principal,
+) -> Result<CreatedUser, StoreError> {
     let tx = PooledTx::begin(database, "create_user").await?;
     let user_uuid = new.user_uuid.unwrap_or_else(Uuid::new_v4);
     let added = tx.rows(statement!("create_user"), &[&user_uuid, &new.username, &new.name]).await;
@@ -49,6 +57,7 @@ pub async fn create_user(database: &Database, new: &NewUser) -> Result<CreatedUs
     let user_id: i64 = row.get("user_id");
     let address = user_uuid.to_string();
     tx.rows(statement!("create_user_account"), &[&user_id, &address]).await?;
+    note(&tx, by, "create user", &address).await?;
     tx.commit().await?;
     Ok(CreatedUser::Recorded(user(row)))
 }

@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use crate::{
-    domain::account::AccountKey,
-    store::{Database, StoreError, statement::statement, tx::PooledTx},
+    domain::{access::Principal, account::AccountKey},
+    store::{Database, StoreError, audit_log::note, statement::statement, tx::PooledTx},
 };
 
 /// What came of removing a wallet.
@@ -24,11 +24,15 @@ pub async fn remove_wallet(
     database: &Database,
     user_uuid: Uuid,
     account: &AccountKey,
+    by: &Principal,
 ) -> Result<RemovedWallet, StoreError> {
     let tx = PooledTx::begin(database, "remove_wallet").await?;
     let (network, address) = (account.network().as_str(), account.address().as_str());
     let rows = tx.rows(statement!("remove_wallet"), &[&user_uuid, &network, &address]).await?;
     let row = rows.first().ok_or_else(|| StoreError::lost("remove_wallet"))?;
+    if row.get("was_tracked") {
+        note(&tx, by, "remove wallet", &format!("{user_uuid} {network}:{address}")).await?;
+    }
     tx.commit().await?;
     Ok(RemovedWallet {
         has_user: row.get::<_, Option<i64>>("user_id").is_some(),

@@ -7,13 +7,23 @@ use daybook::{
     access::{NewToken, create_token},
     config::{AuthMode, ServerSettings},
     domain::access::{Role, Token},
-    grpc::{pb::DESCRIPTORS, policy::POLICIES},
+    grpc::{
+        pb::{
+            DESCRIPTORS,
+            v1::{
+                AccountKey, AddWalletRequest, CreateAssetRequest, CreateUserRequest,
+                DeleteTransactionRequest, DeleteUserRequest, RemoveWalletRequest,
+                ledger_service_client::LedgerServiceClient,
+            },
+        },
+        policy::POLICIES,
+    },
 };
 use prost::Message;
 use prost_types::FileDescriptorSet;
 use rand::RngExt;
 use rustix::process::Signal;
-use tonic::Code;
+use tonic::{Code, metadata::MetadataValue, transport::Endpoint};
 use tonic_types::StatusExt;
 use uuid::Uuid;
 
@@ -22,7 +32,9 @@ use crate::{
     process::{Daybook, free_address, program},
     support::{
         cluster::{TestFolder, eventually},
+        ledger::ensure_days,
         raw::{LIST_USERS, RawClient},
+        rows::NewRow,
         schema::{TestSchema, one},
         service::{TestService, new_target, settings},
     },
@@ -361,6 +373,69 @@ async fn without_tokens_asked_for_everybody_is_the_local_admin() {
         let (code, _) = answered(&client, LIST_USERS, authorization).await;
         assert_eq!(code, Code::Ok);
     }
+}
+
+/// What the audit log has: who, what, to what.
+async fn noted(service: &TestService) -> Vec<[String; 3]> {
+    let text = "SELECT principal, action, subject FROM audit_log
+        WHERE action NOT LIKE '%token' ORDER BY entry_id";
+    let rows = service.sql.query(text, &[]).await.unwrap();
+    rows.iter().map(|row| [row.get(0), row.get(1), row.get(2)]).collect()
+}
+
+#[tokio::test]
+async fn what_admins_change_is_noted_once_with_who_did_it() {
+    let service = guarded(Duration::from_secs(60)).await;
+    let (token, token_id) = token_of(&service, Role::Admin).await;
+    let by = MetadataValue::try_from(bearer(&token)).unwrap();
+    let channel = Endpoint::from_shared(format!("http://{}", service.address)).unwrap();
+    let mut client = LedgerServiceClient::with_interceptor(
+        channel.connect().await.unwrap(),
+        move |mut request: tonic::Request<()>| {
+            request.metadata_mut().insert("authorization", by.clone());
+            Ok(request)
+        },
+    );
+    ensure_days(&service.sql, &["2024-05-05"]).await;
+    let uuid = "00000000-0000-0000-0000-0000000000aa".to_owned();
+    let account = Some(AccountKey { network: "bank".to_owned(), address: "a".to_owned() });
+    // Each twice: what is done already is not done again, nor noted.
+    for _ in 0..2 {
+        let user = CreateUserRequest {
+            username: "ann".into(),
+            user_uuid: uuid.clone(),
+            ..Default::default()
+        };
+        client.create_user(user).await.unwrap();
+        let asset =
+            CreateAssetRequest { code: "EUR".into(), decimals: Some(2), ..Default::default() };
+        client.create_asset(asset).await.unwrap();
+        let wallet = AddWalletRequest { user_uuid: uuid.clone(), account: account.clone() };
+        client.add_wallet(wallet).await.unwrap();
+    }
+    let row = NewRow::new("2024-05-05T10:00:00Z", 1, 1).add(&service.sql).await.to_string();
+    for _ in 0..2 {
+        let wallet = RemoveWalletRequest { user_uuid: uuid.clone(), account: account.clone() };
+        client.remove_wallet(wallet).await.unwrap();
+        let transaction = DeleteTransactionRequest { transaction_id: row.clone() };
+        client.delete_transaction(transaction).await.unwrap();
+    }
+    for _ in 0..2 {
+        let user = DeleteUserRequest { user_uuid: uuid.clone(), anonymise: false };
+        client.delete_user(user).await.unwrap();
+    }
+    let by = format!("admin ({token_id})");
+    let wallet = format!("{uuid} bank:a");
+    let expected = [
+        ("create user", &uuid),
+        ("create asset", &"EUR".to_owned()),
+        ("add wallet", &wallet),
+        ("remove wallet", &wallet),
+        ("delete transaction", &row),
+        ("delete user", &uuid),
+    ]
+    .map(|(action, subject)| [by.clone(), action.to_owned(), subject.clone()]);
+    assert_eq!(noted(&service).await, expected);
 }
 
 fn token_command(schema: &TestSchema, folder: &TestFolder, arguments: &[&str]) -> Command {
