@@ -4,6 +4,7 @@
 //! are looked up, what becomes of a row whose id is known. Called by `grpc` and by whatever
 //! else brings rows; knows neither requests nor files.
 
+mod chunk;
 mod days;
 pub mod record_transactions;
 mod strangers;

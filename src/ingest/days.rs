@@ -52,38 +52,40 @@ pub(super) struct Days {
     present: Mutex<HashSet<NaiveDate>>,
 }
 
+/// What is to be done so that rows can be written to days.
+#[derive(Debug, Default)]
+pub(super) struct DayPlan {
+    /// Days that lack a partition and may get one, earliest first.
+    pub(super) missing: Vec<NaiveDate>,
+    /// What is wrong with days that rows cannot be written to.
+    pub(super) faults: BTreeMap<NaiveDate, Fault>,
+}
+
 impl Days {
     pub(super) fn new(database: Database, limits: DayLimits) -> Self {
         Self { database, limits, present: Mutex::default() }
     }
 
-    /// Makes what is missing of the partitions of these days; says what is wrong with those
-    /// that rows cannot be written to.
+    /// Says which of these days are to be made, and what is wrong with others; makes nothing.
     ///
     /// # Errors
     /// What the database says.
-    pub(super) async fn prepare(
-        &self,
-        days: BTreeSet<NaiveDate>,
-    ) -> Result<BTreeMap<NaiveDate, Fault>, Error> {
+    pub(super) async fn plan(&self, days: BTreeSet<NaiveDate>) -> Result<DayPlan, Error> {
         let unknown: Vec<NaiveDate> = {
             let present = self.present();
             days.into_iter().filter(|day| !present.contains(day)).collect()
         };
         if unknown.is_empty() {
-            return Ok(BTreeMap::new());
+            return Ok(DayPlan::default());
         }
         let Some(states) = day_states(&self.database, &unknown).await? else {
-            return Ok(BTreeMap::new());
+            return Ok(DayPlan::default());
         };
-        let (missing, mut faults) = sort_out(&states, self.limits);
-        if !missing.is_empty()
-            && let Some(fault) = self.make(&missing).await?
-        {
-            faults.extend(missing.iter().map(|&day| (day, fault.clone())));
-        }
-        self.present().extend(unknown.iter().filter(|day| !faults.contains_key(day)));
-        Ok(faults)
+        let is_there = |state: &&DayState| state.has_partition && state.absent.is_none();
+        self.present().extend(states.days.iter().filter(is_there).map(|state| state.day));
+        let (mut missing, faults) = sort_out(&states, self.limits);
+        missing.sort_unstable();
+        Ok(DayPlan { missing, faults })
     }
 
     /// Forgets which days there are: one of them is gone.
@@ -92,12 +94,16 @@ impl Days {
     }
 
     /// Makes partitions; what stands in their way is told, and is somebody else's to remove.
-    async fn make(&self, days: &[NaiveDate]) -> Result<Option<Fault>, Error> {
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(super) async fn make(&self, days: &[NaiveDate]) -> Result<Option<Fault>, Error> {
         let client = self.database.connect().await?;
         let limits = (self.limits.back_max, self.limits.count_max);
         match partitions::ensure(&client, days, limits.0, limits.1).await {
             Ok(made) => {
                 tracing::info!(made, first = %days[0], "made partitions for rows that came");
+                self.present().extend(days);
                 Ok(None)
             }
             Err(error) if error.kind() == StoreErrorKind::Unexpected => {

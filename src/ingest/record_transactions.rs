@@ -5,32 +5,35 @@
 //! counted, rows whose id has other content are refused, and the rest is written.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
+    mem,
     sync::Arc,
     time::Duration,
 };
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rand::RngExt;
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
 use crate::{
     domain::{
         access::Principal,
         account::AccountKey,
         asset::{Asset, NewAsset},
-        refusal::{Fault, Refusal, RefusalReason},
-        transaction::{KeyedTransaction, NewTransaction, RowRules},
+        refusal::Refusal,
+        transaction::{NewTransaction, RowRules},
     },
     error::{Error, ErrorKind},
     ingest::{
         Ingest,
-        strangers::{Strangers, UNKNOWN_ASSET, introduce},
+        chunk::{Candidate, Chunk, Fate, fate_of_known},
+        days::DayPlan,
+        strangers::{fault_of_stranger, names_stranger, too_fine},
     },
     store::{
         StoreError, StoreErrorKind,
         create_asset::{CreatedAsset, create_asset},
-        record_transactions::{self as store, KnownId},
+        record_transactions as store,
     },
 };
 
@@ -40,15 +43,15 @@ const ATTEMPTS_MAX: u32 = 8;
 /// Longest wait before the second try; doubled each time.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How rows are recorded.
+/// How rows are recorded. Accounts, assets and partitions that are missing are made for rows that
+/// are not refused, and for no others; one may come without a row only if others record the same
+/// ids meanwhile, or the database fails then.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct RecordOptions {
     /// Record accounts that are missing, except payments accounts, which come with their
-    /// users. Otherwise rows that name one are refused. An account is recorded if a row that
-    /// is not refused names it; only if others record the same ids meanwhile, one may come
-    /// without a row.
+    /// users. Otherwise rows that name one are refused.
     pub create_accounts: bool,
-    /// Assets that are recorded if they are missing, by the same rule, with their decimals.
+    /// Assets that are recorded if they are missing, with their decimals.
     pub new_assets: BTreeMap<Arc<str>, u32>,
     /// Which rules rows are held to.
     pub rules: RowRules,
@@ -71,30 +74,6 @@ pub struct ChunkOutcome {
     pub ids: Vec<Uuid>,
 }
 
-/// What became of a row.
-#[derive(Clone, Debug, Eq, PartialEq)]
-enum Fate {
-    Recorded,
-    Present,
-    Refused(Fault),
-}
-
-/// A row that may be recorded, and its place in the chunk.
-#[derive(Debug)]
-struct Candidate {
-    index: usize,
-    row: KeyedTransaction,
-}
-
-/// A chunk at work: its rows are candidates until their fate is known.
-struct Chunk {
-    candidates: Vec<Candidate>,
-    /// Rows that say the same as an earlier one, and the place of that one.
-    repeated: Vec<(usize, usize)>,
-    fates: Vec<Option<Fate>>,
-    ids: Vec<Uuid>,
-}
-
 impl Ingest {
     /// Records the rows of a chunk: all that are not refused, or none. What it says was
     /// recorded is committed.
@@ -110,17 +89,18 @@ impl Ingest {
     ) -> Result<ChunkOutcome, Error> {
         // Closed never.
         let _turn = self.turns.acquire().await;
-        let mut chunk = Chunk::new(&rows);
-        let strangers = self.key(rows, &mut chunk, options).await?;
+        let mut chunk = Chunk::new(&rows, options);
+        self.key(rows, &mut chunk).await?;
         chunk.set_repeated_apart();
+        self.refuse_too_fine(&mut chunk).await?;
         self.sort_out_days(&mut chunk).await?;
-        self.record_strangers(&mut chunk, strangers).await?;
+        self.record_strangers(&mut chunk).await?;
         let mut look_first = options.look_first;
         for attempt in 0..ATTEMPTS_MAX {
             if look_first {
                 self.look_up(&mut chunk).await?;
             }
-            if chunk.candidates.is_empty() || (options.whole_chunks_only && chunk.has_refused()) {
+            if chunk.candidates.is_empty() || chunk.is_given_up() {
                 return Ok(chunk.finish());
             }
             let writing = chunk.candidates.iter().map(|candidate| &candidate.row);
@@ -128,6 +108,7 @@ impl Ingest {
                 chunk.settle(|_| Some(Fate::Recorded));
                 return Ok(chunk.finish());
             };
+            chunk.is_looked_up = false;
             match hindrance(&error) {
                 Some(Hindrance::KnownId) => {}
                 Some(Hindrance::MissingDay) => {
@@ -145,95 +126,99 @@ impl Ingest {
 
     /// Looks up what the rows name; what is right becomes a candidate. What they name and is
     /// not there, but may be recorded with them, has a stranger's key in candidates.
-    async fn key<'a>(
-        &self,
-        rows: Vec<NewTransaction>,
-        chunk: &mut Chunk,
-        options: &'a RecordOptions,
-    ) -> Result<Strangers<'a>, Error> {
+    async fn key(&self, rows: Vec<NewTransaction>, chunk: &mut Chunk<'_>) -> Result<(), Error> {
         let assets = self.find_assets(&rows).await?;
         let keys: Vec<&AccountKey> =
             rows.iter().flat_map(|row| [&row.sender, &row.receiver]).collect();
         let ids = self.accounts.find(&keys).await?;
-        let mut strangers = Strangers::new(options);
         for ((index, row), ids) in rows.into_iter().enumerate().zip(ids.chunks_exact(2)) {
             let asset = assets.get(&*row.asset_code).and_then(Option::as_ref);
-            match strangers.keyed(row, chunk.ids[index], asset, [ids[0], ids[1]]) {
+            match chunk.strangers.keyed(row, chunk.ids[index], asset, [ids[0], ids[1]]) {
                 Ok(row) => chunk.candidates.push(Candidate { index, row }),
                 Err(fault) => chunk.fates[index] = Some(Fate::Refused(fault)),
             }
         }
         // Rows of a day together: they go into the same partition.
         chunk.candidates.sort_by_key(|candidate| candidate.row.occurred_at);
-        Ok(strangers)
+        Ok(())
+    }
+
+    /// Refuses candidates whose amounts are finer than their assets, unless they are there
+    /// already: plain SQL may have recorded them.
+    async fn refuse_too_fine(&self, chunk: &mut Chunk<'_>) -> Result<(), Error> {
+        let rules = chunk.strangers.options.rules;
+        let fault = |Candidate { index, row }: &Candidate| Some((*index, too_fine(row, rules)?));
+        let faults: Vec<_> = chunk.candidates.iter().filter_map(fault).collect();
+        if !faults.is_empty() {
+            self.look_up(chunk).await?;
+            chunk.refuse_unless_present(faults);
+        }
+        Ok(())
     }
 
     /// Records the strangers that candidates name, and gives candidates their keys.
-    async fn record_strangers(
-        &self,
-        chunk: &mut Chunk,
-        strangers: Strangers<'_>,
-    ) -> Result<(), Error> {
-        if strangers.is_empty() {
+    async fn record_strangers(&self, chunk: &mut Chunk<'_>) -> Result<(), Error> {
+        if chunk.strangers.is_empty() {
             return Ok(());
         }
         // A row whose id is known with other content brings nobody along.
         self.look_up(chunk).await?;
-        if strangers.options.whole_chunks_only && chunk.has_refused() {
+        if chunk.is_given_up() {
             return Ok(());
         }
-        let named: HashSet<i64> = chunk
-            .candidates
-            .iter()
-            .flat_map(|Candidate { row, .. }| [row.sender_id, row.receiver_id])
-            .collect();
-        let accounts: Vec<(&AccountKey, i64)> = strangers
+        let rows = || chunk.candidates.iter().map(|candidate| &candidate.row);
+        let named: HashSet<i64> = rows().flat_map(|row| [row.sender_id, row.receiver_id]).collect();
+        let accounts: Vec<&AccountKey> = chunk
+            .strangers
             .accounts
             .iter()
-            .map(|(key, &id)| (key, id))
-            .filter(|(_, id)| named.contains(id))
+            .filter_map(|(key, id)| named.contains(id).then_some(key))
             .collect();
-        let keys: Vec<&AccountKey> = accounts.iter().map(|&(key, _)| key).collect();
-        let mut account_ids = HashMap::new();
-        if !keys.is_empty() {
-            self.accounts.create(&keys).await?;
-            let found = self.accounts.find(&keys).await?;
-            account_ids.extend(accounts.iter().map(|&(_, id)| id).zip(found));
+        if !accounts.is_empty() {
+            self.accounts.create(&accounts).await?;
         }
-        let mut assets = HashMap::new();
-        for (code, &(id, decimals)) in &strangers.assets {
-            if chunk.candidates.iter().any(|candidate| candidate.row.asset_id == id) {
-                assets.insert(id, self.record_asset(code, decimals).await?);
+        let named: HashSet<i32> = rows().map(|row| row.asset_id).collect();
+        for (code, &(id, decimals)) in &chunk.strangers.assets {
+            if named.contains(&id) {
+                self.record_asset(code, decimals).await?;
             }
         }
-        let mut faults = HashMap::new();
-        for Candidate { index, row } in &mut chunk.candidates {
-            if let Err(fault) = introduce(row, &account_ids, &assets) {
-                faults.insert(*index, fault);
-            }
-        }
-        chunk.settle(|candidate| faults.get(&candidate.index).cloned().map(Fate::Refused));
+        self.recognise(chunk).await?;
+        chunk.settle(|candidate| fault_of_stranger(&candidate.row).map(Fate::Refused));
         Ok(())
     }
 
-    /// Records an asset, or finds it if others were faster, with what others made of it.
-    async fn record_asset(&self, code: &str, decimals: u32) -> Result<Result<Asset, Fault>, Error> {
+    /// Records an asset unless others were faster.
+    async fn record_asset(&self, code: &str, decimals: u32) -> Result<(), Error> {
         let new = NewAsset { code: code.to_owned(), name: code.to_owned(), decimals };
         if let CreatedAsset::Recorded(_) =
             create_asset(&self.database, &new, &Principal::Local).await?
         {
             tracing::info!(code, decimals, "recorded the asset");
         }
-        let fault =
-            |message| Fault { reason: RefusalReason::UnknownAsset, field: "asset", message };
-        Ok(match self.assets.find(code).await? {
-            Some(asset) if asset.decimals == decimals => Ok(asset),
-            Some(asset) => {
-                let found = asset.decimals;
-                Err(fault(format!("is recorded with {found} decimals, not {decimals}")))
+        Ok(())
+    }
+
+    /// Gives candidates the keys of strangers that are recorded by now, whoever did it.
+    async fn recognise(&self, chunk: &mut Chunk<'_>) -> Result<(), Error> {
+        let keys: Vec<&AccountKey> = chunk.strangers.accounts.keys().collect();
+        let found = self.accounts.find(&keys).await?;
+        let strangers = chunk.strangers.accounts.values();
+        let account_ids: HashMap<i64, i64> =
+            strangers.zip(found).filter_map(|(&stranger, id)| Some((stranger, id?))).collect();
+        let mut asset_ids = HashMap::new();
+        for (code, &(stranger, decimals)) in &chunk.strangers.assets {
+            let found = self.assets.find(code).await?;
+            if let Some(asset) = found.filter(|asset| asset.decimals == decimals) {
+                asset_ids.insert(stranger, asset.asset_id);
             }
-            None => Err(fault(UNKNOWN_ASSET.to_owned())),
-        })
+        }
+        for Candidate { row, .. } in &mut chunk.candidates {
+            row.asset_id = *asset_ids.get(&row.asset_id).unwrap_or(&row.asset_id);
+            row.sender_id = *account_ids.get(&row.sender_id).unwrap_or(&row.sender_id);
+            row.receiver_id = *account_ids.get(&row.receiver_id).unwrap_or(&row.receiver_id);
+        }
+        Ok(())
     }
 
     async fn find_assets(
@@ -250,26 +235,47 @@ impl Ingest {
         Ok(assets)
     }
 
-    /// Refuses candidates on days that rows cannot be written to, and has the others' made.
-    /// Ids outlive days: what is known is known whatever became of its day.
-    async fn sort_out_days(&self, chunk: &mut Chunk) -> Result<(), Error> {
-        let day = |candidate: &Candidate| candidate.row.occurred_at.date_naive();
-        let days: BTreeSet<NaiveDate> = chunk.candidates.iter().map(day).collect();
-        let faults = self.days.prepare(days).await?;
-        if !faults.is_empty() {
-            self.look_up(chunk).await?;
-            chunk.settle(|candidate| faults.get(&day(candidate)).cloned().map(Fate::Refused));
+    /// Refuses candidates on days that rows cannot be written to, and has those of the others
+    /// made. Ids outlive days: what is known is known whatever became of its day.
+    async fn sort_out_days(&self, chunk: &mut Chunk<'_>) -> Result<(), Error> {
+        let DayPlan { missing, faults } = self.days.plan(chunk.days()).await?;
+        if missing.is_empty() && faults.is_empty() {
+            return Ok(());
+        }
+        self.look_up(chunk).await?;
+        chunk.settle(|candidate| faults.get(&candidate.day()).cloned().map(Fate::Refused));
+        if chunk.is_given_up() {
+            return Ok(());
+        }
+        let days = chunk.days();
+        let wanted: Vec<NaiveDate> = missing.into_iter().filter(|day| days.contains(day)).collect();
+        if !wanted.is_empty()
+            && let Some(fault) = self.days.make(&wanted).await?
+        {
+            let is_wanted = |day| wanted.binary_search(&day).is_ok();
+            chunk.settle(|candidate| {
+                is_wanted(candidate.day()).then(|| Fate::Refused(fault.clone()))
+            });
         }
         Ok(())
     }
 
-    /// Settles candidates whose ids are known.
-    async fn look_up(&self, chunk: &mut Chunk) -> Result<(), Error> {
+    /// Settles candidates whose ids are known, unless that was just done.
+    async fn look_up(&self, chunk: &mut Chunk<'_>) -> Result<(), Error> {
+        if mem::replace(&mut chunk.is_looked_up, true) {
+            return Ok(());
+        }
         let ids: Vec<Uuid> =
             chunk.candidates.iter().map(|candidate| candidate.row.transaction_id).collect();
         let known = store::known_ids(&self.database, &ids).await?;
         if known.is_empty() {
             return Ok(());
+        }
+        // Whoever recorded a row recorded what it names before.
+        if chunk.candidates.iter().any(|Candidate { row, .. }| {
+            names_stranger(row) && known.contains_key(&row.transaction_id)
+        }) {
+            self.recognise(chunk).await?;
         }
         let differs = |candidate: &&Candidate| {
             known.get(&candidate.row.transaction_id).is_some_and(|known| {
@@ -295,112 +301,6 @@ impl Ingest {
         });
         Ok(())
     }
-}
-
-impl Chunk {
-    fn new(rows: &[NewTransaction]) -> Self {
-        let now = Utc::now();
-        Self {
-            candidates: Vec::with_capacity(rows.len()),
-            repeated: Vec::new(),
-            fates: vec![None; rows.len()],
-            ids: rows.iter().map(|row| row.transaction_id.unwrap_or_else(|| new_id(now))).collect(),
-        }
-    }
-
-    /// Leaves one candidate for each id. A later one shares its fate if it says the same, and
-    /// is refused if it doesn't.
-    fn set_repeated_apart(&mut self) {
-        let mut first: HashMap<Uuid, usize> = HashMap::with_capacity(self.candidates.len());
-        let mut order: Vec<usize> = (0..self.candidates.len()).collect();
-        order.sort_unstable_by_key(|&place| self.candidates[place].index);
-        let mut later = HashSet::new();
-        for place in order {
-            let Candidate { index, row } = &self.candidates[place];
-            let earlier = *first.entry(row.transaction_id).or_insert(place);
-            if earlier == place {
-                continue;
-            }
-            later.insert(*index);
-            match row.difference(&self.candidates[earlier].row) {
-                None => self.repeated.push((*index, self.candidates[earlier].index)),
-                Some(field) => {
-                    let message = "differs from what an earlier row of this chunk has under the \
-                                   same transaction_id"
-                        .to_owned();
-                    let fault = Fault { reason: RefusalReason::OtherContent, field, message };
-                    self.fates[*index] = Some(Fate::Refused(fault));
-                }
-            }
-        }
-        if !later.is_empty() {
-            self.candidates.retain(|candidate| !later.contains(&candidate.index));
-        }
-    }
-
-    /// Gives candidates their fate, where they have one; the others stay candidates.
-    fn settle(&mut self, fate: impl Fn(&Candidate) -> Option<Fate>) {
-        let fates = &mut self.fates;
-        self.candidates.retain(|candidate| {
-            let fate = fate(candidate);
-            let stays = fate.is_none();
-            if !stays {
-                fates[candidate.index] = fate;
-            }
-            stays
-        });
-    }
-
-    fn has_refused(&self) -> bool {
-        self.fates.iter().any(|fate| matches!(fate, Some(Fate::Refused(_))))
-    }
-
-    fn finish(mut self) -> ChunkOutcome {
-        for &(index, earlier) in &self.repeated {
-            self.fates[index] = self.fates[earlier].clone().map(|fate| match fate {
-                Fate::Recorded | Fate::Present => Fate::Present,
-                refused @ Fate::Refused(_) => refused,
-            });
-        }
-        let mut outcome = ChunkOutcome { ids: self.ids, ..ChunkOutcome::default() };
-        for (index, fate) in self.fates.into_iter().enumerate() {
-            match fate {
-                Some(Fate::Recorded) => outcome.recorded += 1,
-                Some(Fate::Present) => outcome.already_present += 1,
-                Some(Fate::Refused(fault)) => outcome.refused.push(Refusal { index, fault }),
-                // Of a chunk that was not recorded because of others.
-                None => {}
-            }
-        }
-        outcome
-    }
-}
-
-/// What becomes of a row whose id is known.
-fn fate_of_known(
-    row: &KeyedTransaction,
-    known: &KnownId,
-    recorded: Option<&KeyedTransaction>,
-) -> Fate {
-    let refused = |reason, field, message: String| Fate::Refused(Fault { reason, field, message });
-    if known.is_deleted {
-        let message = "is that of a transaction that was deleted".to_owned();
-        return refused(RefusalReason::Deleted, "transaction_id", message);
-    }
-    if known.is_of(row) {
-        return Fate::Present;
-    }
-    let field = if known.occurred_at == row.occurred_at {
-        recorded.and_then(|recorded| row.difference(recorded))
-    } else {
-        Some("occurred_at")
-    };
-    let message = match field {
-        Some(_) => "differs from what is recorded under this transaction_id".to_owned(),
-        // Its day is not at hand, or it is being changed.
-        None => "is recorded with other content".to_owned(),
-    };
-    refused(RefusalReason::OtherContent, field.unwrap_or("transaction_id"), message)
 }
 
 /// What kept rows from being written, and can be got over.
@@ -432,10 +332,4 @@ async fn pause(attempt: u32) {
     let longest = PAUSE * 2u32.pow(attempt.min(8));
     let wait = longest.mul_f64(rand::rng().random_range(0.5..1.0));
     tokio::time::sleep(wait).await;
-}
-
-/// A UUID of version 7 (RFC 9562, section 5.7).
-fn new_id(now: DateTime<Utc>) -> Uuid {
-    let millis = u64::try_from(now.timestamp_millis()).unwrap_or(0);
-    Builder::from_unix_timestamp_millis(millis, &rand::rng().random()).into_uuid()
 }

@@ -1,9 +1,6 @@
 //! Accounts and assets that rows name and that are not recorded, but may be, with them.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use uuid::Uuid;
 
@@ -16,9 +13,6 @@ use crate::{
     },
     ingest::RecordOptions,
 };
-
-/// What an asset must be.
-pub(super) const UNKNOWN_ASSET: &str = "must be the code of a recorded asset";
 
 /// Accounts and assets that rows name and that are not recorded, but may be: each with a key
 /// below zero, which stands in candidates until it has its own. Rows that name the same
@@ -50,20 +44,15 @@ impl<'a> Strangers<'a> {
             return Err(fault);
         }
         let (asset_id, asset_decimals) = match asset {
-            Some(asset) => (asset.asset_id, asset.decimals),
-            None => self.asset(&row.asset_code).ok_or_else(|| Fault {
-                reason: RefusalReason::UnknownAsset,
-                field: "asset",
-                message: UNKNOWN_ASSET.to_owned(),
-            })?,
+            Some(asset) => match self.options.new_assets.get(&row.asset_code) {
+                // Recorded by others since the caller looked.
+                Some(&wanted) if wanted != asset.decimals => return Err(other_decimals(wanted)),
+                Some(_) | None => (asset.asset_id, asset.decimals),
+            },
+            None => self
+                .asset(&row.asset_code)
+                .ok_or_else(|| asset_fault("must be the code of a recorded asset".to_owned()))?,
         };
-        if self.options.rules == RowRules::New && row.amount.parts().1 > asset_decimals {
-            return Err(Fault {
-                reason: RefusalReason::WrongField,
-                field: "amount",
-                message: format!("must have at most {asset_decimals} decimals, as its asset has"),
-            });
-        }
         let sender_id = ids[0].or_else(|| self.account(&row.sender));
         let receiver_id = ids[1].or_else(|| self.account(&row.receiver));
         Ok(KeyedTransaction {
@@ -94,25 +83,39 @@ impl<'a> Strangers<'a> {
     }
 }
 
-/// Gives a row the keys that its strangers have by now.
-pub(super) fn introduce(
-    row: &mut KeyedTransaction,
-    account_ids: &HashMap<i64, Option<i64>>,
-    assets: &HashMap<i32, Result<Asset, Fault>>,
-) -> Result<(), Fault> {
+/// Whether a row names somebody, or something, that is not recorded yet.
+pub(super) fn names_stranger(row: &KeyedTransaction) -> bool {
+    fault_of_stranger(row).is_some()
+}
+
+/// What is wrong with a row that names a stranger when all of them should be recorded: others
+/// were faster, and made something else of it.
+pub(super) fn fault_of_stranger(row: &KeyedTransaction) -> Option<Fault> {
     if row.asset_id < 0 {
-        row.asset_id = match assets.get(&row.asset_id) {
-            Some(Ok(asset)) => asset.asset_id,
-            Some(Err(fault)) => return Err(fault.clone()),
-            None => return Ok(()),
-        };
+        Some(other_decimals(row.asset_decimals))
+    } else if row.sender_id < 0 {
+        Some(unknown_account("sender"))
+    } else {
+        (row.receiver_id < 0).then(|| unknown_account("receiver"))
     }
-    for (field, id) in [("sender", &mut row.sender_id), ("receiver", &mut row.receiver_id)] {
-        if *id < 0 {
-            *id = account_ids.get(id).copied().flatten().ok_or_else(|| unknown_account(field))?;
-        }
-    }
-    Ok(())
+}
+
+/// What is wrong with an amount that has more decimals than its asset.
+pub(super) fn too_fine(row: &KeyedTransaction, rules: RowRules) -> Option<Fault> {
+    let decimals = row.asset_decimals;
+    (rules == RowRules::New && row.amount.parts().1 > decimals).then(|| Fault {
+        reason: RefusalReason::WrongField,
+        field: "amount",
+        message: format!("must have at most {decimals} decimals, as its asset has"),
+    })
+}
+
+fn other_decimals(wanted: u32) -> Fault {
+    asset_fault(format!("is recorded with other decimals than {wanted}"))
+}
+
+fn asset_fault(message: String) -> Fault {
+    Fault { reason: RefusalReason::UnknownAsset, field: "asset", message }
 }
 
 fn unknown_account(field: &'static str) -> Fault {

@@ -17,6 +17,7 @@ use daybook::{
 use uuid::Uuid;
 
 use crate::support::{
+    cluster::eventually,
     ledger::{add_account, add_user, at},
     schema::{TestSchema, one},
 };
@@ -292,6 +293,80 @@ async fn refused_rows_bring_no_account_and_no_asset_along() {
 }
 
 #[tokio::test]
+async fn refused_rows_make_no_partition() {
+    let recorder = Recorder::new().await;
+    assert_eq!(summary(&recorder.record(&[row(1)]).await), (1, 0, vec![]));
+    let before = recorder.schema.days().await;
+    let on = |day: &str, row: NewTransaction| NewTransaction {
+        occurred_at: at(&format!("2024-05-{day}T12:00:00Z")),
+        ..row
+    };
+    let fine = NewTransaction { amount: amount("0.000001"), ..row(2) };
+    let rows = [on("06", row(1)), on("07", fine)];
+    let refused = vec![
+        (0, RefusalReason::OtherContent, "occurred_at"),
+        (1, RefusalReason::WrongField, "amount"),
+    ];
+    assert_eq!(summary(&recorder.record(&rows).await), (0, 0, refused));
+    // One that is refused by itself, and one whose id decides.
+    let whole = RecordOptions { whole_chunks_only: true, ..RecordOptions::default() };
+    let stranger = NewTransaction { sender: account("nobody"), ..row(3) };
+    for wrong in [stranger, NewTransaction { position: 8, ..row(1) }] {
+        let rows = [wrong, on("08", row(4))];
+        let outcome = recorder.record_with(&rows, whole.clone()).await;
+        assert_eq!((outcome.recorded, outcome.refused.len()), (0, 1));
+    }
+    assert_eq!(recorder.schema.days().await, before);
+    assert_eq!(summary(&recorder.record(&[on("08", row(4))]).await), (1, 0, vec![]));
+    assert_eq!(recorder.schema.days().await.len(), before.len() + 1);
+}
+
+/// Others record a row, with its accounts and its asset, between the moment at which these are
+/// looked up and the one at which the row's id is.
+#[tokio::test]
+async fn what_others_record_meanwhile_is_the_same() {
+    let recorder = Recorder::new().await;
+    let mut other = recorder.schema.more_sql().await;
+    let code: Arc<str> = Arc::from("NEW");
+    let of_new = |number, sender: &str| NewTransaction {
+        sender: account(sender),
+        asset_code: Arc::clone(&code),
+        reference: None,
+        ..row(number)
+    };
+    let new_assets = BTreeMap::from([(Arc::clone(&code), 2)]);
+    let options = RecordOptions { new_assets, ..CREATING };
+    let tx = other.transaction().await.unwrap();
+    tx.batch_execute("LOCK TABLE transaction_ids IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let recording = tokio::spawn({
+        let rows = vec![of_new(1, "u"), of_new(2, "u"), of_new(3, "v")];
+        let ingest = recorder.ingest.clone();
+        async move { ingest.record(rows, &options).await.unwrap() }
+    });
+    let waiting = "SELECT EXISTS (SELECT FROM pg_locks
+        WHERE relation = 'transaction_ids'::regclass AND NOT granted)";
+    eventually("ids are being looked up", async || one(&recorder.schema.sql, waiting).await).await;
+    tx.batch_execute(
+        "INSERT INTO assets (code, name, decimals) VALUES ('NEW', '', 2);
+         INSERT INTO accounts (network, address) VALUES ('bank', 'u')",
+    )
+    .await
+    .unwrap();
+    let text = "INSERT INTO transactions
+            (occurred_at, position, transaction_id, sender_id, receiver_id, asset_id, amount)
+        SELECT $1, 7, $2, u.account_id, b.account_id, s.asset_id, $3::int8::numeric / 10
+        FROM accounts u, accounts b, assets s
+        WHERE u.address = 'u' AND b.address = 'b' AND s.code = 'NEW'";
+    for (id, tenths) in [(1, 125i64), (2, 126)] {
+        tx.execute(text, &[&noon(), &Uuid::from_u128(id), &tenths]).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let refused = vec![(1, RefusalReason::OtherContent, "amount")];
+    assert_eq!(summary(&recording.await.unwrap()), (1, 1, refused));
+    recorder.check().await;
+}
+
+#[tokio::test]
 async fn amounts_have_as_many_decimals_as_their_asset() {
     let recorder = Recorder::new().await;
     let rows = [
@@ -305,6 +380,7 @@ async fn amounts_have_as_many_decimals_as_their_asset() {
     // What plain SQL recorded may be finer, and is known again.
     let recorded = RecordOptions { rules: RowRules::Recorded, ..RecordOptions::default() };
     assert_eq!(summary(&recorder.record_with(&rows, recorded).await), (1, 1, vec![]));
+    assert_eq!(summary(&recorder.record(&rows).await), (0, 2, vec![]));
 }
 
 #[tokio::test]
