@@ -37,8 +37,15 @@ pub(super) async fn get_transaction(
             let id = transaction_id(given, &mut violations);
             refuse_paging(request, &mut violations);
             let answer = ledger.get_transaction(violations.finish(id)?).await?;
+            let transaction = transaction_pb(answer.value);
+            // Plain SQL may record amounts of more digits than an answer has bytes.
+            if page::row_bytes(&transaction) > page::room(limits.response_bytes_max) {
+                return Err(Error::new(ErrorKind::ResourceExhausted(
+                    "the transaction is larger than --response-bytes-max",
+                )));
+            }
             Ok(GetTransactionResponse {
-                transactions: vec![transaction_pb(answer.value)],
+                transactions: vec![transaction],
                 net_values: Vec::new(),
                 transaction_count: 1,
                 next_page_token: String::new(),

@@ -65,9 +65,8 @@ impl Ledger {
     /// A page of the rows of a reference.
     ///
     /// # Errors
-    /// `NotFound` for a reference without rows; `FailedPrecondition` if it has, or had, rows
-    /// on days that are not at hand; `ResourceExhausted` if it has too many; what the database
-    /// says.
+    /// `NotFound` for a reference without rows; `FailedPrecondition` if it has rows on days that
+    /// are not at hand; `ResourceExhausted` if it has too many; what the database says.
     pub async fn get_reference(
         &self,
         question: &ReferenceQuestion,

@@ -68,7 +68,7 @@ pub async fn find_row(
     Ok(transactions(statement.stem, &rows)?.pop())
 }
 
-/// Up to `limit` instants at which a reference has, or had, rows.
+/// Up to `limit` instants at which a reference has rows.
 ///
 /// # Errors
 /// If the database cannot answer.

@@ -157,10 +157,11 @@ async fn a_row_that_is_larger_than_an_answer_is_refused_and_ends_no_list_in_sile
     let service = TestService::start_with(new_target(), settings).await;
     let People { ann, bob, .. } = People::new(&service, &["2024-05-05"]).await;
     let digits = "7".repeat(60_000);
+    let mut ids = Vec::new();
     for (hour, amount) in [(1, "1"), (2, digits.as_str()), (3, "3")] {
         let instant = format!("2024-05-05T0{hour}:00:00Z");
         let row = NewRow::new(&instant, ann.account_id, bob.account_id).of(amount);
-        row.referring_to(&format!("of {hour}")).add(&service.sql).await;
+        ids.push(row.referring_to(&format!("of {hour}")).add(&service.sql).await);
     }
     for request in [of_user(&ann), oldest(of_user(&ann)), of_all("USD")] {
         let page = ask(&service, request.clone()).await.unwrap();
@@ -170,12 +171,17 @@ async fn a_row_that_is_larger_than_an_answer_is_refused_and_ends_no_list_in_sile
         assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
         assert!(status.message().contains("--response-bytes-max"), "{}", status.message());
     }
+    for key in [Key::Reference("of 2".to_owned()), Key::TransactionId(ids[1].to_string())] {
+        let get = GetTransactionRequest { key: Some(key), ..Default::default() };
+        let status = service.ledger().await.get_transaction(get).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+        assert!(status.message().contains("--response-bytes-max"), "{}", status.message());
+    }
     let get = GetTransactionRequest {
-        key: Some(Key::Reference("of 2".to_owned())),
+        key: Some(Key::TransactionId(ids[2].to_string())),
         ..Default::default()
     };
-    let status = service.ledger().await.get_transaction(get).await.unwrap_err();
-    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    service.ledger().await.get_transaction(get).await.unwrap();
 }
 
 #[tokio::test]
