@@ -41,30 +41,34 @@ pub fn is_new_username(text: &str) -> bool {
 }
 
 /// Whether a text may become the name of a user or an asset: what [`is_name`] says, without
-/// characters that turn the direction of what stands around them.
+/// spaces at its ends, and without characters that cannot be seen, but for those that scripts and
+/// emoji join and vary characters with.
 #[must_use]
 pub fn is_new_name(text: &str) -> bool {
-    is_name(text) && !text.chars().any(|c| c.is_control() || is_turning(c))
+    is_name(text) && text.trim() == text && !text.chars().any(|c| is_unseen(c) && !is_joining(c))
 }
 
 /// Control characters, separators of lines, and characters of Unicode's category Cf (format),
-/// as of Unicode 17, with the fillers that show as nothing.
+/// as of Unicode 17, with the fillers and the blank that show as nothing.
 fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{AD}' | '\u{34F}' | '\u{600}'..='\u{605}' | '\u{61C}' | '\u{6DD}' | '\u{70F}'
             | '\u{890}' | '\u{891}' | '\u{8E2}' | '\u{115F}' | '\u{1160}' | '\u{17B4}'
             | '\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}'
-            | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}'
+            | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{2800}' | '\u{3164}'
             | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}'
             | '\u{110BD}' | '\u{110CD}' | '\u{13430}'..='\u{1343F}'
             | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}'
             | '\u{E0000}'..='\u{E0FFF}')
 }
 
-/// Embeddings, overrides and isolates of the Unicode Bidirectional Algorithm (UAX #9).
-fn is_turning(c: char) -> bool {
-    matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+/// The joiners, selectors of variations, and the tags of flags: words of Persian and many emoji are
+/// not written without them.
+fn is_joining(c: char) -> bool {
+    matches!(c,
+        '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0020}'..='\u{E007F}'
+        | '\u{E0100}'..='\u{E01EF}')
 }
 
 /// Whether a text can be a username: 1 to 128 characters without ASCII control characters.
@@ -123,15 +127,18 @@ mod tests {
         for (text, is_one, is_other) in [
             ("ann", true, true),
             ("Ä 日", true, true),
-            (" ", false, true),
-            (" ann", false, true),
-            ("ann\u{a0}", false, true),
+            (" ", false, false),
+            (" ann", false, false),
+            ("ann\u{a0}", false, false),
             ("a\u{202e}nn", false, false),
             ("\u{2066}ann\u{2069}", false, false),
-            ("a\u{200b}nn", false, true),
-            ("an\u{ad}n", false, true),
-            ("\u{feff}ann", false, true),
-            ("\u{3164}", false, true),
+            ("a\u{200b}nn", false, false),
+            ("an\u{ad}n", false, false),
+            ("\u{feff}ann", false, false),
+            ("\u{3164}", false, false),
+            ("\u{2800}", false, false),
+            ("👩\u{200d}👧", false, true),
+            ("می\u{200c}خواهم", false, true),
             ("a\u{85}", false, false),
             ("", false, true),
         ] {

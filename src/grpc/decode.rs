@@ -28,8 +28,8 @@ pub const NEW_USERNAME_HINT: &str = "must be 1 to 128 characters, without contro
                                      spaces at its ends, or characters that cannot be seen";
 
 /// What a client is told about a name that is none.
-pub const NAME_HINT: &str = "must be up to 256 characters, without control characters or \
-                             characters that turn the direction of text";
+pub const NAME_HINT: &str = "must be up to 256 characters, without control characters, spaces at \
+                             its ends, or characters that cannot be seen";
 
 /// What a client is told about a network that is none.
 pub const NETWORK_HINT: &str = "must be 1 to 64 lower-case letters, digits or hyphens";

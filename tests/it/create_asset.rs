@@ -26,7 +26,7 @@ async fn an_asset_is_recorded_and_can_be_asked_for_at_once() {
     for (code, name, decimals, zero) in [
         ("BTC", "Bitcoin", 8, "0.00000000".to_owned()),
         ("btc", "", 0, "0".to_owned()),
-        ("' OR 1=1 --", " ", 77, format!("0.{}", "0".repeat(77))),
+        ("' OR 1=1 --", "a  b", 77, format!("0.{}", "0".repeat(77))),
         (&long, &wide, 1, "0.0".to_owned()),
     ] {
         let balance = || GetBalanceRequest {
@@ -93,7 +93,7 @@ async fn every_field_that_is_wrong_is_named() {
     for code in ["", "a\0b", "a\tb", &"日".repeat(65), &long] {
         cases.push((request(code, "n", 2), vec!["code"]));
     }
-    for name in ["a\0b", "a\nb", &"x".repeat(257), &long] {
+    for name in ["a\0b", "a\nb", "a\u{202e}b", "a\u{200b}b", " a", &"x".repeat(257), &long] {
         cases.push((request("c", name, 2), vec!["name"]));
     }
     for decimals in [None, Some(-1), Some(78), Some(i32::MAX), Some(i32::MIN)] {

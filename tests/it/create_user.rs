@@ -38,7 +38,7 @@ async fn a_user_is_recorded_with_a_payments_account_that_is_a_wallet() {
     for (place, (username, name, uuid)) in [
         ("ann", "Ann Ä. 'O", ""),
         ("Ann", "", "67E55044-10B1-426F-9247-BB680E5FE0C8"),
-        ("' OR 1=1 --", " ", "67e5504410b1426f9247bb680e5fe0c9"),
+        ("' OR 1=1 --", "a  b", "67e5504410b1426f9247bb680e5fe0c9"),
         (&long, &wide, "00000000-0000-0000-0000-000000000000"),
     ]
     .into_iter()
@@ -162,7 +162,7 @@ async fn every_field_that_is_wrong_is_named() {
     for username in ["", "a\0b", "a\tb", "\u{7f}", &"日".repeat(129), &long].iter().chain(&odd) {
         cases.push((request(username, "n", ""), vec!["username"]));
     }
-    for name in ["a\0b", "a\nb", "a\u{202e}b", &"x".repeat(257), &long] {
+    for name in ["a\0b", "a\nb", "a\u{202e}b", "a\u{200b}b", " ", "a ", &"x".repeat(257), &long] {
         cases.push((request("u", name, ""), vec!["name"]));
     }
     for uuid in bad_uuids().iter().filter(|uuid| !uuid.is_empty()) {
