@@ -89,7 +89,7 @@ pub enum ClusterError {
     Stopped,
 
     /// The system does not let signals be heard.
-    #[error("cannot listen for stop signals: {0}")]
+    #[error("cannot listen for stop signals")]
     Signals(#[source] io::Error),
 
     /// Another Daybook has the data folder, and its Postgres did not become ready in time.
@@ -225,7 +225,7 @@ pub enum ClusterError {
     },
 
     /// A program could not be run.
-    #[error("{} could not be run: {source}", program.display())]
+    #[error("{} could not be run", program.display())]
     Program {
         /// The program.
         program: PathBuf,
@@ -234,7 +234,7 @@ pub enum ClusterError {
     },
 
     /// A file could not be read or written for another reason.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -289,4 +289,22 @@ fn process_suffix(pid: Option<u32>) -> String {
 /// The message of the server, which `tokio_postgres` keeps apart from its own.
 fn database_detail(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_is_told_once() {
+        let source = || io::Error::from_raw_os_error(2);
+        for error in [
+            ClusterError::file(Path::new("/odd"), "ann", source()),
+            ClusterError::Program { program: "/odd".into(), source: source() },
+            ClusterError::Signals(source()),
+        ] {
+            let text = format!("{:#}", anyhow::Error::new(error));
+            assert_eq!(text.matches("os error 2").count(), 1, "{text}");
+        }
+    }
 }

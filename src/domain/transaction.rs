@@ -81,10 +81,15 @@ impl NewTransaction {
             return wrong("amount", hint.to_owned());
         }
         if !self.amount.fits(whole, decimals) {
-            return wrong("amount", amount_hint());
+            return wrong(
+                "amount",
+                format!(
+                    "must have at most {whole} digits before the point and {decimals} behind it"
+                ),
+            );
         }
         match &self.reference {
-            Some(text) if !is_reference(text, rules) => wrong("reference", reference_hint()),
+            Some(text) if !is_reference(text, rules) => wrong("reference", reference_hint(rules)),
             _ => None,
         }
     }
@@ -108,8 +113,12 @@ fn is_reference(text: &str, rules: RowRules) -> bool {
     (1..=REFERENCE_LENGTH_MAX).contains(&text.chars().count()) && text.chars().all(is_taken)
 }
 
-fn reference_hint() -> String {
-    format!("must be 1 to {REFERENCE_LENGTH_MAX} characters, without control characters")
+fn reference_hint(rules: RowRules) -> String {
+    let kind = match rules {
+        RowRules::New => "without control characters",
+        RowRules::Recorded => "none of them NUL",
+    };
+    format!("must be 1 to {REFERENCE_LENGTH_MAX} characters, {kind}")
 }
 
 /// A transaction that is about to be recorded, with the database's own keys for what it
@@ -250,14 +259,25 @@ mod tests {
             assert_eq!(recorded.fault(RowRules::Recorded), None, "{recorded:?}");
             assert!(recorded.fault(RowRules::New).is_some(), "{recorded:?}");
         }
-        for (wrong, field) in [
-            (amount("-0.1"), "amount"),
-            (amount(&format!("0.{}1", "0".repeat(16_383))), "amount"),
-            (NewTransaction { reference: reference("a\0"), ..transaction() }, "reference"),
-            (NewTransaction { reference: reference(""), ..transaction() }, "reference"),
+        let digits = "must have at most 131072 digits before the point and 16383 behind it";
+        let characters = "must be 1 to 256 characters, none of them NUL";
+        for (wrong, field, message) in [
+            (amount("-0.1"), "amount", "must not be negative"),
+            (amount(&format!("0.{}1", "0".repeat(16_383))), "amount", digits),
+            (amount(&"1".repeat(131_073)), "amount", digits),
+            (
+                NewTransaction { reference: reference("a\0"), ..transaction() },
+                "reference",
+                characters,
+            ),
+            (NewTransaction { reference: reference(""), ..transaction() }, "reference", characters),
         ] {
             let fault = wrong.fault(RowRules::Recorded).expect("it is wrong");
-            assert_eq!(fault.field, field);
+            assert_eq!((fault.field, fault.message.as_str()), (field, message));
+        }
+        for largest in [amount(&"9".repeat(131_072)), amount(&format!("0.{}1", "0".repeat(16_382)))]
+        {
+            assert_eq!(largest.fault(RowRules::Recorded), None);
         }
     }
 }

@@ -64,7 +64,10 @@ impl Importer {
             rules: source.rules(),
             ..RecordOptions::default()
         };
-        while let Some(chunk) = source.next().await? {
+        let mut next = source.next().await?;
+        // The input is there and the mapping fits it.
+        rejects.begin()?;
+        while let Some(chunk) = next {
             let done = self.record(chunk, &mut options, rejects).await?;
             // A file that was imported before, or to a part of it.
             options.look_first = done.already_present > 0;
@@ -72,6 +75,7 @@ impl Importer {
             outcome.already_present += done.already_present;
             outcome.rejected += done.rejected;
             told(outcome, source.bytes_read());
+            next = source.next().await?;
         }
         Ok(outcome)
     }
@@ -127,7 +131,10 @@ impl Importer {
             });
         }
         if !is_code(code, options.rules) {
-            let reason = "the asset's code must be 1 to 64 characters, no control ones";
+            let reason = match options.rules {
+                RowRules::New => "the asset's code must be 1 to 64 characters, no control ones",
+                RowRules::Recorded => "the asset's code must be 1 to 64 characters, none a NUL",
+            };
             return Ok(Err(reason.to_owned()));
         }
         Ok(match self.assets.find(code).await? {

@@ -16,7 +16,7 @@ use crate::files::{
 const HEADER: [&str; 3] = ["line", "reason", "original"];
 
 /// The file of lines that were not recorded. Made when the first one comes; that of an earlier
-/// import goes at once, so that what is there is of this one.
+/// import goes when this one begins, so that what is there then is of this one.
 pub struct RejectFile {
     path: PathBuf,
     output: Option<BufWriter<File>>,
@@ -24,23 +24,35 @@ pub struct RejectFile {
 }
 
 impl RejectFile {
-    /// A file that is to have this path, for the lines of this input.
+    /// A file that is to have this path, for the lines of this input. Touches nothing.
     ///
     /// # Errors
-    /// If it is the input itself, by this or another name, or a file of another kind; if an
-    /// earlier one cannot be removed.
+    /// If it is the input itself, by this or another name, or a file of another kind; if what
+    /// is there cannot be read.
     pub fn new(path: PathBuf, input: &Path) -> Result<Self, FileError> {
         if is_same_file(&path, input) {
             return Err(FileError::RejectsIntoInput { path });
         }
         match is_earlier(&path) {
-            Ok(None) => {}
-            Ok(Some(true)) => fs::remove_file(&path)
-                .map_err(|source| FileError::Io { path: path.clone(), source })?,
+            Ok(None | Some(true)) => {}
             Ok(Some(false)) => return Err(FileError::RejectsIntoOther { path }),
             Err(source) => return Err(FileError::Io { path, source }),
         }
         Ok(Self { path, output: None, count: 0 })
+    }
+
+    /// Removes that of an earlier import.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub fn begin(&self) -> Result<(), FileError> {
+        let removed = match is_earlier(&self.path) {
+            // The file itself where the path is a link to it: the link stays.
+            Ok(Some(true)) => fs::canonicalize(&self.path).and_then(fs::remove_file),
+            Ok(None | Some(false)) => Ok(()),
+            Err(source) => Err(source),
+        };
+        removed.map_err(|source| FileError::Io { path: self.path.clone(), source })
     }
 
     /// Where it is.
@@ -106,4 +118,66 @@ fn is_same_file(rejects: &Path, input: &Path) -> bool {
     };
     // Devices such as a terminal or /dev/null may well be both.
     input.is_file() && (rejects.dev(), rejects.ino()) == (input.dev(), input.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn rejected() -> Vec<Rejected> {
+        vec![Rejected { line: 2, reason: "is odd".to_owned(), raw: b"a,b".to_vec() }]
+    }
+
+    #[test]
+    fn an_earlier_file_stays_until_the_next_import_begins() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("rows.rejected.csv");
+        let other = Path::new("rows.csv");
+        let begun = || {
+            let rejects = RejectFile::new(path.clone(), other).expect("nothing is in its way");
+            rejects.begin().expect("nothing is in its way");
+            rejects
+        };
+        begun().add(&rejected()).expect("it can be written");
+        let text = "line,reason,original\n2,is odd,\"a,b\"\n";
+        assert_eq!(fs::read_to_string(&path).expect("it is there"), text);
+        drop(RejectFile::new(path.clone(), other).expect("nothing is in its way"));
+        assert_eq!(fs::read_to_string(&path).expect("it is there still"), text);
+        begun();
+        assert!(!path.exists());
+        // An empty file holds nothing that could be missed.
+        fs::write(&path, "").expect("it can be written");
+        begun();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_behind_a_link_is_replaced_where_it_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (link, path) = (folder.path().join("link"), folder.path().join("file"));
+        symlink(&path, &link).expect("links can be made");
+        for _ in 0..2 {
+            let mut rejects =
+                RejectFile::new(link.clone(), Path::new("a")).expect("nothing is in its way");
+            rejects.begin().expect("nothing is in its way");
+            assert!(!path.exists());
+            rejects.add(&rejected()).expect("it can be written");
+            assert!(path.exists() && link.is_symlink());
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_of_rejected_lines_is_refused_and_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("mine");
+        for text in ["line,reason\n", "line,reason,original,more\n", "x"] {
+            fs::write(&path, text).expect("it can be written");
+            let refused = RejectFile::new(path.clone(), Path::new("a"));
+            assert!(matches!(refused, Err(FileError::RejectsIntoOther { .. })), "{text}");
+            assert_eq!(fs::read_to_string(&path).expect("it is there"), text);
+        }
+        assert!(RejectFile::new(PathBuf::from("/dev/null"), Path::new("a")).is_ok());
+    }
 }

@@ -221,9 +221,11 @@ async fn rows_that_only_sql_can_write_come_in_again_too() {
     let a = add_account(sql, "bank", "a").await;
     let huge = "7".repeat(100);
     let tiny = format!("0.{}1", "0".repeat(89));
+    let wide = format!("{}.{}1", "7".repeat(20_000), "0".repeat(2_000));
     for (amount, reference) in [
         ("0", None),
         (huge.as_str(), None),
+        (wide.as_str(), None),
         (tiny.as_str(), None),
         ("1.1234567", Some("tab\tand\nline\r")),
         ("2", Some("\u{202e}odd")),
@@ -233,7 +235,7 @@ async fn rows_that_only_sql_can_write_come_in_again_too() {
     let out = export(&first, &[]).await;
     second.write("out.csv", &out);
     let said = second.run(&["import", "out.csv", "--map", "daybook"], b"").await;
-    assert_eq!(said.words, "5 rows recorded, 0 already present, 0 lines rejected\n", "{said:?}");
+    assert_eq!(said.words, "6 rows recorded, 0 already present, 0 lines rejected\n", "{said:?}");
     assert_eq!(export(&second, &[]).await, out);
 }
 

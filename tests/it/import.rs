@@ -293,6 +293,13 @@ async fn rejected_lines_go_into_no_file_of_another_kind() {
     assert_eq!(said.code, Some(2), "{said:?}");
     assert!(said.words.contains("stdin.rejected.csv"), "{said:?}");
     assert!(desk.read("stdin.rejected.csv").starts_with("line,reason,original\n2,"));
+    // What an import that does not begin finds, it leaves.
+    let said = desk.run(&import("-", &[]), b"a,b\n1,2\n").await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(desk.read("stdin.rejected.csv").starts_with("line,reason,original\n2,"));
+    let said = desk.run(&import("-", &[]), b"day,who,amount\n2024-05-05,a,1\n").await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(!desk.folder.path().join("stdin.rejected.csv").exists());
     let said = desk.run(&import("nowhere.csv", &[]), b"").await;
     assert_eq!(said.log.matches("os error 2").count(), 1, "{said:?}");
 }
