@@ -1,7 +1,11 @@
 //! What an audit reads: stored cells and the rows that they must come from, in one snapshot;
 //! and how it repairs what differs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    pin::pin,
+};
 
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, TryStreamExt};
@@ -13,19 +17,15 @@ use crate::{
         running_total::{
             audit::{Expected, agrees, changes_of, expect},
             cell::Cell,
-            day_cells::{DaySpan, LEVELS, MICROS_PER_DAY, day_of, group_of},
-            rows::{ALL_ACCOUNTS, DayCellKey, RowChange, SeriesKey, direction_number},
+            day_cells::{DaySpan, LEVELS, MICROS_PER_DAY, day_of},
+            rows::{ALL_ACCOUNTS, DayCellKey, SeriesKey, direction_number},
             series_audit::Entry,
             sums::{ScaledSums, Sums},
         },
     },
     store::{
-        StoreError, days,
-        instant::Micros,
-        numeric::ScaledNumeric,
-        sealing,
-        statement::{Statement, statement},
-        tx::Tx,
+        StoreError, day_sums::sums_of, days, instant::Micros, numeric::ScaledNumeric, sealing,
+        statement::statement, tx::Tx,
     },
 };
 
@@ -92,6 +92,31 @@ pub async fn series(
     Ok(rows.map_ok(move |row| series_entry(&row, direction)).map_err(failed))
 }
 
+/// Reads the leaves of all accounts' tree of an asset that reach into some days (counted from the
+/// Unix epoch, the last one outside), and the rows of these days, as [`series`] does.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn leaves_of_all(
+    client: &Client,
+    asset_id: i32,
+    days: &Range<i64>,
+) -> Result<impl Stream<Item = Result<(SeriesKey, Entry), StoreError>>, StoreError> {
+    let statement = statement!("audit_series_all");
+    let failed = move |source| StoreError::from_postgres(statement.stem, source);
+    let Range { start, end } = instants_of(days);
+    let (start, end) = (Micros(start), Micros(end));
+    let params: [&(dyn ToSql + Sync); 3] = [&asset_id, &start, &end];
+    let rows = client.query_raw(statement.text, params).await.map_err(failed)?;
+    Ok(rows.map_ok(|row| series_entry(&row, Direction::Sender)).map_err(failed))
+}
+
+/// From when (inside) to when (outside) days reach, counted from the Unix epoch.
+#[must_use]
+pub fn instants_of(days: &Range<i64>) -> Range<i64> {
+    days.start * MICROS_PER_DAY..days.end * MICROS_PER_DAY
+}
+
 fn series_entry(row: &Row, direction: Direction) -> (SeriesKey, Entry) {
     let key = SeriesKey {
         account_id: row.get("account_id"),
@@ -119,107 +144,46 @@ fn series_row(row: &Row) -> (i64, ScaledSums) {
     (row.get::<_, Micros>("occurred_at").0, ScaledSums { scale, sums })
 }
 
-/// Rows of days less their corrections: what must be stored of them.
-pub struct DayRows {
-    rows: Vec<(i64, RowChange)>,
+/// A cell of a day and a group of accounts, or what an account of the group must have in it.
+#[derive(Debug)]
+pub enum DayEntry {
+    /// What is stored; `None` if it cannot be read.
+    Cell(Option<Cell>),
+    /// What the rows of an account add up to.
+    Account(i64, ScaledSums),
 }
 
-/// Reads the rows of an asset on days (counted from the Unix epoch, the last one outside).
+/// Reads the cells of single days (counted from the Unix epoch, the last one outside) and what must
+/// be in them: by day and group of accounts, for each of them first the cell, then the accounts,
+/// ascending. They come as they are taken, like [`series`].
 ///
 /// # Errors
 /// If the database cannot answer.
-pub async fn day_rows(
+pub async fn days(
     client: &Client,
     asset_id: i32,
-    days: &std::ops::Range<i64>,
-) -> Result<DayRows, StoreError> {
-    let (start, end) = (Micros(days.start * MICROS_PER_DAY), Micros(days.end * MICROS_PER_DAY));
-    let params: [&(dyn ToSql + Sync); 3] = [&asset_id, &start, &end];
-    let mut rows = Vec::new();
-    let statements: [(i16, Statement); 2] =
-        [(1, statement!("audit_rows_between")), (-1, statement!("audit_corrections_between"))];
-    for (sign, statement) in statements {
-        for row in statement.query(client, &params).await? {
-            let mut change = sealing::row_change(&row);
-            change.count *= sign;
-            rows.push((change.instant.div_euclid(MICROS_PER_DAY), change));
-        }
-    }
-    Ok(DayRows { rows })
-}
-
-impl DayRows {
-    /// What must be stored for all accounts together, by instant.
-    #[must_use]
-    pub fn by_instant(&self) -> Expected {
-        let mut expected = Expected::new();
-        for (_, row) in &self.rows {
-            let sums = Sums::of(i64::from(row.count), &row.amount);
-            expect(&mut expected, row.instant, row.scale, &sums);
-        }
-        expected
-    }
-
-    /// What must be stored by day and group of accounts, by account.
-    #[must_use]
-    pub fn by_account(&self, direction: Direction) -> BTreeMap<(i64, i64), Expected> {
-        let mut days: BTreeMap<_, Expected> = BTreeMap::new();
-        for (day, row) in &self.rows {
-            let account_id = match direction {
-                Direction::Sender => row.sender_id,
-                Direction::Receiver => row.receiver_id,
-            };
-            let sums = Sums::of(i64::from(row.count), &row.amount);
-            let expected = days.entry((*day, group_of(account_id))).or_default();
-            expect(expected, account_id, row.scale, &sums);
-        }
-        days
-    }
-}
-
-/// The leaves of all accounts' tree of an asset that reach into some days; `None` if one
-/// cannot be read.
-///
-/// # Errors
-/// If the database cannot answer.
-pub async fn leaves_of_all(
-    client: &Client,
-    asset_id: i32,
-    days: &std::ops::Range<i64>,
-) -> Result<Option<Vec<Cell>>, StoreError> {
-    let (start, end) = (days.start * MICROS_PER_DAY, days.end * MICROS_PER_DAY);
-    let direction = direction_number(Direction::Sender);
-    let rows = statement!("audit_leaves_between")
-        .query(client, &[&ALL_ACCOUNTS, &asset_id, &direction, &Micros(start), &Micros(end)])
-        .await?;
-    let cells = rows.iter().map(|row| Cell::decode(row.get("cell")));
-    let Ok(mut cells) = cells.collect::<Result<Vec<_>, _>>() else { return Ok(None) };
-    for cell in &mut cells {
-        cell.parts.retain(|part| (start..end).contains(&part.key));
-    }
-    Ok(Some(cells))
-}
-
-/// Cells of single days, by day and group of accounts; `None` for one that cannot be read.
-///
-/// # Errors
-/// If the database cannot answer.
-pub async fn day_cells(
-    client: &Client,
-    asset_id: i32,
-    days: &std::ops::Range<i64>,
     direction: Direction,
-) -> Result<BTreeMap<(i64, i64), Option<Cell>>, StoreError> {
-    let number = direction_number(direction);
-    let last = days.end - 1;
-    let rows = statement!("audit_day_cells")
-        .query(client, &[&days.start, &last, &asset_id, &number])
-        .await?;
-    let cell = |row: &Row| {
-        let key = (row.get("span_number"), row.get("account_group"));
-        (key, Cell::decode(row.get("cell")).ok())
+    days: &Range<i64>,
+) -> Result<impl Stream<Item = Result<((i64, i64), DayEntry), StoreError>>, StoreError> {
+    let statement = match direction {
+        Direction::Sender => statement!("audit_days_sender"),
+        Direction::Receiver => statement!("audit_days_receiver"),
     };
-    Ok(rows.iter().map(cell).collect())
+    let failed = move |source| StoreError::from_postgres(statement.stem, source);
+    let instants = instants_of(days);
+    let (start, end) = (Micros(instants.start), Micros(instants.end));
+    let params: [&(dyn ToSql + Sync); 5] = [&asset_id, &days.start, &days.end, &start, &end];
+    let rows = client.query_raw(statement.text, params).await.map_err(failed)?;
+    Ok(rows.map_ok(|row| day_entry(&row)).map_err(failed))
+}
+
+fn day_entry(row: &Row) -> ((i64, i64), DayEntry) {
+    let key = (row.get("span_number"), row.get("account_group"));
+    let entry = match row.get("account_id") {
+        None => DayEntry::Cell(Cell::decode(row.get("cell")).ok()),
+        Some(account_id) => DayEntry::Account(account_id, sums_of(row)),
+    };
+    (key, entry)
 }
 
 /// Something that transactions name and that is not there.
@@ -242,9 +206,10 @@ pub struct MissingReference {
 /// If the database cannot answer.
 pub async fn missing_references(
     client: &Client,
-    days: &std::ops::Range<i64>,
+    days: &Range<i64>,
 ) -> Result<Vec<MissingReference>, StoreError> {
-    let (start, end) = (Micros(days.start * MICROS_PER_DAY), Micros(days.end * MICROS_PER_DAY));
+    let Range { start, end } = instants_of(days);
+    let (start, end) = (Micros(start), Micros(end));
     let rows = statement!("audit_references").query(client, &[&start, &end]).await?;
     let missing = |row: &Row| MissingReference {
         column: row.get("named_by"),
@@ -272,13 +237,18 @@ pub struct StoredSpan {
     pub below: Option<Expected>,
 }
 
-/// Reads every cell of a level above single days.
+/// Reads every cell of a level above single days, as they are taken, like [`series`].
 ///
 /// # Errors
 /// If the database cannot answer.
-pub async fn spans(client: &Client, level: u8) -> Result<Vec<StoredSpan>, StoreError> {
-    let rows = statement!("audit_spans").query(client, &[&i16::from(level)]).await?;
-    Ok(rows.iter().map(stored_span).collect())
+pub async fn spans(
+    client: &Client,
+    level: u8,
+) -> Result<impl Stream<Item = Result<StoredSpan, StoreError>>, StoreError> {
+    let statement = statement!("audit_spans");
+    let failed = move |source| StoreError::from_postgres(statement.stem, source);
+    let rows = client.query_raw(statement.text, [i16::from(level)]).await.map_err(failed)?;
+    Ok(rows.map_ok(|row| stored_span(&row)).map_err(failed))
 }
 
 fn stored_span(row: &Row) -> StoredSpan {
@@ -303,18 +273,19 @@ fn stored_span(row: &Row) -> StoredSpan {
     }
 }
 
-/// Builds the tree of an account anew from its rows, some at a time in one tx, while nobody folds.
+/// Builds a tree anew from its rows, some at a time in one tx, while nobody folds.
 ///
 /// # Errors
 /// If the database refuses; then the tree is as it was.
 pub async fn rebuild_series(client: &Client, key: SeriesKey) -> Result<(), StoreError> {
     let (tx, AuditSpan { absent_days, .. }) = begin_repair(client).await?;
-    let params: [&(dyn ToSql + Sync); 2] = [&key.account_id, &key.asset_id];
-    let rows = match key.direction {
-        0 => statement!("audit_rows_sender"),
-        _ => statement!("audit_rows_receiver"),
+    let of_account: [&(dyn ToSql + Sync); 2] = [&key.account_id, &key.asset_id];
+    let (rows, params) = match (key.account_id, key.direction) {
+        (ALL_ACCOUNTS, _) => (statement!("audit_rows_all"), &of_account[1..]),
+        (_, 0) => (statement!("audit_rows_sender"), &of_account[..]),
+        _ => (statement!("audit_rows_receiver"), &of_account[..]),
     };
-    rows.query(client, &params).await?;
+    rows.query(client, params).await?;
     clear_but_absent(client, key, &absent_days).await?;
     loop {
         let rows = statement!("audit_rows_fetch").query(client, &[]).await?;
@@ -326,28 +297,6 @@ pub async fn rebuild_series(client: &Client, key: SeriesKey) -> Result<(), Store
             let (instant, ScaledSums { scale, sums }) = series_row(row);
             expect(&mut expected, instant, scale, &sums);
         }
-        leave_absent(&absent_days, &mut expected);
-        sealing::fold_one(client, key, changes_of(expected)).await?;
-    }
-    end_repair(client, tx).await
-}
-
-/// Builds the tree of all accounts together anew, some days at a time in one tx.
-///
-/// # Errors
-/// If the database refuses; then the tree is as it was.
-pub async fn rebuild_all(
-    client: &Client,
-    asset_id: i32,
-    days_of: impl Fn(&AuditSpan) -> Vec<std::ops::Range<i64>>,
-) -> Result<(), StoreError> {
-    let direction = direction_number(Direction::Sender);
-    let key = SeriesKey { account_id: ALL_ACCOUNTS, asset_id, direction };
-    let (tx, span) = begin_repair(client).await?;
-    let (days, absent_days) = (days_of(&span), span.absent_days);
-    clear_but_absent(client, key, &absent_days).await?;
-    for days in days {
-        let mut expected = day_rows(client, asset_id, &days).await?.by_instant();
         leave_absent(&absent_days, &mut expected);
         sealing::fold_one(client, key, changes_of(expected)).await?;
     }
@@ -410,15 +359,33 @@ pub async fn rebuild_days(
     for &day in days.difference(&absent_days) {
         statement!("audit_clear_day").query(client, &[&asset_id, &number, &day]).await?;
         statement!("damaged_clear_day").query(client, &[&asset_id, &number, &day]).await?;
-        let rows = day_rows(client, asset_id, &(day..day + 1)).await?;
-        let cells = rows.by_account(direction).into_iter().map(|((day, group), expected)| {
-            let span = DaySpan { level: 0, number: day };
-            let key = DayCellKey { asset_id, direction: number, span, account_group: group };
-            (key, cell_of(0, expected))
-        });
-        sealing::write_day_cells(client, cells.collect()).await?;
+        let cells = cells_of_day(client, (asset_id, direction), day).await?;
+        sealing::write_day_cells(client, cells).await?;
     }
     end_repair(client, tx).await
+}
+
+/// What must be stored of a day: as much as its accounts have.
+async fn cells_of_day(
+    client: &Client,
+    (asset_id, direction): (i32, Direction),
+    day: i64,
+) -> Result<Vec<(DayCellKey, Cell)>, StoreError> {
+    let mut groups: BTreeMap<i64, Expected> = BTreeMap::new();
+    let only = day..day + 1;
+    let mut entries = pin!(days(client, asset_id, direction, &only).await?);
+    while let Some(((_, group), entry)) = entries.try_next().await? {
+        if let DayEntry::Account(account_id, sums) = entry {
+            expect(groups.entry(group).or_default(), account_id, sums.scale, &sums.sums);
+        }
+    }
+    let cells = groups.into_iter().map(|(account_group, expected)| {
+        let span = DaySpan { level: 0, number: day };
+        let key =
+            DayCellKey { asset_id, direction: direction_number(direction), span, account_group };
+        (key, cell_of(0, expected))
+    });
+    Ok(cells.collect())
 }
 
 /// Writes every cell of several days that is not the sum of the cells below it, level by
@@ -430,7 +397,8 @@ pub async fn repair_spans(client: &Client) -> Result<(), StoreError> {
     let (tx, _) = begin_repair(client).await?;
     for level in 1..LEVELS {
         let mut cells = Vec::new();
-        for stored in spans(client, level).await? {
+        let mut stored_spans = pin!(spans(client, level).await?);
+        while let Some(stored) = stored_spans.try_next().await? {
             let Some(below) = stored.below else { continue };
             if stored.cell.is_none() || !agrees(stored.cell.as_ref(), &below) {
                 let key = DayCellKey {

@@ -141,7 +141,8 @@ impl DaySums {
     }
 }
 
-fn sums_of(row: &Row) -> ScaledSums {
+/// Reads the moments that a statement returns.
+pub(super) fn sums_of(row: &Row) -> ScaledSums {
     ScaledSums::from_moments(&Moments {
         count: row.get("transaction_count"),
         sum: row.get::<_, Numeric>("sum_amount").0,

@@ -1,7 +1,9 @@
 //! Holds every stored running total against the rows, and repairs what differs.
 //!
 //! The work is cut into units (some accounts, some days), each compared in one snapshot of
-//! its own, several side by side.
+//! its own, several side by side. What is stored and what it must come from come out of one
+//! statement, in one order, and are compared as they come: an audit holds a few cells and what is
+//! known of a day or of a group of accounts, however many rows there are.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -21,7 +23,8 @@ use crate::{
     domain::{
         direction::Direction,
         running_total::{
-            audit::{Finding, agrees, compare_leaves},
+            audit::{Expected, Finding, agrees, expect},
+            cell::Cell,
             damage::Damaged,
             day_cells::{DaySpan, LEVELS, MICROS_PER_DAY},
             rows::{ALL_ACCOUNTS, DayCellKey, SeriesKey, direction_number},
@@ -30,7 +33,7 @@ use crate::{
     },
     store::{
         Connection, Database,
-        audit::{self as steps, AuditSpan, MissingReference},
+        audit::{self as steps, AuditSpan, DayEntry, MissingReference},
         damage,
     },
     upkeep::UpkeepError,
@@ -263,14 +266,14 @@ async fn compare_all(
     asset_id: i32,
     days: &Range<i64>,
 ) -> Result<Vec<Difference>, UpkeepError> {
+    let mut entries = pin!(steps::leaves_of_all(client, asset_id, days).await?);
+    let mut audit = SeriesAudit::of_leaves(steps::instants_of(days));
+    while let Some((_, entry)) = entries.try_next().await? {
+        audit.take(entry);
+    }
     let direction = direction_number(Direction::Sender);
     let key = SeriesKey { account_id: ALL_ACCOUNTS, asset_id, direction };
-    let expected = steps::day_rows(client, asset_id, days).await?.by_instant();
-    let findings = match steps::leaves_of_all(client, asset_id, days).await? {
-        Some(leaves) => compare_leaves(&leaves, expected),
-        None => vec![Finding::Structure("a cell cannot be read")],
-    };
-    Ok(findings.into_iter().map(|finding| Difference::Series(key, finding)).collect())
+    Ok(audit.finish().into_iter().map(|finding| Difference::Series(key, finding)).collect())
 }
 
 async fn compare_days(
@@ -279,30 +282,59 @@ async fn compare_days(
     direction: Direction,
     days: &Range<i64>,
 ) -> Result<Vec<Difference>, UpkeepError> {
-    let expected = steps::day_rows(client, asset_id, days).await?.by_account(direction);
-    let stored = steps::day_cells(client, asset_id, days, direction).await?;
-    let keys: BTreeSet<_> = expected.keys().chain(stored.keys()).copied().collect();
-    let none = Default::default();
-    let differs = |key: &&(i64, i64)| {
-        let expected = expected.get(key).unwrap_or(&none);
-        match stored.get(key) {
-            Some(None) => true,
-            Some(Some(cell)) => !agrees(Some(cell), expected),
-            None => !agrees(None, expected),
+    let mut entries = pin!(steps::days(client, asset_id, direction, days).await?);
+    let mut found = BTreeSet::new();
+    let mut end = |group: DayGroup| {
+        if group.differs() {
+            found.insert(group.key.0);
         }
     };
-    let days: BTreeSet<_> = keys.iter().filter(differs).map(|(day, _)| *day).collect();
-    Ok(days.into_iter().map(|day| Difference::Day { asset_id, direction, day }).collect())
+    let mut current: Option<DayGroup> = None;
+    while let Some((key, entry)) = entries.try_next().await? {
+        if current.as_ref().is_none_or(|own| own.key != key) {
+            current.replace(DayGroup::new(key)).map(&mut end);
+        }
+        match (&mut current, entry) {
+            (Some(own), DayEntry::Cell(cell)) => own.stored = Some(cell),
+            (Some(own), DayEntry::Account(account_id, sums)) => {
+                expect(&mut own.expected, account_id, sums.scale, &sums.sums);
+            }
+            (None, _) => {}
+        }
+    }
+    current.map(end);
+    Ok(found.into_iter().map(|day| Difference::Day { asset_id, direction, day }).collect())
+}
+
+/// A group of accounts on one day.
+struct DayGroup {
+    key: (i64, i64),
+    /// The cell, if there is one, and if it can be read.
+    stored: Option<Option<Cell>>,
+    expected: Expected,
+}
+
+impl DayGroup {
+    fn new(key: (i64, i64)) -> Self {
+        Self { key, stored: None, expected: Expected::new() }
+    }
+
+    fn differs(&self) -> bool {
+        match &self.stored {
+            Some(None) => true,
+            Some(Some(cell)) => !agrees(Some(cell), &self.expected),
+            None => !agrees(None, &self.expected),
+        }
+    }
 }
 
 async fn compare_spans(client: &Connection, level: u8) -> Result<Vec<Difference>, UpkeepError> {
-    let spans = steps::spans(client, level).await?;
-    let is_wrong = |span: &&steps::StoredSpan| match (&span.cell, &span.below) {
-        (Some(cell), Some(below)) => !agrees(Some(cell), below),
-        (None, Some(below)) => !agrees(None, below),
-        (_, None) => true,
-    };
-    let count = spans.iter().filter(is_wrong).count();
+    let mut spans = pin!(steps::spans(client, level).await?);
+    let mut count = 0;
+    while let Some(span) = spans.try_next().await? {
+        let is_right = span.below.is_some_and(|below| agrees(span.cell.as_ref(), &below));
+        count += usize::from(!is_right);
+    }
     Ok((count > 0).then_some(Difference::Spans { level, count }).into_iter().collect())
 }
 
@@ -326,11 +358,7 @@ pub async fn repair(database: &Database, differences: &[Difference]) -> Result<(
         }
     }
     for key in series {
-        if key.account_id == ALL_ACCOUNTS {
-            steps::rebuild_all(&client, key.asset_id, day_ranges).await?;
-        } else {
-            steps::rebuild_series(&client, key).await?;
-        }
+        steps::rebuild_series(&client, key).await?;
     }
     steps::repair_spans(&client).await?;
     Ok(())

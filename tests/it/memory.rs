@@ -60,9 +60,14 @@ struct Pace {
 
 /// Resident memory of a process, in KiB.
 fn resident_kib(pid: u32) -> usize {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
+    memory_kib(pid, "VmRSS").unwrap()
+}
+
+/// A kind of memory of a process, in KiB; `None` once it has ended.
+pub(crate) fn memory_kib(pid: u32, kind: &str) -> Option<usize> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(kind)?.strip_prefix(':'))?;
+    Some(line.trim().trim_end_matches(" kB").parse().unwrap())
 }
 
 /// New rows.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::{
     cell::{Cell, Part},
-    day_cells::day_of,
     sums::{ScaledSums, Sums},
     tree::Changes,
 };
@@ -41,41 +40,6 @@ pub enum Finding {
     },
     /// Cells contradict each other, or cannot be read.
     Structure(&'static str),
-}
-
-/// Holds the leaves of a series against the rows, day by day. `expected` loses what agrees.
-#[must_use]
-pub fn compare_leaves(leaves: &[Cell], expected: Expected) -> Vec<Finding> {
-    let mut days: BTreeMap<i64, (ScaledSums, ScaledSums)> = BTreeMap::new();
-    let none = || (ScaledSums::ZERO, ScaledSums::ZERO);
-    let mut differing = BTreeMap::new();
-    let mut expected_left = expected.clone();
-    for leaf in leaves {
-        for part in &leaf.parts {
-            let day = day_of(part.key);
-            days.entry(day).or_insert_with(none).0.add(leaf.scale, &part.sums);
-            let mut difference = expected_left.remove(&part.key).unwrap_or(ScaledSums::ZERO);
-            difference.add(leaf.scale, &part.sums.negated());
-            if !difference.sums.is_zero() {
-                differing.insert(day, ());
-            }
-        }
-    }
-    for (instant, sums) in &expected_left {
-        if !sums.sums.is_zero() {
-            differing.insert(day_of(*instant), ());
-        }
-    }
-    for (instant, sums) in &expected {
-        days.entry(day_of(*instant)).or_insert_with(none).1.add(sums.scale, &sums.sums);
-    }
-    differing
-        .into_keys()
-        .map(|day| {
-            let (stored, rows) = days.remove(&day).unwrap_or_else(none);
-            Finding::Day { day, stored: Box::new(stored), rows: Box::new(rows) }
-        })
-        .collect()
 }
 
 /// Holds a cell against sums by key; the two are equal where nothing is left.

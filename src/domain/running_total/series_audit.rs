@@ -1,7 +1,7 @@
 //! Holding one series against its rows as both come along in order of time: whatever the number
 //! of rows, no more is kept than one cell a level and what is known of a day. Pure.
 
-use std::{collections::BTreeMap, iter::Peekable, vec};
+use std::{collections::BTreeMap, iter::Peekable, ops::Range, vec};
 
 use super::{
     audit::Finding,
@@ -10,6 +10,17 @@ use super::{
     rows::{ALL_ACCOUNTS, SeriesKey},
     sums::ScaledSums,
 };
+
+/// What of a series is held against what.
+#[derive(Debug)]
+enum Scope {
+    /// All of it, and the rows.
+    Whole,
+    /// Cells against each other alone.
+    Cells,
+    /// Leaves against rows alone, from an instant (inside) to another one (outside).
+    Leaves(Range<i64>),
+}
 
 const MISSING_BELOW: &str = "a cell above knows one that is missing";
 const NOT_ITS_OWN: &str = "a cell holds what belongs to another one";
@@ -39,8 +50,7 @@ pub enum Entry {
 /// first the cells, the highest level first, then the rows.
 #[derive(Debug)]
 pub struct SeriesAudit {
-    /// Whether the leaves are held against rows, or the cells against each other alone.
-    has_rows: bool,
+    scope: Scope,
     levels: Vec<Level>,
     /// Rows of one instant that are not held against the leaf yet.
     row: Option<(i64, ScaledSums)>,
@@ -90,11 +100,22 @@ impl Level {
 
 impl SeriesAudit {
     /// Begins with nothing seen. The rows of all accounts together are too many to come as one
-    /// series: its leaves are held against them elsewhere.
+    /// series: see [`SeriesAudit::of_leaves`].
     #[must_use]
     pub fn new(key: SeriesKey) -> Self {
+        Self::within(if key.account_id == ALL_ACCOUNTS { Scope::Cells } else { Scope::Whole })
+    }
+
+    /// Begins to hold the leaves of a part of a series against its rows: it is given the leaves
+    /// that reach into the part, and the rows in it.
+    #[must_use]
+    pub fn of_leaves(instants: Range<i64>) -> Self {
+        Self::within(Scope::Leaves(instants))
+    }
+
+    fn within(scope: Scope) -> Self {
         Self {
-            has_rows: key.account_id != ALL_ACCOUNTS,
+            scope,
             levels: Vec::new(),
             row: None,
             days: BTreeMap::new(),
@@ -127,7 +148,7 @@ impl SeriesAudit {
         self.settle();
         for level in 0..self.levels.len() {
             self.leave_cell(level, i64::MAX);
-            if self.levels[level].count == 0 {
+            if self.levels[level].count == 0 && !matches!(self.scope, Scope::Leaves(_)) {
                 self.contradict("the first cell of a level is missing");
             }
         }
@@ -138,7 +159,7 @@ impl SeriesAudit {
         self.contradiction.map(Finding::Structure).into_iter().chain(self.differing).collect()
     }
 
-    fn take_cell(&mut self, level: usize, cell: Cell) {
+    fn take_cell(&mut self, level: usize, mut cell: Cell) {
         let keys = || cell.parts.iter().map(|part| part.key);
         if !keys().is_sorted_by(|a, b| a < b) || keys().next().is_some_and(|key| key < cell.key) {
             self.broken = self.broken.or(Some(NOT_ITS_OWN));
@@ -150,11 +171,14 @@ impl SeriesAudit {
         self.settle();
         self.leave_cell(level, cell.key);
         self.close_days(day_of(cell.key));
-        self.compare_above(level, &cell);
+        match &self.scope {
+            Scope::Whole | Scope::Cells => self.compare_above(level, &cell),
+            Scope::Leaves(instants) => cell.parts.retain(|part| instants.contains(&part.key)),
+        }
         let own = &mut self.levels[level];
         own.count += 1;
         own.scale = cell.scale;
-        if level > 0 || self.has_rows {
+        if level > 0 || !matches!(self.scope, Scope::Cells) {
             own.parts = cell.parts.into_iter().peekable();
         }
     }
@@ -321,6 +345,41 @@ mod tests {
                 }
             }
             prop_assert_ne!(audit(&levels, rows), []);
+        }
+
+        #[test]
+        fn parts_of_the_leaves_differ_where_the_whole_does(
+            rows in 1i64..5_000, more in 0i64..50, days in 1i64..40,
+        ) {
+            let levels = tree(rows);
+            let last = rows + more;
+            let mut found = Vec::new();
+            let mut start = 0;
+            while start < last {
+                let end = (start + days * 24).min(last + 1);
+                let mut audit = SeriesAudit::of_leaves(start * HOUR..end * HOUR);
+                let mut entries: Vec<_> = (start..end.min(last)).map(|row| {
+                    let sums = ScaledSums { scale: 2, sums: Sums::of(1, &Whole::Small(5)) };
+                    ((row * HOUR, 1), Entry::Row { instant: row * HOUR, sums })
+                }).collect();
+                let first = levels[0].iter().rposition(|leaf| leaf.key <= start * HOUR);
+                for cell in &levels[0][first.unwrap_or(0)..] {
+                    if cell.key < end * HOUR {
+                        let cell = cell.clone();
+                        let key = cell.key;
+                        let entry = Entry::Cell { level: 0, start: key, cell: Some(cell) };
+                        entries.push(((key, 0), entry));
+                    }
+                }
+                entries.sort_by_key(|(place, _)| *place);
+                for (_, entry) in entries {
+                    audit.take(entry);
+                    prop_assert!(audit.days.len() <= 2, "days that are over are closed");
+                }
+                found.extend(audit.finish());
+                start = end;
+            }
+            prop_assert_eq!(found, audit(&levels, last));
         }
 
         #[test]

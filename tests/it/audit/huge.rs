@@ -1,5 +1,10 @@
-//! An account with far more rows than are held in memory at a time: compared as rows and cells
-//! come along, and built anew some rows at a time.
+//! Accounts and days with far more rows than are held in memory at a time: compared as rows and
+//! cells come along, and built anew some rows at a time.
+
+use std::{
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use daybook::{
     domain::running_total::{
@@ -11,7 +16,12 @@ use daybook::{
 };
 
 use super::swell;
-use crate::support::totals::Totals;
+use crate::{
+    import::url,
+    memory::memory_kib,
+    process::program,
+    support::{schema::one, totals::Totals},
+};
 
 const DAYS: [&str; 4] = ["2024-05-05", "2024-05-06", "2024-05-07", "2024-05-08"];
 
@@ -113,4 +123,42 @@ async fn damage_anywhere_in_a_huge_account_is_named_and_repaired() {
         assert_eq!(totals.audit().await, [], "{name}");
     }
     totals.check_sealing("after all repairs").await;
+}
+
+/// Most memory of an audit, in KiB, of a program that was not optimised. As rows, those of
+/// the test would take three times as much.
+const RESIDENT_MAX: usize = 60 * 1024;
+
+#[tokio::test]
+async fn an_audit_holds_no_days_rows() {
+    let totals = Totals::new(&DAYS).await;
+    // Past the parent's triggers: 300,000 differences on one day.
+    let rows = "INSERT INTO {leaf} (occurred_at, sender_id, receiver_id, asset_id, amount)
+        SELECT timestamptz '2024-05-06 00:00Z' + n * interval '1 millisecond', {a}, {b}, 1, n / 8.0
+        FROM generate_series(0, 299999) AS n";
+    let leaf = "SELECT leaf::text FROM partition_bounds('transactions')
+        WHERE lower_at = '2024-05-06Z'";
+    let leaf: String = one(&totals.service.sql, leaf).await;
+    totals.run(&rows.replace("{leaf}", &leaf)).await;
+    let target = &totals.service.target;
+    let mut command: Command = program(env!("CARGO_BIN_EXE_daybook"));
+    command.args(["audit", "--jobs", "2", "--partition-days-ahead", "2", "--scheduler", "ticker"]);
+    command.arg("--database-url").arg(url(&target.config)).args(["--schema", &target.schema]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let running = command.spawn().unwrap();
+    let pid = running.id();
+    let output = tokio::task::spawn_blocking(move || running.wait_with_output().unwrap());
+    let mut most = 0;
+    while let Some(found) = memory_kib(pid, "VmHWM") {
+        most = found.max(most);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let output = output.await.unwrap();
+    let words = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{words}");
+    for what in ["all accounts", "totals by day", "sender", "receiver"] {
+        assert!(words.contains(what), "{what}: {words}");
+    }
+    eprintln!("{most} KiB at most");
+    assert!((1_024..RESIDENT_MAX).contains(&most), "{most} KiB at most");
 }
