@@ -9,10 +9,12 @@ LOCK TABLE transactions IN SHARE ROW EXCLUSIVE MODE;
 ALTER TABLE transaction_references ADD COLUMN row_count bigint NOT NULL DEFAULT 1;
 ALTER TABLE transaction_references ALTER COLUMN row_count DROP DEFAULT;
 
--- Days at hand are counted; what went from the others before is not known.
+-- Days at hand are counted. How many rows those of other days have is not known: so many that
+-- they are looked for whatever goes, should their day come back.
 DELETE FROM transaction_references f
 WHERE (f.occurred_at AT TIME ZONE 'UTC')::date IN (
     SELECT (p.lower_at AT TIME ZONE 'UTC')::date FROM partition_bounds('transactions') p);
+UPDATE transaction_references SET row_count = 1000000000;
 INSERT INTO transaction_references (occurred_at, reference, row_count)
 SELECT t.occurred_at, t.reference, count(*)
 FROM transactions t

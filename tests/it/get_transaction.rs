@@ -347,3 +347,36 @@ async fn rows_from_before_references_were_noted_are_found() {
     let service = TestService::start_with(schema.target.clone(), settings()).await;
     assert_eq!(ids(&ask(&service, by_reference("early")).await.unwrap()), [id]);
 }
+
+#[tokio::test]
+async fn rows_of_a_day_that_was_away_while_references_were_counted_are_found_again() {
+    let schema = TestSchema::unprepared(new_target(), settings()).await;
+    let (client, sql) = (schema.connect().await, &schema.sql);
+    migrate::prepare(&client).await.unwrap();
+    for migration in MIGRATIONS.iter().take_while(|one| one.name != "0012_reference_counts") {
+        migrate::apply(&client, migration).await.unwrap();
+    }
+    partitions::adopt(&client, schema.settings.partitions.partition_days_ahead).await.unwrap();
+    ensure_days(sql, &["2024-05-05"]).await;
+    let ann = add_user(sql, "ann").await;
+    let mut added = Vec::new();
+    for _ in 0..2 {
+        let row = NewRow::new("2024-05-05T10:00:00Z", ann.account_id, ann.account_id);
+        added.push(row.referring_to("away").add(sql).await);
+    }
+    let text = "SELECT leaf::text FROM partition_bounds('transactions')
+        WHERE lower_at = '2024-05-05Z'";
+    let leaf: String = one(sql, text).await;
+    sql.batch_execute(&format!("ALTER TABLE transactions DETACH PARTITION {leaf}")).await.unwrap();
+    let service = TestService::start_with(schema.target.clone(), settings()).await;
+    let bounds = "FROM ('2024-05-05 00:00:00+00') TO ('2024-05-06 00:00:00+00')";
+    let attach = format!("ALTER TABLE transactions ATTACH PARTITION {leaf} FOR VALUES {bounds}");
+    sql.batch_execute(&attach).await.unwrap();
+    let text = "DELETE FROM transactions WHERE transaction_id = $1";
+    sql.execute(text, &[&added[0]]).await.unwrap();
+    eventually("the day is back", async || {
+        sql.query("SELECT FROM absent_days", &[]).await.unwrap().is_empty()
+    })
+    .await;
+    assert_eq!(ids(&ask(&service, by_reference("away")).await.unwrap()), [added[1]]);
+}
