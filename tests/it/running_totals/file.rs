@@ -1,13 +1,18 @@
 //! The file of corrections: it grows to what waited at most, and does not stay so.
 
-use daybook::upkeep::sealing::{EMPTY_PAGES_MAX, Sealing};
+use daybook::{
+    cluster::ClusterRole,
+    store::DatabaseTarget,
+    upkeep::sealing::{EMPTY_PAGES_MAX, Sealing},
+};
 
 use super::{DAYS, ROWS};
 use crate::{
     query_plans::executed_pages,
     support::{
-        cluster::eventually,
+        cluster::{TestFolder, eventually},
         schema::{one, statement_text},
+        service::{TestService, new_target, settings},
         totals::Totals,
     },
 };
@@ -35,7 +40,12 @@ async fn pages_of_a_ranking(totals: &Totals) -> i64 {
 
 #[tokio::test]
 async fn the_file_is_cut_when_nothing_waits_any_more() {
-    let totals = Totals::new(&DAYS).await;
+    // A server of its own: snapshots of other tests would keep dead rows from going.
+    let folder = TestFolder::initialised();
+    let cluster = folder.start().await;
+    let target = DatabaseTarget { config: cluster.connection(ClusterRole::Owner), ..new_target() };
+    let service = TestService::start_with(target, settings()).await;
+    let totals = Totals::over(service, &DAYS).await;
     totals.run(FOLDED).await;
     totals.run("VACUUM corrections").await;
     totals.run("DELETE FROM corrections").await;
@@ -49,7 +59,7 @@ async fn the_file_is_cut_when_nothing_waits_any_more() {
     assert_eq!(one::<i64>(&totals.service.sql, PAGES).await, pages);
     totals.run(ROWS).await;
     assert_eq!(worker.seal(1).await.unwrap(), 6);
-    // Snapshots of other tests keep dead rows from going: then a later attempt cuts the file.
+    // Where the server's own upkeep has the table at work, a later attempt cuts the file.
     eventually("the file is cut", async || {
         Sealing::new(totals.service.database.clone()).seal(1).await.unwrap();
         one::<i64>(&totals.service.sql, PAGES).await == 0
@@ -60,4 +70,5 @@ async fn the_file_is_cut_when_nothing_waits_any_more() {
     totals.run(ROWS).await;
     totals.check("after the cut").await;
     totals.check_sealing("after the cut").await;
+    cluster.stop().await.unwrap();
 }
