@@ -13,10 +13,10 @@ use std::{
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-pub use crate::store::access_tokens::NewToken;
+pub use crate::store::access_tokens::{NewToken, RecordedToken};
 use crate::{
     config::{AuthMode, ServerSettings},
-    domain::access::{Identity, Principal, Token, TokenHash, TokenRecord},
+    domain::access::{Identity, Principal, TokenHash, TokenRecord},
     error::{Error, ErrorKind},
     store::{Database, access_tokens as store},
 };
@@ -98,17 +98,16 @@ impl Authenticator {
         Self { database, freshness, kept: Arc::default(), look_ups }
     }
 
-    /// Who holds a token; `None` if there is no such token, or it is not in force any more.
-    /// `count` is asked before the database is.
+    /// Who holds the token of this hash; `None` if there is no such token, or it is not in force
+    /// any more. `count` is asked before the database is.
     ///
     /// # Errors
     /// If nothing fresh is known of it and the database cannot be asked; what `count` says.
     pub async fn identify(
         &self,
-        token: &Token,
+        hash: TokenHash,
         count: impl FnOnce() -> Result<(), Error>,
     ) -> Result<Option<Identity>, Error> {
-        let hash = token.hash();
         if let Some(known) = self.known(&hash) {
             return Ok(known);
         }
@@ -139,7 +138,7 @@ impl Authenticator {
 ///
 /// # Errors
 /// What the database says.
-pub async fn create_token(database: &Database, new: &NewToken) -> Result<TokenRecord, Error> {
+pub async fn create_token(database: &Database, new: &NewToken) -> Result<RecordedToken, Error> {
     Ok(store::create(database, new, &Principal::Local).await?)
 }
 

@@ -207,9 +207,17 @@ pub enum TokenCommand {
 /// `daybook token create`.
 #[derive(Args, Clone, Debug)]
 pub struct TokenCreateArgs {
-    /// What its holder may do: reader, ingester or admin
+    /// What its holder may do: reader, ingester, user or admin
     #[arg(long, value_parser = role, value_name = "ROLE")]
     pub role: Role,
+    /// Whose records a `user` may see and change: UUID of a user
+    #[arg(long, value_name = "UUID")]
+    pub user: Option<Uuid>,
+    /// Make no secret: the caller is known by this name in its certificate (--tls-client-ca)
+    ///
+    /// A DNS name or a URI among the subject alternative names, letter for letter.
+    #[arg(long, value_name = "NAME")]
+    pub certificate_name: Option<String>,
     /// What it is called in logs and lists [default: its role]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
@@ -233,7 +241,7 @@ pub struct TokenRevokeArgs {
 }
 
 fn role(text: &str) -> Result<Role, &'static str> {
-    Role::parse(text).ok_or("must be reader, ingester or admin")
+    Role::parse(text).ok_or("must be reader, ingester, user or admin")
 }
 
 /// `daybook psql`.

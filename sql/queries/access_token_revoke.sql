@@ -3,4 +3,4 @@
 UPDATE access_tokens
 SET revoked_at = coalesce(revoked_at, now())
 WHERE token_id = $1
-RETURNING token_id, name, role, created_at, expires_at, revoked_at
+RETURNING token_id, name, role, user_uuid, certificate_name, created_at, expires_at, revoked_at

@@ -1,13 +1,14 @@
 -- How the amounts that a user (sender side) moved in a window are distributed.
 -- $1 user_uuid, $2 asset_id, $3 window start (inside), $4 window end (outside), $5 most
 -- rows that are read, $6 lower bounds of the buckets as decimals, ascending; none means
--- twenty of equal width. Rows as in histogram_account_sender; subject_id is null for an
+-- twenty of equal width, $7 the one user whose records may be seen, null for everybody's. Rows as in histogram_account_sender; subject_id is null for an
 -- unknown user. Counts on the same.
 WITH wallet AS MATERIALIZED (
     SELECT w.account_id
     FROM users u
     JOIN user_wallets w USING (user_id)
     WHERE u.user_uuid = $1
+      AND ($7::uuid IS NULL OR u.user_uuid = $7)
 ),
 measured AS MATERIALIZED (
     SELECT t.amount
@@ -49,7 +50,9 @@ bucket AS (
     GROUP BY 1
 )
 SELECT
-    (SELECT user_id FROM users WHERE user_uuid = $1) AS subject_id,
+    (
+        SELECT user_id FROM users WHERE user_uuid = $1 AND ($7 IS NULL OR user_uuid = $7)
+    ) AS subject_id,
     e.transaction_count,
     e.smallest_amount,
     e.largest_amount,

@@ -1,7 +1,8 @@
 -- Has the user $1 (uuid) track the account of the network $2 and the address $3 no more.
+-- $4 the one user whose records may be changed, null for everybody's.
 -- One row always: user_id and account_id are null for what is unknown; was_tracked if it was.
 WITH subject AS MATERIALIZED (
-    SELECT user_id FROM users WHERE user_uuid = $1
+    SELECT user_id FROM users WHERE user_uuid = $1 AND ($4::uuid IS NULL OR user_uuid = $4)
 ),
 account AS MATERIALIZED (
     SELECT account_id FROM accounts WHERE network = $2 AND address = $3

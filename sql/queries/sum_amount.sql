@@ -3,7 +3,8 @@
 -- One array element a question: $1 what the subject is (0 a user with all wallets, 1 a user's
 -- payments account, 2 an account), $2 user_uuid (0 and 1), $3 network and $4 address of the
 -- account (1 and 2), $5 asset_id, $6 direction (0 sender, 1 receiver), $7 window start (inside),
--- $8 window end (outside).
+-- $8 window end (outside), $9 the one user whose records may be seen, null for everybody's: what is
+-- not that user's, or tracked by that user, is unknown.
 -- One row for each account of each question, in no order: place is the question's, from 1;
 -- subject_id is null for an unknown subject, account_id also for one without accounts.
 -- cells has those of the levels 0 (the leaves), 1 and 2 that hold the last instant before the
@@ -40,12 +41,17 @@ SELECT
     EXISTS (SELECT FROM absent_days) AS has_absent_days
 FROM unnest(
     $1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::smallint[],
-    $7::timestamptz[], $8::timestamptz[]
+    $7::timestamptz[], $8::timestamptz[], $9::uuid[]
 ) WITH ORDINALITY AS q (
-    kind, user_uuid, network, address, asset_id, direction, start_at, end_at, place
+    kind, user_uuid, network, address, asset_id, direction, start_at, end_at, owner_uuid, place
 )
 LEFT JOIN LATERAL (
-    SELECT m.user_id FROM users m WHERE q.kind <> 2 AND m.user_uuid = q.user_uuid OFFSET 0
+    SELECT m.user_id
+    FROM users m
+    WHERE q.kind <> 2
+      AND m.user_uuid = q.user_uuid
+      AND (q.owner_uuid IS NULL OR m.user_uuid = q.owner_uuid)
+    OFFSET 0
 ) u ON true
 LEFT JOIN LATERAL (
     SELECT m.account_id FROM user_wallets m WHERE q.kind = 0 AND m.user_id = u.user_id OFFSET 0
@@ -53,7 +59,19 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT m.account_id
     FROM accounts m
-    WHERE q.kind <> 0 AND m.network = q.network AND m.address = q.address
+    WHERE q.kind <> 0
+      AND m.network = q.network
+      AND m.address = q.address
+      AND (
+          q.kind = 1
+          OR q.owner_uuid IS NULL
+          OR EXISTS (
+              SELECT
+              FROM user_wallets o
+              JOIN users v USING (user_id)
+              WHERE o.account_id = m.account_id AND v.user_uuid = q.owner_uuid
+          )
+      )
     OFFSET 0
 ) a ON true
 CROSS JOIN LATERAL (

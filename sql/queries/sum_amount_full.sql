@@ -3,7 +3,8 @@
 -- One array element a question: $1 what the subject is (0 a user with all wallets, 1 a user's
 -- payments account, 2 an account), $2 user_uuid (0 and 1), $3 network and $4 address (2),
 -- $5 asset_id, $6 direction (0 sender, 1 receiver), $7 window start (inside), $8 window end
--- (outside). $9 whether sealed_until is wanted (else it is null).
+-- (outside), $9 the one user whose records may be seen, null for everybody's.
+-- $10 whether sealed_until is wanted (else it is null).
 -- One row for each account of each question, in no order: place is the question's, from 1;
 -- subject_id is null for an unknown subject, account_id also for one without accounts.
 -- start_cells and end_cells hold one cell a level, the leaf first: those that hold the last
@@ -15,12 +16,12 @@
 WITH question AS MATERIALIZED (
     SELECT
         q.place, q.kind, q.user_uuid, q.network, q.address, q.asset_id, q.direction,
-        q.start_at, q.end_at
+        q.start_at, q.end_at, q.owner_uuid
     FROM unnest(
         $1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::smallint[],
-        $7::timestamptz[], $8::timestamptz[]
+        $7::timestamptz[], $8::timestamptz[], $9::uuid[]
     ) WITH ORDINALITY AS q (
-        kind, user_uuid, network, address, asset_id, direction, start_at, end_at, place
+        kind, user_uuid, network, address, asset_id, direction, start_at, end_at, owner_uuid, place
     )
 )
 SELECT
@@ -36,7 +37,7 @@ SELECT
         WHEN EXISTS (SELECT FROM absent_days)
         THEN ARRAY(SELECT d.day FROM days_in_the_way(q.start_at, q.end_at) d)
     END AS days_in_the_way,
-    CASE WHEN $9::boolean THEN (SELECT min(occurred_at) FROM corrections) END AS sealed_until
+    CASE WHEN $10::boolean THEN (SELECT min(occurred_at) FROM corrections) END AS sealed_until
 FROM question q
 LEFT JOIN LATERAL (
     SELECT u.user_id AS subject_id, w.account_id
@@ -44,7 +45,9 @@ LEFT JOIN LATERAL (
     LEFT JOIN LATERAL (
         SELECT uw.account_id FROM user_wallets uw WHERE uw.user_id = u.user_id OFFSET 0
     ) w ON true
-    WHERE q.kind = 0 AND u.user_uuid = q.user_uuid
+    WHERE q.kind = 0
+      AND u.user_uuid = q.user_uuid
+      AND (q.owner_uuid IS NULL OR u.user_uuid = q.owner_uuid)
     UNION ALL
     SELECT u.user_id, a.account_id
     FROM users u
@@ -54,11 +57,24 @@ LEFT JOIN LATERAL (
         WHERE p.network = 'internal' AND p.address = u.user_uuid::text
         LIMIT 1
     ) a ON true
-    WHERE q.kind = 1 AND u.user_uuid = q.user_uuid
+    WHERE q.kind = 1
+      AND u.user_uuid = q.user_uuid
+      AND (q.owner_uuid IS NULL OR u.user_uuid = q.owner_uuid)
     UNION ALL
     SELECT a.account_id, a.account_id
     FROM accounts a
-    WHERE q.kind = 2 AND a.network = q.network AND a.address = q.address
+    WHERE q.kind = 2
+      AND a.network = q.network
+      AND a.address = q.address
+      AND (
+          q.owner_uuid IS NULL
+          OR EXISTS (
+              SELECT
+              FROM user_wallets o
+              JOIN users v USING (user_id)
+              WHERE o.account_id = a.account_id AND v.user_uuid = q.owner_uuid
+          )
+      )
     OFFSET 0
 ) s ON true
 LEFT JOIN LATERAL (

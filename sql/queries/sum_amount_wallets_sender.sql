@@ -1,6 +1,7 @@
 -- Count and sum of what a user's wallets sent in a window, from running totals: what
 -- sum_amount.sql answers, for the one question that nearly all are like. $1 user_uuid,
--- $2 asset_id, $3 window start (inside), $4 window end (outside).
+-- $2 asset_id, $3 window start (inside), $4 window end (outside), $5 the one user
+-- whose records may be seen, null for everybody's.
 -- No row for an unknown user, else one for each wallet, or one without account_id; the columns
 -- mean what they mean in sum_amount.sql.
 -- Counts on: a plan that is made once and has as few nodes as it can, because starting them
@@ -50,3 +51,4 @@ CROSS JOIN LATERAL (
     ) m
 ) c
 WHERE u.user_uuid = $1
+  AND ($5::uuid IS NULL OR u.user_uuid = $5)

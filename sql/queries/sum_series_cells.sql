@@ -1,6 +1,7 @@
 -- The cells of running totals that a series of sums is made of. $1 what the subject is (0 a
 -- user with all wallets, 2 an account, 3 all accounts), $2 user_uuid (0), $3 network and $4
--- address (2), $5 asset_id, $6 directions (0 sender, 1 receiver), $7 edges, ascending.
+-- address (2), $5 asset_id, $6 directions (0 sender, 1 receiver), $7 edges, ascending,
+-- $8 the one user whose records may be seen, null for everybody's.
 -- Rows in no order: for each account and direction every cell of every level that some edge
 -- falls into, perhaps more. One row with nulls for a known subject without cells; none for an
 -- unknown one.
@@ -10,14 +11,27 @@ WITH subject AS MATERIALIZED (
     SELECT u.user_id AS subject_id, w.account_id
     FROM users u
     LEFT JOIN user_wallets w USING (user_id)
-    WHERE $1::smallint = 0 AND u.user_uuid = $2
+    WHERE $1::smallint = 0
+      AND u.user_uuid = $2
+      AND ($8::uuid IS NULL OR u.user_uuid = $8)
     UNION ALL
     SELECT a.account_id, a.account_id
     FROM accounts a
-    WHERE $1 = 2 AND a.network = $3 AND a.address = $4
+    WHERE $1 = 2
+      AND a.network = $3
+      AND a.address = $4
+      AND (
+          $8 IS NULL
+          OR EXISTS (
+              SELECT
+              FROM user_wallets o
+              JOIN users v USING (user_id)
+              WHERE o.account_id = a.account_id AND v.user_uuid = $8
+          )
+      )
     UNION ALL
     SELECT 0::bigint, 0::bigint
-    WHERE $1 = 3
+    WHERE $1 = 3 AND $8 IS NULL
 ), edge AS MATERIALIZED (
     SELECT e.at FROM unnest($7::timestamptz[]) AS e (at)
 ), series AS MATERIALIZED (

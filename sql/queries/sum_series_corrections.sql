@@ -6,11 +6,24 @@ WITH subject AS MATERIALIZED (
     SELECT w.account_id
     FROM users u
     JOIN user_wallets w USING (user_id)
-    WHERE $1::smallint = 0 AND u.user_uuid = $2
+    WHERE $1::smallint = 0
+      AND u.user_uuid = $2
+      AND ($8::uuid IS NULL OR u.user_uuid = $8)
     UNION ALL
     SELECT a.account_id
     FROM accounts a
-    WHERE $1 = 2 AND a.network = $3 AND a.address = $4
+    WHERE $1 = 2
+      AND a.network = $3
+      AND a.address = $4
+      AND (
+          $8 IS NULL
+          OR EXISTS (
+              SELECT
+              FROM user_wallets o
+              JOIN users v USING (user_id)
+              WHERE o.account_id = a.account_id AND v.user_uuid = $8
+          )
+      )
 ), correction AS (
     SELECT 0::smallint AS direction, c.occurred_at, c.row_count, c.amount
     FROM subject s
@@ -36,7 +49,7 @@ WITH subject AS MATERIALIZED (
     UNION ALL
     SELECT 0::smallint, c.occurred_at, c.row_count, c.amount
     FROM corrections c
-    WHERE $1 = 3 AND c.asset_id = $5
+    WHERE $1 = 3 AND $8 IS NULL AND c.asset_id = $5
 )
 SELECT
     c.direction,

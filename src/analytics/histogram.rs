@@ -4,8 +4,11 @@ use std::time::Duration;
 
 pub use crate::store::sum_series::SeriesSubject;
 use crate::{
-    analytics::{Analytics, sum_series::not_found},
-    domain::{asset::Asset, decimal::Decimal, direction::Direction, window::Window},
+    analytics::{
+        Analytics,
+        sum_series::{not_found, refuse_everybody},
+    },
+    domain::{access::Scope, asset::Asset, decimal::Decimal, direction::Direction, window::Window},
     error::{Error, ErrorKind},
     store::{
         Reader,
@@ -19,6 +22,8 @@ use crate::{
 pub struct HistogramQuestion {
     /// Whose amounts.
     pub subject: SeriesSubject,
+    /// Whose records may be seen: subjects beyond are unknown.
+    pub scope: Scope,
     /// Of what.
     pub asset: Asset,
     /// When.
@@ -64,12 +69,16 @@ impl Analytics {
     /// Distributes the subject's amounts over buckets.
     ///
     /// # Errors
-    /// `NotFound` for an unknown subject; `ResourceExhausted` for more rows than are read;
+    /// `PermissionDenied` for everybody's amounts to whom they are not for; `NotFound` for an
+    /// unknown subject; `ResourceExhausted` for more rows than are read;
     /// what the database says.
     pub async fn histogram(&self, question: &HistogramQuestion) -> Result<HistogramAnswer, Error> {
-        let HistogramQuestion { subject, asset, window, direction, bounds, rows_max } = question;
+        let HistogramQuestion { subject, scope, asset, window, direction, bounds, rows_max } =
+            question;
+        refuse_everybody(subject, *scope)?;
         let query = HistogramQuery {
             subject,
+            scope: *scope,
             asset_id: asset.asset_id,
             window: *window,
             direction: *direction,

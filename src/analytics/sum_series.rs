@@ -8,6 +8,7 @@ pub use crate::store::sum_series::SeriesSubject;
 use crate::{
     analytics::Analytics,
     domain::{
+        access::Scope,
         asset::Asset,
         direction::Direction,
         explanation::{Explanation, Verification},
@@ -29,6 +30,8 @@ use crate::{
 pub struct SeriesQuestion {
     /// Whose amounts.
     pub subject: SeriesSubject,
+    /// Whose records may be seen: subjects beyond are unknown.
+    pub scope: Scope,
     /// Of what.
     pub asset: Asset,
     /// Edges of the buckets, strictly ascending, two at least.
@@ -67,15 +70,18 @@ impl Analytics {
     /// Sums the subject's amounts in every bucket, from one snapshot.
     ///
     /// # Errors
-    /// `NotFound` for an unknown subject; what the database says.
+    /// `PermissionDenied` for everybody's sums to whom they are not for; `NotFound` for an
+    /// unknown subject; what the database says.
     pub async fn sum_series(&self, question: &SeriesQuestion) -> Result<SeriesAnswer, Error> {
-        let SeriesQuestion { subject, asset, edges, directions, .. } = question;
+        let SeriesQuestion { subject, scope, asset, edges, directions, .. } = question;
+        refuse_everybody(subject, *scope)?;
         let asset_id = asset.asset_id;
         let snapshot = match window_of(edges) {
             Some(window) => days::snapshot_for(&self.database, window, needs(question)).await?,
             None => self.database.snapshot().await?,
         };
-        let found = sum_series::sum_series(&snapshot, subject, asset_id, edges, directions).await?;
+        let asked = (subject, *scope);
+        let found = sum_series::sum_series(&snapshot, asked, asset_id, edges, directions).await?;
         let sealed_until = match question.explain {
             true => sealing::sealed_until(&snapshot).await?,
             false => None,
@@ -149,6 +155,14 @@ async fn verify(
         }
     }
     Ok(verification)
+}
+
+/// Refuses what everybody moved to whoever may see one user's records.
+pub(super) fn refuse_everybody(subject: &SeriesSubject, scope: Scope) -> Result<(), Error> {
+    match (subject, scope) {
+        (SeriesSubject::All, Scope::Own(_)) => Err(Error::new(ErrorKind::PermissionDenied)),
+        _ => Ok(()),
+    }
 }
 
 /// The error of a subject that is not there.

@@ -10,11 +10,14 @@ use rand::RngExt;
 use uuid::Uuid;
 
 use crate::{
-    access::{self, NewToken},
+    access::{self, NewToken, RecordedToken},
     app::{checks, database, tools},
     cli::{MigrateArgs, TokenArgs, TokenCommand, TokenCreateArgs},
     domain::{
-        access::{TOKEN_NAME_LENGTH_MAX, Token, TokenRecord},
+        access::{
+            CERTIFICATE_NAME_LENGTH_MAX, Role, TOKEN_NAME_LENGTH_MAX, Token, TokenRecord,
+            certificate_name_hash,
+        },
         user::is_plain,
     },
     store::Database,
@@ -51,7 +54,7 @@ pub async fn token(arguments: &TokenArgs) -> anyhow::Result<()> {
 }
 
 async fn create(arguments: &TokenCreateArgs) -> anyhow::Result<()> {
-    let TokenCreateArgs { role, name, expires_days, migrate } = arguments;
+    let TokenCreateArgs { role, user, certificate_name, name, expires_days, migrate } = arguments;
     let name = name.clone().unwrap_or_else(|| role.as_str().to_owned());
     let is_name = !name.is_empty() && is_plain(&name, TOKEN_NAME_LENGTH_MAX);
     anyhow::ensure!(
@@ -62,25 +65,51 @@ async fn create(arguments: &TokenCreateArgs) -> anyhow::Result<()> {
         expires_days.is_none_or(|days| (1..=EXPIRES_DAYS_MAX).contains(&days)),
         "--expires-days must be 1 to {EXPIRES_DAYS_MAX}"
     );
+    anyhow::ensure!(
+        (*role == Role::User) == user.is_some(),
+        "--user must be the UUID of a user with --role user, and be left out with other roles"
+    );
+    if let Some(certificate_name) = certificate_name {
+        anyhow::ensure!(
+            !certificate_name.is_empty()
+                && certificate_name.len() <= CERTIFICATE_NAME_LENGTH_MAX
+                && certificate_name.chars().all(|c| c.is_ascii_graphic()),
+            "--certificate-name must be a DNS name or a URI as it stands in the certificate"
+        );
+    }
     let token = Token::new(rand::rng().random());
     let new = NewToken {
         token_id: Uuid::new_v4(),
         name,
-        hash: token.hash(),
+        hash: certificate_name.as_deref().map_or_else(|| token.hash(), certificate_name_hash),
         role: *role,
+        user_uuid: *user,
+        certificate_name: certificate_name.clone(),
         expires_days: expires_days.and_then(|days| i32::try_from(days).ok()),
     };
     with_database(migrate, async |database| {
-        let recorded = access::create_token(database, &new).await?;
+        let recorded = match access::create_token(database, &new).await? {
+            RecordedToken::Recorded(recorded) => recorded,
+            RecordedToken::NoUser => anyhow::bail!("--user: there is no such user"),
+            RecordedToken::Taken => anyhow::bail!(
+                "--certificate-name: there is a token of this name already: revoke it first \
+                 (daybook token list)"
+            ),
+        };
         let expires_at = recorded.expires_at.map(instant);
         tracing::info!(
             id = %recorded.token_id,
             name = recorded.name,
             role = recorded.role.as_str(),
             expires_at,
-            "made a token; it is shown once, and stored nowhere"
+            user_uuid = recorded.user_uuid.map(tracing::field::display),
+            certificate_name = recorded.certificate_name,
+            "made a token; a secret is shown once, and stored nowhere"
         );
-        tell(&format!("{}\n", token.to_text()))
+        match recorded.certificate_name {
+            Some(_) => Ok(()),
+            None => tell(&format!("{}\n", token.to_text())),
+        }
     })
     .await
 }
@@ -118,7 +147,14 @@ fn describe(tokens: &[TokenRecord], now: DateTime<Utc>) -> String {
         };
         let expires = token.expires_at.map_or_else(|| "never".to_owned(), instant);
         let (id, role, name) = (token.token_id, token.role.as_str(), &token.name);
-        let _ = writeln!(text, "{id}  {role:8}  {state:7}  {expires:20}  {name}");
+        let _ = write!(text, "{id}  {role:8}  {state:7}  {expires:20}  {name}");
+        if let Some(user_uuid) = token.user_uuid {
+            let _ = write!(text, " (user {user_uuid})");
+        }
+        if let Some(certificate_name) = &token.certificate_name {
+            let _ = write!(text, " (certificate {certificate_name})");
+        }
+        text.push('\n');
     }
     text
 }
@@ -130,7 +166,6 @@ fn instant(at: DateTime<Utc>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::access::Role;
 
     #[test]
     fn each_token_is_listed_with_its_state() {
@@ -139,6 +174,8 @@ mod tests {
             token_id: Uuid::nil(),
             name: "dash".to_owned(),
             role: Role::Reader,
+            user_uuid: None,
+            certificate_name: None,
             created_at: at(0),
             expires_at,
             revoked_at,

@@ -26,13 +26,15 @@ pub enum Role {
     Reader,
     /// Record transactions, and look up what that takes.
     Ingester,
+    /// Ask about one user, and choose what that user tracks.
+    User,
     /// Everything.
     Admin,
 }
 
 impl Role {
     /// All roles.
-    pub const ALL: [Self; 3] = [Self::Reader, Self::Ingester, Self::Admin];
+    pub const ALL: [Self; 4] = [Self::Reader, Self::Ingester, Self::User, Self::Admin];
 
     /// The role in a word.
     #[must_use]
@@ -40,6 +42,7 @@ impl Role {
         match self {
             Self::Reader => "reader",
             Self::Ingester => "ingester",
+            Self::User => "user",
             Self::Admin => "admin",
         }
     }
@@ -51,6 +54,27 @@ impl Role {
     }
 }
 
+/// Whose records somebody may see and change. Statements are told, and find nothing else.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scope {
+    /// Everybody's.
+    Everybody,
+    /// Those of this user: the user, the wallets, and what the wallets sent and received. All
+    /// others look as if they were not there.
+    Own(Uuid),
+}
+
+impl Scope {
+    /// The one user whose records they are; `None` for everybody's. Statements take it so.
+    #[must_use]
+    pub fn owner(self) -> Option<Uuid> {
+        match self {
+            Self::Everybody => None,
+            Self::Own(user_uuid) => Some(user_uuid),
+        }
+    }
+}
+
 /// Who asks.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Identity {
@@ -58,13 +82,15 @@ pub struct Identity {
     pub principal: Principal,
     /// What they may do.
     pub role: Role,
+    /// With whose records.
+    pub scope: Scope,
 }
 
 impl Identity {
     /// Whoever reaches a Daybook that does not ask who they are.
     #[must_use]
     pub fn local() -> Self {
-        Self { principal: Principal::Local, role: Role::Admin }
+        Self { principal: Principal::Local, role: Role::Admin, scope: Scope::Everybody }
     }
 }
 
@@ -99,8 +125,18 @@ impl fmt::Display for Principal {
 #[derive(Clone, Eq, PartialEq)]
 pub struct Token([u8; SECRET_BYTES]);
 
-/// SHA-256 of a token's secret.
+/// SHA-256 of a token's secret, or of a name in a certificate.
 pub type TokenHash = [u8; 32];
+
+/// Longest name in a certificate, in bytes: that of a domain (RFC 1035), and room for a URI.
+pub const CERTIFICATE_NAME_LENGTH_MAX: usize = 1_024;
+
+/// What is stored of whoever is known by a name in a certificate: a DNS name or a URI of its
+/// subject alternative names (RFC 5280, section 4.2.1.6). No secret has the same hash.
+#[must_use]
+pub fn certificate_name_hash(name: &str) -> TokenHash {
+    Sha256::new().chain_update("name in a certificate: ").chain_update(name).finalize().into()
+}
 
 impl Token {
     /// The token of a secret; the bytes must come from a source fit for secrets.
@@ -152,6 +188,10 @@ pub struct TokenRecord {
     pub name: String,
     /// What its holder may do.
     pub role: Role,
+    /// Whose records a `user` sees; `None` for the other roles.
+    pub user_uuid: Option<Uuid>,
+    /// The name in its holder's certificate that takes the place of a secret, if one does.
+    pub certificate_name: Option<String>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// From when on it is refused, if ever.

@@ -40,6 +40,12 @@ impl Network {
         &self.0
     }
 
+    /// Whether everybody can see what its addresses move: public chains.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.as_str() == ethereum::NETWORK || bitcoin::chain(self.as_str()).is_some()
+    }
+
     /// What recorded addresses begin with that begin like this, however it is written.
     #[must_use]
     pub fn canonical_prefix(&self, text: &str) -> String {

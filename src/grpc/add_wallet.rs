@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        access::Principal,
+        access::Identity,
         account::{AccountKey, INTERNAL_NETWORK},
         wallet::WalletLimits,
     },
@@ -19,7 +19,7 @@ pub(super) async fn add_wallet(
     ledger: &Ledger,
     limits: WalletLimits,
     request: &AddWalletRequest,
-    by: &Principal,
+    by: &Identity,
 ) -> Result<AddWalletResponse, Error> {
     let mut violations = Violations::default();
     let user = decode::user_uuid(&request.user_uuid, "user_uuid", &mut violations);

@@ -3,14 +3,14 @@
 use std::{net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, Request, header::AUTHORIZATION};
-use tonic::transport::server::TcpConnectInfo;
+use tonic::{Status, transport::server::TcpConnectInfo};
 
 use crate::{
     access::Authenticator,
     config::ServerSettings,
     domain::access::{Identity, Principal, Token},
     error::{Error, ErrorKind},
-    grpc::{policy::policy_of, rates::Rates},
+    grpc::{policy::policy_of, rates::Rates, status::to_status},
 };
 
 /// What a client says before its token (RFC 6750, section 2.1), in any case.
@@ -70,6 +70,16 @@ impl Gate {
     }
 }
 
+/// Who asks, as the gate found out.
+///
+/// # Errors
+/// UNAUTHENTICATED for a request that passed no gate.
+#[expect(clippy::result_large_err, reason = "it is what handlers answer with")]
+pub(super) fn identity<T>(request: &tonic::Request<T>) -> Result<Identity, Status> {
+    let identity = request.extensions().get::<Identity>().cloned();
+    identity.ok_or_else(|| to_status(Error::new(ErrorKind::Unauthenticated)))
+}
+
 /// Where a request comes from.
 fn address<B>(request: &Request<B>) -> Option<IpAddr> {
     let info = request.extensions().get::<TcpConnectInfo>()?;
@@ -83,7 +93,7 @@ async fn identify(
 ) -> Result<Identity, Error> {
     let unauthenticated = || Error::new(ErrorKind::Unauthenticated);
     let token = token(headers).ok_or_else(unauthenticated)?;
-    authenticator.identify(&token, count).await?.ok_or_else(unauthenticated)
+    authenticator.identify(token.hash(), count).await?.ok_or_else(unauthenticated)
 }
 
 /// The one token that a request brings.

@@ -5,6 +5,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     analytics::Analytics,
     grpc::{
+        admission::identity,
         batch_sum_amount::batch_sum_amount,
         histogram::histogram,
         pb::v1::{
@@ -41,7 +42,8 @@ impl AnalyticsService for AnalyticsApi {
         &self,
         request: Request<SumAmountRequest>,
     ) -> Result<Response<SumAmountResponse>, Status> {
-        let answer = sum_amount(&self.analytics, request.get_ref()).await;
+        let scope = identity(&request)?.scope;
+        let answer = sum_amount(&self.analytics, request.get_ref(), scope).await;
         answer.map(Response::new).map_err(to_status)
     }
 
@@ -54,7 +56,8 @@ impl AnalyticsService for AnalyticsApi {
         &self,
         request: Request<BatchSumAmountRequest>,
     ) -> Result<Response<BatchSumAmountResponse>, Status> {
-        let answer = batch_sum_amount(&self.analytics, request.get_ref()).await;
+        let scope = identity(&request)?.scope;
+        let answer = batch_sum_amount(&self.analytics, request.get_ref(), scope).await;
         answer.map(Response::new).map_err(to_status)
     }
 
@@ -62,7 +65,8 @@ impl AnalyticsService for AnalyticsApi {
         &self,
         request: Request<SumSeriesRequest>,
     ) -> Result<Response<SumSeriesResponse>, Status> {
-        let answer = sum_series(&self.analytics, request.get_ref()).await;
+        let scope = identity(&request)?.scope;
+        let answer = sum_series(&self.analytics, request.get_ref(), scope).await;
         answer.map(Response::new).map_err(to_status)
     }
 
@@ -70,8 +74,8 @@ impl AnalyticsService for AnalyticsApi {
         &self,
         request: Request<HistogramRequest>,
     ) -> Result<Response<HistogramResponse>, Status> {
-        let rows_max = self.histogram_rows_max;
-        let answer = histogram(&self.analytics, rows_max, request.get_ref()).await;
+        let (rows_max, scope) = (self.histogram_rows_max, identity(&request)?.scope);
+        let answer = histogram(&self.analytics, rows_max, request.get_ref(), scope).await;
         answer.map(Response::new).map_err(to_status)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     analytics::{Analytics, sum_amount::SumQuestion},
+    domain::access::Scope,
     error::{Error, ErrorKind},
     grpc::{
         pb::v1::{
@@ -20,13 +21,14 @@ const QUESTIONS_MAX: usize = 1_000;
 pub(super) async fn batch_sum_amount(
     analytics: &Analytics,
     request: &BatchSumAmountRequest,
+    scope: Scope,
 ) -> Result<BatchSumAmountResponse, Error> {
     let mut violations = Violations::default();
     let is_batch = (1..=QUESTIONS_MAX).contains(&request.questions.len());
     let hint = format!("must be 1 to {QUESTIONS_MAX} questions");
     let found = violations.require(is_batch.then_some(()), "questions", hint);
     violations.finish(found)?;
-    let (questions, refused) = decode_questions(analytics, request).await?;
+    let (questions, refused) = decode_questions(analytics, request, scope).await?;
     let mut results: Vec<_> = refused.iter().map(|error| error.as_ref().map(failed)).collect();
     let mut database_seconds = 0.0;
     if !questions.is_empty() {
@@ -54,10 +56,11 @@ pub(super) async fn batch_sum_amount(
 async fn decode_questions(
     analytics: &Analytics,
     request: &BatchSumAmountRequest,
+    scope: Scope,
 ) -> Result<(Vec<SumQuestion>, Vec<Option<Error>>), Error> {
     let (mut questions, mut refused) = (Vec::new(), Vec::new());
     for one in &request.questions {
-        match question(analytics, one).await {
+        match question(analytics, one, scope).await {
             Ok(question) => {
                 let (explain, verify) = (request.explain, request.verify);
                 questions.push(SumQuestion { explain, verify, ..question });

@@ -2,6 +2,7 @@
 
 use crate::{
     analytics::Analytics,
+    domain::access::Scope,
     error::Error,
     grpc::{
         decode, explanation,
@@ -18,8 +19,9 @@ pub(super) async fn get_balance(
     analytics: &Analytics,
     ledger: &Ledger,
     request: &GetBalanceRequest,
+    scope: Scope,
 ) -> Result<GetBalanceResponse, Error> {
-    let question = question(analytics, request).await?;
+    let question = question(analytics, request, scope).await?;
     let answer = ledger.get_balance(&question).await?;
     Ok(GetBalanceResponse {
         balance: answer.balance,
@@ -38,6 +40,7 @@ pub(super) async fn get_balance(
 async fn question(
     analytics: &Analytics,
     request: &GetBalanceRequest,
+    scope: Scope,
 ) -> Result<BalanceQuestion, Error> {
     let mut violations = Violations::default();
     let subject = match &request.subject {
@@ -56,6 +59,7 @@ async fn question(
     let asset = decode::asset(analytics, &request.asset, &mut violations).await?;
     let question = (|| {
         Some(BalanceQuestion {
+            scope,
             subject: subject?,
             asset: asset?,
             at: at?,

@@ -1,6 +1,7 @@
 //! `LedgerService.GetTransaction`.
 
 use crate::{
+    domain::access::Scope,
     domain::recorded_transaction::{NetValue, RowPlace, parse_reference},
     error::{Error, ErrorKind},
     grpc::{
@@ -26,17 +27,18 @@ pub(super) async fn get_transaction(
     ledger: &Ledger,
     limits: LedgerLimits,
     request: &GetTransactionRequest,
+    scope: Scope,
 ) -> Result<GetTransactionResponse, Error> {
     match &request.key {
         Some(Key::Reference(reference)) => {
             let question = reference_question(limits, request, reference)?;
-            get_reference(ledger, limits, request, question).await
+            get_reference(ledger, limits, (request, scope), question).await
         }
         Some(Key::TransactionId(given)) => {
             let mut violations = Violations::default();
             let id = transaction_id(given, &mut violations);
             refuse_paging(request, &mut violations);
-            let answer = ledger.get_transaction(violations.finish(id)?).await?;
+            let answer = ledger.get_transaction(violations.finish(id)?, scope).await?;
             let transaction = transaction_pb(answer.value);
             // Plain SQL may record amounts of more digits than an answer has bytes.
             if page::row_bytes(&transaction) > page::room(limits.response_bytes_max) {
@@ -105,11 +107,11 @@ fn digest(request: &GetTransactionRequest) -> [u8; 8] {
 async fn get_reference(
     ledger: &Ledger,
     limits: LedgerLimits,
-    request: &GetTransactionRequest,
+    (request, scope): (&GetTransactionRequest, Scope),
     question: ReferenceQuestion,
 ) -> Result<GetTransactionResponse, Error> {
     let is_first = question.after.is_none();
-    let answer = ledger.get_reference(&question).await?;
+    let answer = ledger.get_reference(&question, scope).await?;
     let found = answer.value;
     let places: Vec<_> = found.rows.iter().map(|row| row.place).collect();
     let mut transactions: Vec<_> = found.rows.into_iter().map(transaction_pb).collect();

@@ -1,7 +1,7 @@
 //! `LedgerService.GetUser`.
 
 use crate::{
-    domain::user::is_username,
+    domain::{access::Scope, user::is_username},
     error::Error,
     grpc::{
         decode,
@@ -14,6 +14,7 @@ use crate::{
 pub(super) async fn get_user(
     ledger: &Ledger,
     request: &GetUserRequest,
+    scope: Scope,
 ) -> Result<GetUserResponse, Error> {
     let mut violations = Violations::default();
     let key = match &request.user {
@@ -27,6 +28,6 @@ pub(super) async fn get_user(
         }
         None => violations.require(None, "user_uuid", "must be set, or username instead"),
     };
-    let user = ledger.get_user(&violations.finish(key)?).await?;
+    let user = ledger.get_user(&violations.finish(key)?, scope).await?;
     Ok(GetUserResponse { user: Some(decode::user_pb(user)) })
 }

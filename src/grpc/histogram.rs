@@ -5,7 +5,7 @@ use crate::{
         Analytics,
         histogram::{Bucket, HistogramQuestion, SeriesSubject},
     },
-    domain::decimal::Decimal,
+    domain::{access::Scope, decimal::Decimal},
     error::Error,
     grpc::{
         decode,
@@ -26,8 +26,9 @@ pub(super) async fn histogram(
     analytics: &Analytics,
     rows_max: u64,
     request: &HistogramRequest,
+    scope: Scope,
 ) -> Result<HistogramResponse, Error> {
-    let question = question(analytics, rows_max, request).await?;
+    let question = question(analytics, rows_max, request, scope).await?;
     let answer = analytics.histogram(&question).await?;
     let (smallest_amount, largest_amount) = answer.extent.unwrap_or_default();
     Ok(HistogramResponse {
@@ -45,6 +46,7 @@ async fn question(
     analytics: &Analytics,
     rows_max: u64,
     request: &HistogramRequest,
+    scope: Scope,
 ) -> Result<HistogramQuestion, Error> {
     let mut violations = Violations::default();
     let subject = match &request.subject {
@@ -67,6 +69,7 @@ async fn question(
     let asset = decode::asset(analytics, &request.asset, &mut violations).await?;
     let question = (|| {
         Some(HistogramQuestion {
+            scope,
             subject: subject?,
             asset: asset?,
             window: window?,

@@ -4,12 +4,10 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     analytics::Analytics,
-    domain::{
-        access::{Identity, Principal},
-        wallet::WalletLimits,
-    },
+    domain::wallet::WalletLimits,
     grpc::{
         add_wallet::add_wallet,
+        admission::identity,
         create_asset::create_asset,
         create_user::create_user,
         delete_transaction::delete_transaction,
@@ -69,19 +67,14 @@ impl LedgerApi {
     }
 }
 
-/// Who asks, as the gate found out.
-fn principal<T>(request: &Request<T>) -> Principal {
-    let identity = request.extensions().get::<Identity>();
-    identity.map_or(Principal::Local, |identity| identity.principal.clone())
-}
-
 #[tonic::async_trait]
 impl LedgerService for LedgerApi {
     async fn create_user(
         &self,
         request: Request<CreateUserRequest>,
     ) -> Result<Response<CreateUserResponse>, Status> {
-        let answer = create_user(&self.ledger, request.get_ref(), &principal(&request)).await;
+        let by = identity(&request)?.principal;
+        let answer = create_user(&self.ledger, request.get_ref(), &by).await;
         answer.map(Response::new).map_err(to_status)
     }
 
@@ -89,7 +82,8 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<GetUserRequest>,
     ) -> Result<Response<GetUserResponse>, Status> {
-        let answer = get_user(&self.ledger, request.get_ref()).await;
+        let scope = identity(&request)?.scope;
+        let answer = get_user(&self.ledger, request.get_ref(), scope).await;
         answer.map(Response::new).map_err(to_status)
     }
 
@@ -105,7 +99,8 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<DeleteUserRequest>,
     ) -> Result<Response<DeleteUserResponse>, Status> {
-        let answer = delete_user(&self.ledger, request.get_ref(), &principal(&request)).await;
+        let by = identity(&request)?.principal;
+        let answer = delete_user(&self.ledger, request.get_ref(), &by).await;
         answer.map(Response::new).map_err(to_status)
     }
 
@@ -113,9 +108,8 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<AddWalletRequest>,
     ) -> Result<Response<AddWalletResponse>, Status> {
-        let answer =
-            add_wallet(&self.ledger, self.limits.wallets, request.get_ref(), &principal(&request))
-                .await;
+        let (by, limits) = (identity(&request)?, self.limits.wallets);
+        let answer = add_wallet(&self.ledger, limits, request.get_ref(), &by).await;
         answer.map(Response::new).map_err(to_status)
     }
 
@@ -123,7 +117,8 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<RemoveWalletRequest>,
     ) -> Result<Response<RemoveWalletResponse>, Status> {
-        let answer = remove_wallet(&self.ledger, request.get_ref(), &principal(&request)).await;
+        let by = identity(&request)?;
+        let answer = remove_wallet(&self.ledger, request.get_ref(), &by).await;
         answer.map(Response::new).map_err(to_status)
     }
 
@@ -131,7 +126,8 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<ListWalletsRequest>,
     ) -> Result<Response<ListWalletsResponse>, Status> {
-        let answer = list_wallets(&self.ledger, request.get_ref()).await;
+        let scope = identity(&request)?.scope;
+        let answer = list_wallets(&self.ledger, request.get_ref(), scope).await;
         answer.map(Response::new).map_err(to_status)
     }
 
@@ -155,7 +151,8 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<CreateAssetRequest>,
     ) -> Result<Response<CreateAssetResponse>, Status> {
-        let answer = create_asset(&self.ledger, request.get_ref(), &principal(&request)).await;
+        let by = identity(&request)?.principal;
+        let answer = create_asset(&self.ledger, request.get_ref(), &by).await;
         answer.map(Response::new).map_err(to_status)
     }
 
@@ -171,7 +168,8 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<GetBalanceRequest>,
     ) -> Result<Response<GetBalanceResponse>, Status> {
-        let answer = get_balance(&self.analytics, &self.ledger, request.get_ref()).await;
+        let (analytics, scope) = (&self.analytics, identity(&request)?.scope);
+        let answer = get_balance(analytics, &self.ledger, request.get_ref(), scope).await;
         answer.map(Response::new).map_err(to_status)
     }
 
@@ -179,7 +177,8 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<GetTransactionRequest>,
     ) -> Result<Response<GetTransactionResponse>, Status> {
-        let answer = get_transaction(&self.ledger, self.limits, request.get_ref()).await;
+        let scope = identity(&request)?.scope;
+        let answer = get_transaction(&self.ledger, self.limits, request.get_ref(), scope).await;
         answer.map(Response::new).map_err(to_status)
     }
 
@@ -187,8 +186,9 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<ListTransactionsRequest>,
     ) -> Result<Response<ListTransactionsResponse>, Status> {
-        let request = request.get_ref();
-        let answer = list_transactions(&self.analytics, &self.ledger, self.limits, request).await;
+        let (request, scope) = (request.get_ref(), identity(&request)?.scope);
+        let answer =
+            list_transactions(&self.analytics, &self.ledger, self.limits, request, scope).await;
         answer.map(Response::new).map_err(to_status)
     }
 
@@ -196,8 +196,8 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<DeleteTransactionRequest>,
     ) -> Result<Response<DeleteTransactionResponse>, Status> {
-        let answer =
-            delete_transaction(&self.ledger, request.get_ref(), &principal(&request)).await;
+        let by = identity(&request)?.principal;
+        let answer = delete_transaction(&self.ledger, request.get_ref(), &by).await;
         answer.map(Response::new).map_err(to_status)
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::{
     analytics::Analytics,
-    domain::{asset::Asset, direction::Direction, running_total::instants::TimeOrder},
+    domain::{
+        access::Scope, asset::Asset, direction::Direction, running_total::instants::TimeOrder,
+    },
     error::Error,
     grpc::{
         decode, explanation,
@@ -32,8 +34,9 @@ pub(super) async fn list_transactions(
     ledger: &Ledger,
     limits: LedgerLimits,
     request: &ListTransactionsRequest,
+    scope: Scope,
 ) -> Result<ListTransactionsResponse, Error> {
-    let question = question(analytics, limits, request).await?;
+    let question = question(analytics, limits, request, scope).await?;
     let answer = ledger.list_transactions(&question).await?;
     encode(answer, limits, digest(request))
 }
@@ -42,6 +45,7 @@ async fn question(
     analytics: &Analytics,
     limits: LedgerLimits,
     request: &ListTransactionsRequest,
+    scope: Scope,
 ) -> Result<ListQuestion, Error> {
     let mut violations = Violations::default();
     let subject = subject(request, &mut violations);
@@ -58,6 +62,7 @@ async fn question(
     let asset = asset(analytics, request, &mut violations).await?;
     let question = (|| {
         Some(ListQuestion {
+            scope,
             subject: subject?,
             asset: asset?,
             window: window?,

@@ -1,6 +1,7 @@
 //! `LedgerService.ListWallets`.
 
 use crate::{
+    domain::access::Scope,
     error::Error,
     grpc::{
         decode, page_token,
@@ -16,6 +17,7 @@ use crate::{
 pub(super) async fn list_wallets(
     ledger: &Ledger,
     request: &ListWalletsRequest,
+    scope: Scope,
 ) -> Result<ListWalletsResponse, Error> {
     let cleared = ListWalletsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
     let digest = page_token::digest(&cleared);
@@ -26,7 +28,7 @@ pub(super) async fn list_wallets(
     let ((user, size), after) = violations.finish(user.zip(size).zip(after))?;
     // The network, which has no blanks, and the address behind the first one.
     let after = after.split_once(' ').unwrap_or_default();
-    let page = ledger.list_wallets(user, after, size).await?;
+    let page = ledger.list_wallets((user, scope), after, size).await?;
     Ok(ListWalletsResponse {
         wallets: page.rows.into_iter().map(wallet).collect(),
         next_page_token: page_token::next(digest, page.next_after.as_deref()),

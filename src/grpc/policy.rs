@@ -29,6 +29,15 @@ impl Policy {
 /// Questions about anybody.
 const READ: Policy = Policy::Roles(&[Role::Reader, Role::Admin]);
 
+/// Questions about somebody: a user's are about that user alone, which the statements see to.
+const READ_OWN: Policy = Policy::Roles(&[Role::Reader, Role::User, Role::Admin]);
+
+/// What everybody who is known may look up: what there is an amount of.
+const ANY: Policy = Policy::Roles(&[Role::Reader, Role::Ingester, Role::User, Role::Admin]);
+
+/// Choosing what a user tracks: a user's own choice too.
+const TRACK: Policy = Policy::Roles(&[Role::User, Role::Admin]);
+
 /// What somebody who records needs to look up: what exists, by its name.
 const LOOK_UP: Policy = Policy::Roles(&[Role::Reader, Role::Ingester, Role::Admin]);
 
@@ -40,34 +49,34 @@ const ADMINISTER: Policy = Policy::Roles(&[Role::Admin]);
 
 /// Every rpc that is served.
 pub const POLICIES: &[(&str, Policy)] = &[
-    ("/daybook.v1.AnalyticsService/BatchSumAmount", READ),
-    ("/daybook.v1.AnalyticsService/Histogram", READ),
+    ("/daybook.v1.AnalyticsService/BatchSumAmount", READ_OWN),
+    ("/daybook.v1.AnalyticsService/Histogram", READ_OWN),
     ("/daybook.v1.AnalyticsService/Rank", READ),
-    ("/daybook.v1.AnalyticsService/SumAmount", READ),
-    ("/daybook.v1.AnalyticsService/SumSeries", READ),
+    ("/daybook.v1.AnalyticsService/SumAmount", READ_OWN),
+    ("/daybook.v1.AnalyticsService/SumSeries", READ_OWN),
     ("/daybook.v1.IngestService/RecordTransaction", INGEST),
     ("/daybook.v1.IngestService/RecordTransactions", INGEST),
-    ("/daybook.v1.LedgerService/AddWallet", ADMINISTER),
+    ("/daybook.v1.LedgerService/AddWallet", TRACK),
     ("/daybook.v1.LedgerService/CreateAsset", ADMINISTER),
     ("/daybook.v1.LedgerService/CreateUser", ADMINISTER),
     ("/daybook.v1.LedgerService/DeleteTransaction", ADMINISTER),
     ("/daybook.v1.LedgerService/DeleteUser", ADMINISTER),
-    ("/daybook.v1.LedgerService/GetBalance", READ),
-    ("/daybook.v1.LedgerService/GetTransaction", LOOK_UP),
-    ("/daybook.v1.LedgerService/GetUser", LOOK_UP),
+    ("/daybook.v1.LedgerService/GetBalance", READ_OWN),
+    ("/daybook.v1.LedgerService/GetTransaction", ANY),
+    ("/daybook.v1.LedgerService/GetUser", ANY),
     ("/daybook.v1.LedgerService/ListAccounts", LOOK_UP),
-    ("/daybook.v1.LedgerService/ListAssets", LOOK_UP),
-    ("/daybook.v1.LedgerService/ListTransactions", READ),
+    ("/daybook.v1.LedgerService/ListAssets", ANY),
+    ("/daybook.v1.LedgerService/ListTransactions", READ_OWN),
     ("/daybook.v1.LedgerService/ListUsers", READ),
     ("/daybook.v1.LedgerService/ListWalletUsers", READ),
-    ("/daybook.v1.LedgerService/ListWallets", READ),
-    ("/daybook.v1.LedgerService/RemoveWallet", ADMINISTER),
+    ("/daybook.v1.LedgerService/ListWallets", READ_OWN),
+    ("/daybook.v1.LedgerService/RemoveWallet", TRACK),
     ("/daybook.v1.StatusService/GetStatus", LOOK_UP),
     ("/grpc.health.v1.Health/Check", Policy::Open),
     ("/grpc.health.v1.Health/Watch", Policy::Open),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Policy::Open),
     ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Policy::Open),
-    ("/transactions_service.Transactions/SumAmount", READ),
+    ("/transactions_service.Transactions/SumAmount", READ_OWN),
 ];
 
 /// Who may call what is at a path; `None` for what is served to nobody.
@@ -88,7 +97,7 @@ mod tests {
 
     #[test]
     fn only_the_very_path_has_a_policy() {
-        assert_eq!(policy_of("/daybook.v1.AnalyticsService/SumAmount"), Some(READ));
+        assert_eq!(policy_of("/daybook.v1.AnalyticsService/SumAmount"), Some(READ_OWN));
         for path in [
             "",
             "/",

@@ -5,6 +5,7 @@ use crate::{
         Analytics,
         sum_amount::{Subject, SumAnswer, SumQuestion},
     },
+    domain::access::Scope,
     error::Error,
     grpc::{
         decode, explanation,
@@ -16,8 +17,9 @@ use crate::{
 pub(super) async fn sum_amount(
     analytics: &Analytics,
     request: &SumAmountRequest,
+    scope: Scope,
 ) -> Result<SumAmountResponse, Error> {
-    let question = question(analytics, request).await?;
+    let question = question(analytics, request, scope).await?;
     let answer = analytics.sum_amount(&question).await?;
     Ok(response(&question, answer))
 }
@@ -39,6 +41,7 @@ pub(super) fn response(question: &SumQuestion, answer: SumAnswer) -> SumAmountRe
 pub(super) async fn question(
     analytics: &Analytics,
     request: &SumAmountRequest,
+    scope: Scope,
 ) -> Result<SumQuestion, Error> {
     let mut violations = Violations::default();
     let subject = match &request.subject {
@@ -55,6 +58,7 @@ pub(super) async fn question(
     let asset = decode::asset(analytics, &request.asset, &mut violations).await?;
     let question = (|| {
         Some(SumQuestion {
+            scope,
             subject: subject?,
             asset: asset?,
             window: window?,

@@ -9,6 +9,7 @@ use crate::{
         sum_series::{BucketSum, SeriesQuestion, SeriesSubject},
     },
     domain::{
+        access::Scope,
         buckets::{self, BucketSize, BucketUnit},
         direction::Direction,
     },
@@ -26,8 +27,9 @@ use crate::{
 pub(super) async fn sum_series(
     analytics: &Analytics,
     request: &SumSeriesRequest,
+    scope: Scope,
 ) -> Result<SumSeriesResponse, Error> {
-    let (question, zone) = question(analytics, request).await?;
+    let (question, zone) = question(analytics, request, scope).await?;
     let answer = analytics.sum_series(&question).await?;
     let series = question.directions.iter().zip(answer.series);
     let series = series.map(|(&direction, sums)| DirectionSeries {
@@ -47,6 +49,7 @@ pub(super) async fn sum_series(
 async fn question(
     analytics: &Analytics,
     request: &SumSeriesRequest,
+    scope: Scope,
 ) -> Result<(SeriesQuestion, Tz), Error> {
     let mut violations = Violations::default();
     let subject = match &request.subject {
@@ -75,6 +78,7 @@ async fn question(
     let asset = decode::asset(analytics, &request.asset, &mut violations).await?;
     let decoded = (|| {
         let question = SeriesQuestion {
+            scope,
             subject: subject?,
             asset: asset?,
             edges: edges?,

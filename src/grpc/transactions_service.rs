@@ -12,9 +12,10 @@ use crate::{
         Analytics,
         sum_amount::{Subject, SumQuestion},
     },
-    domain::{asset::SEEDED_ASSET_CODE, direction::Direction, window},
+    domain::{access::Scope, asset::SEEDED_ASSET_CODE, direction::Direction, window},
     error::{Error, ErrorKind},
     grpc::{
+        admission::identity,
         decode::{self, WindowFields},
         pb::transactions_service::{
             SumAmountRequest, SumAmountResponse, transactions_server::Transactions,
@@ -46,7 +47,11 @@ impl TransactionsApi {
         Self { analytics }
     }
 
-    async fn sum(&self, request: &SumAmountRequest) -> Result<SumAmountResponse, Error> {
+    async fn sum(
+        &self,
+        request: &SumAmountRequest,
+        scope: Scope,
+    ) -> Result<SumAmountResponse, Error> {
         let begun_at = Instant::now();
         let mut violations = Violations::default();
         let user_uuid = decode::user_uuid(&request.user_uuid, "user_uuid", &mut violations);
@@ -62,7 +67,7 @@ impl TransactionsApi {
         let asset = asset.ok_or_else(|| Error::new(ErrorKind::Internal))?;
         let subject = Subject::PaymentsAccount(user_uuid);
         let question =
-            SumQuestion { subject, asset, window, direction, explain: false, verify: false };
+            SumQuestion { subject, scope, asset, window, direction, explain: false, verify: false };
         let answer = self.analytics.sum_amount(&question).await?;
         Ok(SumAmountResponse {
             sum_amount: answer.sum_amount,
@@ -77,7 +82,8 @@ impl Transactions for TransactionsApi {
         &self,
         request: Request<SumAmountRequest>,
     ) -> Result<Response<SumAmountResponse>, Status> {
-        self.sum(request.get_ref()).await.map(Response::new).map_err(to_status)
+        let scope = identity(&request)?.scope;
+        self.sum(request.get_ref(), scope).await.map(Response::new).map_err(to_status)
     }
 }
 

@@ -4,7 +4,11 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::{
-    domain::{access::Principal, account::AccountKey, wallet::WalletLimits},
+    domain::{
+        access::{Identity, Scope},
+        account::AccountKey,
+        wallet::WalletLimits,
+    },
     error::{Error, ErrorKind},
     ledger::Ledger,
     store::add_wallet::{self, AddedWallet},
@@ -15,15 +19,22 @@ impl Ledger {
     /// the user tracks it.
     ///
     /// # Errors
-    /// `NotFound` for an unknown user; `ResourceExhausted` where a limit is in the way; what
-    /// the database says.
+    /// `PermissionDenied` where the account is not for whoever asks to choose; `NotFound` for an
+    /// unknown user, which every one beyond the scope is; `ResourceExhausted` where a limit is in
+    /// the way; what the database says.
     pub async fn add_wallet(
         &self,
         user_uuid: Uuid,
         account: &AccountKey,
         limits: WalletLimits,
-        by: &Principal,
+        by: &Identity,
     ) -> Result<DateTime<Utc>, Error> {
+        // Whoever tracks an account sees what it moved: only what everybody can see anyway is
+        // there to be chosen.
+        let is_open = account.network().is_public() || *account == AccountKey::payments(user_uuid);
+        if by.scope != Scope::Everybody && !is_open {
+            return Err(Error::new(ErrorKind::PermissionDenied));
+        }
         let added = add_wallet::add_wallet(&self.database, user_uuid, account, limits, by).await?;
         let kind = match added {
             AddedWallet::Tracked(added_at) => return Ok(added_at),

@@ -10,7 +10,7 @@ use crate::{
         holdings::{assets_held, holdings},
     },
     store::{
-        Reader,
+        Reader, access_tokens,
         audit_log::note,
         delete_user::{self, UserFacts},
         tx::PooledTx,
@@ -35,6 +35,7 @@ impl Ledger {
         match look(&tx, user_uuid, facts, anonymise).await? {
             Outlook::Free(user_id) => {
                 delete_user::delete_user(&tx, user_id).await?;
+                access_tokens::revoke_user(&tx, user_uuid).await?;
                 note(&tx, by, "delete user", &user_uuid.to_string()).await?;
                 tx.commit().await?;
                 Ok(())

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 pub use crate::store::get_balance::BalanceSubject;
 use crate::{
     domain::{
+        access::Scope,
         asset::Asset,
         direction::Direction,
         explanation::{Explanation, Verification},
@@ -27,6 +28,8 @@ use crate::{
 pub struct BalanceQuestion {
     /// Whose balance.
     pub subject: BalanceSubject,
+    /// Whose records may be seen: subjects beyond are unknown.
+    pub scope: Scope,
     /// Of what.
     pub asset: Asset,
     /// Transactions before this instant count; `None` for all of them.
@@ -64,7 +67,7 @@ impl Ledger {
     /// # Errors
     /// `NotFound` for an unknown subject; what the database says.
     pub async fn get_balance(&self, question: &BalanceQuestion) -> Result<BalanceAnswer, Error> {
-        let BalanceQuestion { subject, asset, at, .. } = question;
+        let BalanceQuestion { subject, scope, asset, at, .. } = question;
         let queries = [Direction::Receiver, Direction::Sender].map(|direction| SumQuery {
             subject: match subject {
                 BalanceSubject::User(user_uuid) => Subject::User(*user_uuid),
@@ -73,16 +76,24 @@ impl Ledger {
             asset_id: asset.asset_id,
             window: Window::before(*at),
             direction,
+            scope: *scope,
         });
         let (answer, scanned) = if question.verify {
             let window = Window::before(*at);
             let snapshot = days::snapshot_for(&self.database, window, Needs::Rows).await?;
             let reader = Reader::Snapshot(&snapshot);
             let answer = sum_amounts(reader, &queries, question.explain).await?;
-            let scanned =
-                get_balance::get_balance_of_rows(reader, subject, asset.asset_id, *at).await?;
+            // Rows of what is unknown to whoever asks are not touched.
+            let scanned = match answer.value.iter().all(|found| found.total.is_some()) {
+                true => {
+                    get_balance::get_balance_of_rows(reader, subject, asset.asset_id, *at)
+                        .await?
+                        .value
+                }
+                false => None,
+            };
             snapshot.end().await?;
-            (answer, scanned.value)
+            (answer, scanned)
         } else {
             let reader = Reader::Pool(&self.database);
             (sum_amounts(reader, &queries, question.explain).await?, None)

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::{
+    domain::access::Scope,
     domain::recorded_transaction::{NetValue, RowPlace, Transaction, net_values},
     error::{Error, ErrorKind},
     ledger::Ledger,
@@ -46,7 +47,8 @@ pub struct ReferencePage {
 }
 
 impl Ledger {
-    /// The transaction of this id.
+    /// The transaction of this id, if one side of it is within the scope. What was deleted, or is
+    /// not at hand, is unknown to whoever may not see everybody's: its sides cannot be told.
     ///
     /// # Errors
     /// `NotFound` for an id that is unknown or was deleted; `FailedPrecondition` if its day is
@@ -54,9 +56,10 @@ impl Ledger {
     pub async fn get_transaction(
         &self,
         transaction_id: Uuid,
+        scope: Scope,
     ) -> Result<Answer<Transaction>, Error> {
         let snapshot = days::noted_snapshot(&self.database).await?;
-        let outcome = find_transaction(&snapshot, transaction_id).await;
+        let outcome = find_transaction(&snapshot, transaction_id, scope).await;
         // A refusal is an answer too: its snapshot ends in order.
         let ended = snapshot.end().await;
         Ok(Answer { value: outcome?, took: ended? })
@@ -65,12 +68,17 @@ impl Ledger {
     /// A page of the rows of a reference.
     ///
     /// # Errors
-    /// `NotFound` for a reference without rows; `FailedPrecondition` if it has rows on days that
-    /// are not at hand; `ResourceExhausted` if it has too many; what the database says.
+    /// `PermissionDenied` to whoever may not see everybody's rows; `NotFound` for a reference
+    /// without rows; `FailedPrecondition` if it has rows on days that are not at hand;
+    /// `ResourceExhausted` if it has too many; what the database says.
     pub async fn get_reference(
         &self,
         question: &ReferenceQuestion,
+        scope: Scope,
     ) -> Result<Answer<ReferencePage>, Error> {
+        if scope != Scope::Everybody {
+            return Err(Error::new(ErrorKind::PermissionDenied));
+        }
         let snapshot = days::noted_snapshot(&self.database).await?;
         let outcome = find_reference(&snapshot, question).await;
         let ended = snapshot.end().await;
@@ -78,18 +86,29 @@ impl Ledger {
     }
 }
 
-async fn find_transaction(snapshot: &Snapshot, transaction_id: Uuid) -> Result<Transaction, Error> {
+async fn find_transaction(
+    snapshot: &Snapshot,
+    transaction_id: Uuid,
+    scope: Scope,
+) -> Result<Transaction, Error> {
     let reader = Reader::Snapshot(snapshot);
     let Some(known) = find_id(snapshot, transaction_id).await? else {
         // A seeding may be about to record it.
         days::refuse_absent(reader, &[]).await?;
         return Err(Error::new(ErrorKind::NotFound(UNKNOWN)));
     };
-    if known.deleted_at.is_some() {
+    let is_deleted = known.deleted_at.is_some();
+    if is_deleted && scope == Scope::Everybody {
         return Err(Error::new(ErrorKind::NotFound(DELETED)));
     }
-    if let Some(row) = find_row(snapshot, transaction_id, known.occurred_at).await? {
+    if !is_deleted
+        && let Some(row) = find_row(snapshot, transaction_id, known.occurred_at, scope).await?
+    {
         return Ok(row);
+    }
+    if scope != Scope::Everybody {
+        days::refuse_absent(reader, &[]).await?;
+        return Err(Error::new(ErrorKind::NotFound(UNKNOWN)));
     }
     let day = known.occurred_at.date_naive();
     days::refuse_absent(reader, &[day]).await?;

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use crate::{
-    domain::{account::AccountKey, asset::Asset, direction::Direction, window::Window},
+    domain::{
+        access::Scope, account::AccountKey, asset::Asset, direction::Direction, window::Window,
+    },
     error::Error,
     store::{
         Reader,
@@ -71,6 +73,8 @@ pub(super) async fn holdings(
         asset_id: asset.asset_id,
         window: Window::before(None),
         direction,
+        // They are wallets that were found before.
+        scope: Scope::Everybody,
     };
     let mut queries = Vec::new();
     for (account, assets) in accounts {

@@ -13,6 +13,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 pub use crate::store::list_transactions::ListSubject;
 use crate::{
     domain::{
+        access::Scope,
         asset::Asset,
         decimal::Decimal,
         direction::Direction,
@@ -41,6 +42,8 @@ use crate::{
 pub struct ListQuestion {
     /// Whose.
     pub subject: ListSubject,
+    /// Whose records may be seen: subjects beyond are unknown.
+    pub scope: Scope,
     /// Of what; `None` for all assets. A list of all accounts is one of an asset.
     pub asset: Option<Asset>,
     /// When; `None` for all time.
@@ -92,7 +95,8 @@ impl Ledger {
     /// A page of transactions.
     ///
     /// # Errors
-    /// `NotFound` for an unknown subject; `FailedPrecondition` if the page would begin with rows
+    /// `PermissionDenied` for everybody's rows to whom they are not for; `NotFound` for an unknown
+    /// subject; `FailedPrecondition` if the page would begin with rows
     /// of days that are not at hand; `ResourceExhausted` for a subject of too many series; what the
     /// database says.
     pub async fn list_transactions(&self, question: &ListQuestion) -> Result<ListAnswer, Error> {
@@ -110,7 +114,11 @@ impl Ledger {
 }
 
 async fn list(snapshot: &Snapshot, question: &ListQuestion) -> Result<ListAnswer, Error> {
-    let Some(accounts) = find_accounts(snapshot, &question.subject).await? else {
+    if let (ListSubject::All, Scope::Own(_)) = (&question.subject, question.scope) {
+        return Err(Error::new(ErrorKind::PermissionDenied));
+    }
+    let found = find_accounts(snapshot, &question.subject, question.scope).await?;
+    let Some(accounts) = found else {
         return Err(Error::new(ErrorKind::NotFound(match question.subject {
             ListSubject::User(_) => "user",
             ListSubject::Account(_) | ListSubject::All => "account",
@@ -339,6 +347,7 @@ async fn balance_before(
         asset_id: asset.asset_id,
         window: Window::before(Some(place.occurred_at)),
         direction,
+        scope: question.scope,
     });
     let reader = Reader::Snapshot(snapshot);
     let sums = sum_amounts(reader, &queries, false).await?.value;

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::{
-    domain::wallet::Wallet,
+    domain::{access::Scope, wallet::Wallet},
     error::{Error, ErrorKind},
     ledger::{
         Ledger,
@@ -51,18 +51,20 @@ impl Ledger {
     /// in one snapshot. Fewer where they hold very many assets.
     ///
     /// # Errors
-    /// `NotFound` for an unknown user; `FailedPrecondition` where days that are not at hand
-    /// are needed; what the database says.
+    /// `NotFound` for an unknown user, which every one beyond the scope is; `FailedPrecondition`
+    /// where days that are not at hand are needed; what the database says.
     pub async fn list_wallets(
         &self,
-        user_uuid: Uuid,
+        (user_uuid, scope): (Uuid, Scope),
         after: (&str, &str),
         size: usize,
     ) -> Result<Page<HeldWallet>, Error> {
         let snapshot = self.database.snapshot().await?;
         let reader = Reader::Snapshot(&snapshot);
         let limit = rows_wanted(size);
-        let Some(found) = list_wallets::list_wallets(reader, user_uuid, after, limit).await? else {
+        let Some(found) =
+            list_wallets::list_wallets(reader, (user_uuid, scope), after, limit).await?
+        else {
             snapshot.end().await?;
             return Err(Error::new(ErrorKind::NotFound("user")));
         };

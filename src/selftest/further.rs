@@ -7,6 +7,7 @@ use rand::RngExt;
 use crate::{
     analytics::sum_amount::{SumAnswer, SumQuestion},
     domain::{
+        access::Scope,
         direction::Direction,
         explanation::{Explanation, Verification},
     },
@@ -106,7 +107,14 @@ pub(super) fn draw_balance(draws: &mut Draws, oracle: &Oracle) -> Drawn {
     let (explain, verify) = draws.besides();
     let scan = if verify { Scan::Always } else { Scan::Never };
     let right = draws.right(text, span, scan);
-    let question = BalanceQuestion { subject, asset, at: at.map(instant), explain, verify };
+    let question = BalanceQuestion {
+        subject,
+        scope: Scope::Everybody,
+        asset,
+        at: at.map(instant),
+        explain,
+        verify,
+    };
     Drawn { question: Question::Balance(question), right }
 }
 

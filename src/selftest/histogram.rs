@@ -6,7 +6,7 @@ use rand::RngExt;
 
 use crate::{
     analytics::histogram::HistogramQuestion,
-    domain::decimal::Decimal,
+    domain::{access::Scope, decimal::Decimal},
     error::Error,
     selftest::{
         amount::{self, UNIT_DECIMALS},
@@ -37,6 +37,7 @@ pub(super) fn draw_histogram(draws: &mut Draws, oracle: &Oracle) -> Drawn {
     let bounds = bounds.iter().filter_map(|bound| Decimal::parse(&amount::text(bound, 0)));
     let question = HistogramQuestion {
         subject,
+        scope: Scope::Everybody,
         asset,
         window: window(span),
         direction,

@@ -14,6 +14,7 @@ use crate::{
         sum_amount::{Subject, SumQuestion},
     },
     domain::{
+        access::Scope,
         account::{AccountKey, Address, INTERNAL_NETWORK, Network},
         decimal::Decimal,
         metric::Metric,
@@ -292,6 +293,7 @@ fn check_size(told: usize, found: usize) -> Result<(), Error> {
 pub(super) fn sum_question(oracle: &Oracle, about: About, span: Span) -> SumQuestion {
     SumQuestion {
         subject: subject(oracle, about.whose),
+        scope: Scope::Everybody,
         asset: oracle.assets[about.asset].clone(),
         window: window(span),
         direction: about.direction,

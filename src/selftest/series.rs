@@ -9,6 +9,7 @@ use rand::RngExt;
 use crate::{
     analytics::sum_series::{SeriesQuestion, SeriesSubject},
     domain::{
+        access::Scope,
         asset::Asset,
         buckets::{self, BucketSize, BucketUnit},
         direction::Direction,
@@ -143,6 +144,7 @@ pub(super) async fn ask_series(
     let edges = buckets::edges(*window, *size, zone).map_err(|error| fault(error.to_string()))?;
     let question = SeriesQuestion {
         subject: subject.clone(),
+        scope: Scope::Everybody,
         asset: asset.clone(),
         edges: edges.clone(),
         directions: directions.clone(),

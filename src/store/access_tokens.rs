@@ -4,9 +4,10 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::{
-    domain::access::{Identity, Principal, Role, TokenHash, TokenRecord},
+    domain::access::{Identity, Principal, Role, Scope, TokenHash, TokenRecord},
     store::{
-        Database, StoreError, StoreErrorKind, audit_log::note, statement::statement, tx::PooledTx,
+        Database, StoreError, StoreErrorKind, audit_log::note, session::Params,
+        statement::statement, tx::PooledTx,
     },
 };
 
@@ -19,7 +20,14 @@ pub async fn find(database: &Database, hash: &TokenHash) -> Result<Option<Identi
     let answer = database.read(statement, &[&hash.as_slice()]).await?;
     let Some(row) = answer.value.first() else { return Ok(None) };
     let principal = Principal::Token { token_id: row.get("token_id"), name: row.get("name") };
-    Ok(Some(Identity { principal, role: role(statement.stem, row)? }))
+    let (role, owner) = (role(statement.stem, row)?, row.get::<_, Option<Uuid>>("user_uuid"));
+    let scope = match (role, owner) {
+        (Role::User, Some(user_uuid)) => Scope::Own(user_uuid),
+        // Whoever is to see one user's records never sees everybody's.
+        (Role::User, None) => return Ok(None),
+        (Role::Reader | Role::Ingester | Role::Admin, _) => Scope::Everybody,
+    };
+    Ok(Some(Identity { principal, role, scope }))
 }
 
 /// A token to record.
@@ -33,8 +41,23 @@ pub struct NewToken {
     pub hash: TokenHash,
     /// What its holder may do.
     pub role: Role,
+    /// Whose records the role `user` sees; `None` for the other roles.
+    pub user_uuid: Option<Uuid>,
+    /// The name in the caller's certificate that takes the place of a secret, if one does.
+    pub certificate_name: Option<String>,
     /// How long it is in force; `None` for ever.
     pub expires_days: Option<i32>,
+}
+
+/// What came of recording a token.
+#[derive(Clone, Debug)]
+pub enum RecordedToken {
+    /// It is recorded.
+    Recorded(TokenRecord),
+    /// There is no such user.
+    NoUser,
+    /// Another one that was not revoked is known by the same name in a certificate.
+    Taken,
 }
 
 /// Records a token, and in the audit log that `by` did.
@@ -45,17 +68,28 @@ pub async fn create(
     database: &Database,
     new: &NewToken,
     by: &Principal,
-) -> Result<TokenRecord, StoreError> {
+) -> Result<RecordedToken, StoreError> {
     let tx = PooledTx::begin(database, "access_token_create").await?;
-    let NewToken { token_id, name, hash, role, expires_days } = new;
+    let NewToken { token_id, name, hash, role, user_uuid, certificate_name, expires_days } = new;
     let (hash, role) = (hash.as_slice(), role.as_str());
     let statement = statement!("access_token_create");
-    let rows = tx.rows(statement, &[token_id, name, &hash, &role, expires_days]).await?;
-    let record = rows.first().map(|row| record(statement.stem, row));
-    let record = record.ok_or_else(|| StoreError::lost(statement.stem))??;
+    let params: &Params<'_> =
+        &[token_id, name, &hash, &role, expires_days, user_uuid, certificate_name];
+    let rows = match tx.rows(statement, params).await {
+        Err(error) if error.kind() == StoreErrorKind::Unique => {
+            tx.roll_back().await?;
+            return Ok(RecordedToken::Taken);
+        }
+        other => other?,
+    };
+    let Some(row) = rows.first() else {
+        tx.roll_back().await?;
+        return Ok(RecordedToken::NoUser);
+    };
+    let record = record(statement.stem, row)?;
     note(&tx, by, "create token", &subject(&record)).await?;
     tx.commit().await?;
-    Ok(record)
+    Ok(RecordedToken::Recorded(record))
 }
 
 /// All tokens, oldest first.
@@ -90,6 +124,14 @@ pub async fn revoke(
     Ok(Some(record))
 }
 
+/// Revokes all tokens of a user, who is being deleted.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn revoke_user(tx: &PooledTx, user_uuid: Uuid) -> Result<(), StoreError> {
+    tx.rows(statement!("access_token_revoke_user"), &[&user_uuid]).await.map(drop)
+}
+
 /// What the audit log calls a token.
 fn subject(token: &TokenRecord) -> String {
     format!("{} {} ({})", token.role.as_str(), token.name, token.token_id)
@@ -100,6 +142,8 @@ fn record(stem: &'static str, row: &Row) -> Result<TokenRecord, StoreError> {
         token_id: row.get("token_id"),
         name: row.get("name"),
         role: role(stem, row)?,
+        user_uuid: row.get("user_uuid"),
+        certificate_name: row.get("certificate_name"),
         created_at: row.get("created_at"),
         expires_at: row.get("expires_at"),
         revoked_at: row.get("revoked_at"),

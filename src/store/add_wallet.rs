@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::{
-    domain::{access::Principal, account::AccountKey, wallet::WalletLimits},
+    domain::{access::Identity, account::AccountKey, wallet::WalletLimits},
     store::{Database, StoreError, audit_log::note, statement::statement, tx::PooledTx},
 };
 
@@ -33,10 +33,10 @@ pub async fn add_wallet(
     user_uuid: Uuid,
     account: &AccountKey,
     limits: WalletLimits,
-    by: &Principal,
+    by: &Identity,
 ) -> Result<AddedWallet, StoreError> {
     let tx = PooledTx::begin(database, "add_wallet").await?;
-    let user = tx.rows(statement!("add_wallet_user"), &[&user_uuid]).await?;
+    let user = tx.rows(statement!("add_wallet_user"), &[&user_uuid, &by.scope.owner()]).await?;
     let Some(user_id) = user.first().map(|row| row.get::<_, i64>("user_id")) else {
         tx.roll_back().await?;
         return Ok(AddedWallet::NoUser);
@@ -58,7 +58,7 @@ pub async fn add_wallet(
         return Ok(if has_room { AddedWallet::AccountFull } else { AddedWallet::UserFull });
     };
     if added.get("is_new") {
-        note(&tx, by, "add wallet", &format!("{user_uuid} {network}:{address}")).await?;
+        note(&tx, &by.principal, "add wallet", &format!("{user_uuid} {network}:{address}")).await?;
     }
     tx.commit().await?;
     Ok(AddedWallet::Tracked(added_at))

@@ -31,7 +31,7 @@ pub struct Flows {
 }
 
 /// What the subject received and sent of one asset before an instant, or ever; `None`
-/// for an unknown subject. By a scan of the rows.
+/// for an unknown subject. By a scan of the rows; nothing is held against a scope.
 ///
 /// # Errors
 /// If the database cannot answer.

@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::{
-    domain::recorded_transaction::Transaction,
+    domain::{access::Scope, recorded_transaction::Transaction},
     store::{
         Snapshot, StoreError,
         statement::{Statement, statement},
@@ -54,7 +54,7 @@ fn registered(rows: &[Row]) -> Option<RegisteredId> {
     })
 }
 
-/// The row of an id, if the day that holds it is at hand.
+/// The row of an id, if the day that holds it is at hand and one side of it within the scope.
 ///
 /// # Errors
 /// If the database cannot answer.
@@ -62,9 +62,11 @@ pub async fn find_row(
     snapshot: &Snapshot,
     transaction_id: Uuid,
     occurred_at: DateTime<Utc>,
+    scope: Scope,
 ) -> Result<Option<Transaction>, StoreError> {
     let statement = statement!("get_transaction_row");
-    let rows = snapshot.rows(statement, &[&transaction_id, &occurred_at]).await?;
+    let owner = scope.owner();
+    let rows = snapshot.rows(statement, &[&transaction_id, &occurred_at, &owner]).await?;
     Ok(transactions(statement.stem, &rows)?.pop())
 }
 

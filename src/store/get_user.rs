@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::{
-    domain::user::User,
+    domain::{access::Scope, user::User},
     store::{Database, StoreError, statement::statement, users::user},
 };
 
@@ -16,15 +16,20 @@ pub enum UserKey {
     Username(String),
 }
 
-/// The user; `None` if there is none.
+/// The user; `None` if there is none within the scope.
 ///
 /// # Errors
 /// If the database cannot answer.
-pub async fn get_user(database: &Database, key: &UserKey) -> Result<Option<User>, StoreError> {
+pub async fn get_user(
+    database: &Database,
+    key: &UserKey,
+    scope: Scope,
+) -> Result<Option<User>, StoreError> {
     let (user_uuid, username) = match key {
         UserKey::Uuid(user_uuid) => (Some(*user_uuid), None),
         UserKey::Username(username) => (None, Some(username.as_str())),
     };
-    let answer = database.read(statement!("get_user"), &[&user_uuid, &username]).await?;
+    let owner = scope.owner();
+    let answer = database.read(statement!("get_user"), &[&user_uuid, &username, &owner]).await?;
     Ok(answer.value.first().map(user))
 }

@@ -3,7 +3,7 @@
 use tokio_postgres::Row;
 
 use crate::{
-    domain::{decimal::Decimal, direction::Direction, window::Window},
+    domain::{access::Scope, decimal::Decimal, direction::Direction, window::Window},
     store::{
         Reader, StoreError,
         numeric::Numeric,
@@ -19,6 +19,8 @@ use crate::{
 pub struct HistogramQuery<'a> {
     /// Whose amounts.
     pub subject: &'a SeriesSubject,
+    /// Whose records may be seen: subjects beyond are unknown.
+    pub scope: Scope,
     /// Asset that is counted.
     pub asset_id: i32,
     /// When.
@@ -54,6 +56,7 @@ pub async fn histogram(
 ) -> Result<Answer<Option<Distribution>>, StoreError> {
     let HistogramQuery { asset_id, rows_max, .. } = query;
     let (start, end) = (query.window.start(), query.window.end());
+    let owner = query.scope.owner();
     let bounds: Vec<String> = query.bounds.iter().map(Decimal::to_string).collect();
     let answer = match query.subject {
         SeriesSubject::User(user_uuid) => {
@@ -61,7 +64,8 @@ pub async fn histogram(
                 Direction::Sender => statement!("histogram_user_sender"),
                 Direction::Receiver => statement!("histogram_user_receiver"),
             };
-            let params: &Params<'_> = &[user_uuid, &asset_id, &start, &end, &rows_max, &bounds];
+            let params: &Params<'_> =
+                &[user_uuid, &asset_id, &start, &end, &rows_max, &bounds, &owner];
             reader.read(statement, params).await?
         }
         SeriesSubject::Account(key) => {
@@ -71,7 +75,7 @@ pub async fn histogram(
             };
             let (network, address) = (key.network().as_str(), key.address().as_str());
             let params: &Params<'_> =
-                &[&network, &address, &asset_id, &start, &end, &rows_max, &bounds];
+                &[&network, &address, &asset_id, &start, &end, &rows_max, &bounds, &owner];
             reader.read(statement, params).await?
         }
         SeriesSubject::All => {

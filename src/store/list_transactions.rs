@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
+        access::Scope,
         account::AccountKey,
         decimal::Decimal,
         direction::Direction,
@@ -71,16 +72,18 @@ pub struct PageQuery<'a> {
 pub async fn find_accounts(
     snapshot: &Snapshot,
     subject: &ListSubject,
+    scope: Scope,
 ) -> Result<Option<Vec<i64>>, StoreError> {
     let (user_uuid, account) = match subject {
         ListSubject::User(user_uuid) => (Some(*user_uuid), None),
         ListSubject::Account(key) => (None, Some(key)),
-        ListSubject::All => return Ok(Some(Vec::new())),
+        ListSubject::All => return Ok(scope.owner().is_none().then(Vec::new)),
     };
     let network = account.map(|key| key.network().as_str());
     let address = account.map(|key| key.address().as_str());
     let statement = statement!("list_transactions_subject");
-    let rows = snapshot.rows(statement, &[&user_uuid, &network, &address]).await?;
+    let owner = scope.owner();
+    let rows = snapshot.rows(statement, &[&user_uuid, &network, &address, &owner]).await?;
     let accounts = rows.iter().filter_map(|row| row.get("account_id")).collect();
     Ok((!rows.is_empty()).then_some(accounts))
 }

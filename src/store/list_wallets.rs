@@ -4,8 +4,8 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::{
-    domain::wallet::Wallet,
-    store::{Reader, StoreError, accounts::account_key, statement::statement},
+    domain::{access::Scope, wallet::Wallet},
+    store::{Reader, StoreError, accounts::account_key, session::Params, statement::statement},
 };
 
 /// A wallet, with the key of its account in the database.
@@ -18,18 +18,20 @@ pub struct FoundWallet {
 }
 
 /// Up to `limit` wallets of a user behind a network and address (byte order); `None` for an
-/// unknown user.
+/// unknown user, which every one beyond the scope is.
 ///
 /// # Errors
 /// If the database cannot answer.
 pub async fn list_wallets(
     reader: Reader<'_>,
-    user_uuid: Uuid,
+    (user_uuid, scope): (Uuid, Scope),
     (network, address): (&str, &str),
     limit: i64,
 ) -> Result<Option<Vec<FoundWallet>>, StoreError> {
     let statement = statement!("list_wallets");
-    let rows = reader.read(statement, &[&user_uuid, &network, &address, &limit]).await?.value;
+    let owner = scope.owner();
+    let params: &Params<'_> = &[&user_uuid, &network, &address, &limit, &owner];
+    let rows = reader.read(statement, params).await?.value;
     if rows.is_empty() {
         return Ok(None);
     }

@@ -3,8 +3,10 @@
 use uuid::Uuid;
 
 use crate::{
-    domain::{access::Principal, account::AccountKey},
-    store::{Database, StoreError, audit_log::note, statement::statement, tx::PooledTx},
+    domain::{access::Identity, account::AccountKey},
+    store::{
+        Database, StoreError, audit_log::note, session::Params, statement::statement, tx::PooledTx,
+    },
 };
 
 /// What came of removing a wallet.
@@ -24,14 +26,17 @@ pub async fn remove_wallet(
     database: &Database,
     user_uuid: Uuid,
     account: &AccountKey,
-    by: &Principal,
+    by: &Identity,
 ) -> Result<RemovedWallet, StoreError> {
     let tx = PooledTx::begin(database, "remove_wallet").await?;
     let (network, address) = (account.network().as_str(), account.address().as_str());
-    let rows = tx.rows(statement!("remove_wallet"), &[&user_uuid, &network, &address]).await?;
+    let owner = by.scope.owner();
+    let params: &Params<'_> = &[&user_uuid, &network, &address, &owner];
+    let rows = tx.rows(statement!("remove_wallet"), params).await?;
     let row = rows.first().ok_or_else(|| StoreError::lost("remove_wallet"))?;
     if row.get("was_tracked") {
-        note(&tx, by, "remove wallet", &format!("{user_uuid} {network}:{address}")).await?;
+        note(&tx, &by.principal, "remove wallet", &format!("{user_uuid} {network}:{address}"))
+            .await?;
     }
     tx.commit().await?;
     Ok(RemovedWallet {

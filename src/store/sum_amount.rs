@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
+        access::Scope,
         account::{AccountKey, INTERNAL_NETWORK},
         decimal::Decimal,
         direction::Direction,
@@ -54,6 +55,8 @@ pub struct SumQuery {
     pub window: Window,
     /// On which side.
     pub direction: Direction,
+    /// Whose records may be seen: subjects beyond are unknown.
+    pub scope: Scope,
 }
 
 /// Count and sum of some amounts.
@@ -174,14 +177,17 @@ async fn read_short(
     reader: Reader<'_>,
     queries: &[SumQuery],
 ) -> Result<Answer<Vec<Row>>, StoreError> {
-    if let [SumQuery { subject: Subject::User(user_uuid), asset_id, window, direction }] = queries {
-        let statement = match direction {
+    if let [query] = queries
+        && let SumQuery { subject: Subject::User(user_uuid), asset_id, window, .. } = query
+    {
+        let statement = match query.direction {
             Direction::Sender => statement!("sum_amount_wallets_sender"),
             Direction::Receiver => statement!("sum_amount_wallets_receiver"),
         };
         let start = Micros(window.start().timestamp_micros());
         let end = Micros(window.end().timestamp_micros());
-        return reader.read_totals(statement, &[user_uuid, asset_id, &start, &end]).await;
+        let owner = query.scope.owner();
+        return reader.read_totals(statement, &[user_uuid, asset_id, &start, &end, &owner]).await;
     }
     let columns = Columns::of(queries);
     reader.read_totals(statement!("sum_amount"), &columns.questions()).await
@@ -276,6 +282,7 @@ struct Columns<'a> {
     directions: Vec<i16>,
     starts: Vec<Micros>,
     ends: Vec<Micros>,
+    owners: Vec<Option<Uuid>>,
 }
 
 impl<'a> Columns<'a> {
@@ -290,6 +297,7 @@ impl<'a> Columns<'a> {
             directions: Vec::with_capacity(count),
             starts: Vec::with_capacity(count),
             ends: Vec::with_capacity(count),
+            owners: Vec::with_capacity(count),
         };
         for query in queries {
             let (kind, user, network, address) = match &query.subject {
@@ -311,11 +319,12 @@ impl<'a> Columns<'a> {
             columns.directions.push(direction_number(query.direction));
             columns.starts.push(Micros(query.window.start().timestamp_micros()));
             columns.ends.push(Micros(query.window.end().timestamp_micros()));
+            columns.owners.push(query.scope.owner());
         }
         columns
     }
 
-    fn questions(&self) -> [&(dyn ToSql + Sync); 8] {
+    fn questions(&self) -> [&(dyn ToSql + Sync); 9] {
         [
             &self.kinds,
             &self.users,
@@ -325,18 +334,30 @@ impl<'a> Columns<'a> {
             &self.directions,
             &self.starts,
             &self.ends,
+            &self.owners,
         ]
     }
 
-    fn params<'p>(&'p self, with_sealed_until: &'p bool) -> [&'p (dyn ToSql + Sync); 9] {
-        let [kinds, users, networks, addresses, assets, directions, starts, ends] =
+    fn params<'p>(&'p self, with_sealed_until: &'p bool) -> [&'p (dyn ToSql + Sync); 10] {
+        let [kinds, users, networks, addresses, assets, directions, starts, ends, owners] =
             self.questions();
-        [kinds, users, networks, addresses, assets, directions, starts, ends, with_sealed_until]
+        [
+            kinds,
+            users,
+            networks,
+            addresses,
+            assets,
+            directions,
+            starts,
+            ends,
+            owners,
+            with_sealed_until,
+        ]
     }
 }
 
 /// Sums the subject's amounts by reading the rows of the window; `None` for an unknown
-/// subject.
+/// subject. Whoever asks must have found the subject before: nothing is held against the scope.
 ///
 /// # Errors
 /// If the database cannot answer.
@@ -344,7 +365,7 @@ pub async fn sum_amount_of_rows(
     reader: Reader<'_>,
     query: &SumQuery,
 ) -> Result<Answer<Option<Total>>, StoreError> {
-    let SumQuery { subject, asset_id, window, direction } = query;
+    let SumQuery { subject, asset_id, window, direction, scope: _ } = query;
     let (start, end) = (window.start(), window.end());
     let answer = match subject {
         Subject::User(user_uuid) => {

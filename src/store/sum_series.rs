@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
+        access::Scope,
         account::AccountKey,
         direction::Direction,
         running_total::{
@@ -56,13 +57,14 @@ pub struct FoundSeries {
 const BUCKETS_AT_ONCE: usize = 500;
 
 /// Sums the subject's amounts of one asset between each edge and the next one, from running
-/// totals: one series a direction, in their order; `None` for an unknown subject.
+/// totals: one series a direction, in their order; `None` for an unknown subject, which every one
+/// beyond the scope is.
 ///
 /// # Errors
 /// If the database cannot answer, or a cell is broken.
 pub async fn sum_series(
     snapshot: &Snapshot,
-    subject: &SeriesSubject,
+    (subject, scope): (&SeriesSubject, Scope),
     asset_id: i32,
     edges: &[DateTime<Utc>],
     directions: &[Direction],
@@ -71,7 +73,8 @@ pub async fn sum_series(
     let mut start = 0;
     loop {
         let end = edges.len().min(start + BUCKETS_AT_ONCE + 1);
-        let some = some_buckets(snapshot, subject, asset_id, &edges[start..end], directions);
+        let asked = (subject, scope);
+        let some = some_buckets(snapshot, asked, asset_id, &edges[start..end], directions);
         let Some(some) = some.await? else { return Ok(None) };
         found = Some(match found {
             None => some,
@@ -99,7 +102,7 @@ impl FoundSeries {
 
 async fn some_buckets(
     snapshot: &Snapshot,
-    subject: &SeriesSubject,
+    (subject, scope): (&SeriesSubject, Scope),
     asset_id: i32,
     edges: &[DateTime<Utc>],
     directions: &[Direction],
@@ -115,7 +118,9 @@ async fn some_buckets(
     };
     let network = account.map(|key| key.network().as_str());
     let address = account.map(|key| key.address().as_str());
-    let params: &Params<'_> = &[&kind, &user_uuid, &network, &address, &asset_id, &numbers, &edges];
+    let owner = scope.owner();
+    let params: &Params<'_> =
+        &[&kind, &user_uuid, &network, &address, &asset_id, &numbers, &edges, &owner];
     let (cells, corrections) = tokio::try_join!(
         snapshot.rows(statement!("sum_series_cells"), params),
         snapshot.rows(statement!("sum_series_corrections"), params),
@@ -209,7 +214,8 @@ fn add_buckets(
     Ok(())
 }
 
-/// One series of [`sum_series`], by a scan of the rows.
+/// One series of [`sum_series`], by a scan of the rows, of a subject that was found before:
+/// nothing is held against a scope.
 ///
 /// # Errors
 /// If the database cannot answer.

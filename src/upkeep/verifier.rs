@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     config::PoolSettings,
-    domain::{direction::Direction, window::Window},
+    domain::{access::Scope, direction::Direction, window::Window},
     store::{
         Database, DatabaseTarget, Reader, Snapshot, StoreError,
         days::{self, Needs},
@@ -225,6 +225,7 @@ async fn check_account(snapshot: &Snapshot) -> Result<Option<Checked>, StoreErro
         asset_id: pick.asset_id,
         window: pick.window,
         direction: pick.direction,
+        scope: Scope::Everybody,
     };
     let reader = Reader::Snapshot(snapshot);
     let stored = sum_amount::sum_amounts(reader, std::slice::from_ref(&query), false).await;
@@ -247,7 +248,8 @@ async fn check_all(snapshot: &Snapshot) -> Result<Option<Checked>, StoreError> {
     let Some(pick) = pick else { return Ok(None) };
     let (asset_id, direction, subject) = (pick.asset_id, pick.direction, SeriesSubject::All);
     let edges = [pick.window.start(), pick.window.end()];
-    let stored = sum_series::sum_series(snapshot, &subject, asset_id, &edges, &[direction]).await;
+    let asked = (&subject, Scope::Everybody);
+    let stored = sum_series::sum_series(snapshot, asked, asset_id, &edges, &[direction]).await;
     let stored = stored.map(|found| found.and_then(|found| found.series.into_iter().next()));
     let reader = Reader::Snapshot(snapshot);
     let rows = sum_series::sum_series_of_rows(reader, &subject, asset_id, &edges, direction);

@@ -12,7 +12,7 @@ use daybook::{
         sum_series::SeriesSubject,
     },
     cluster::ClusterRole,
-    domain::{metric::Metric, ranking::RankOrder},
+    domain::{access::Scope, metric::Metric, ranking::RankOrder},
     error::{AbsentDay, Error, ErrorKind},
     grpc::pb::{
         transactions_service,
@@ -380,6 +380,7 @@ async fn ask_rows(analytics: &Analytics, user: &TestUser) -> Vec<Result<i64, Err
     let window = daybook::domain::window::Window::new(start, end).unwrap();
     let histogram = HistogramQuestion {
         subject: SeriesSubject::All,
+        scope: Scope::Everybody,
         asset: asset.clone(),
         window,
         direction,
@@ -399,7 +400,8 @@ async fn ask_rows(analytics: &Analytics, user: &TestUser) -> Vec<Result<i64, Err
         verify: false,
     };
     let subject = Subject::User(user.user_uuid);
-    let sum = SumQuestion { subject, asset, window, direction, explain: false, verify: true };
+    let (scope, explain, verify) = (Scope::Everybody, false, true);
+    let sum = SumQuestion { subject, scope, asset, window, direction, explain, verify };
     let rank = analytics.rank_users(&rank, None, None).await;
     let places = |places: Vec<daybook::analytics::rank::Place<_>>| -> i64 {
         places.iter().map(|place| place.transaction_count).sum()

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, process::Command, time::Duration};
 
 use bytes::Bytes;
 use daybook::{
-    access::{NewToken, create_token},
+    access::{NewToken, RecordedToken, create_token},
     config::{AuthMode, ServerSettings},
     domain::access::{Role, Token},
     grpc::{
@@ -32,7 +32,7 @@ use crate::{
     process::{Daybook, free_address, program},
     support::{
         cluster::{TestFolder, eventually},
-        ledger::ensure_days,
+        ledger::{add_user, ensure_days},
         raw::{LIST_USERS, RawClient},
         rows::NewRow,
         schema::{TestSchema, one},
@@ -40,38 +40,41 @@ use crate::{
     },
 };
 
-/// Who may call what: r reader, i ingester, a admin, and * whoever asks. Written down here
+/// Who may call what: r reader, i ingester, u user, a admin, and * whoever asks. Written down here
 /// once more, so that a change of the policy is a change of two files.
 const EXPECTED: [(&str, &str); 28] = [
-    ("/daybook.v1.AnalyticsService/BatchSumAmount", "ra"),
-    ("/daybook.v1.AnalyticsService/Histogram", "ra"),
+    ("/daybook.v1.AnalyticsService/BatchSumAmount", "rua"),
+    ("/daybook.v1.AnalyticsService/Histogram", "rua"),
     ("/daybook.v1.AnalyticsService/Rank", "ra"),
-    ("/daybook.v1.AnalyticsService/SumAmount", "ra"),
-    ("/daybook.v1.AnalyticsService/SumSeries", "ra"),
+    ("/daybook.v1.AnalyticsService/SumAmount", "rua"),
+    ("/daybook.v1.AnalyticsService/SumSeries", "rua"),
     ("/daybook.v1.IngestService/RecordTransaction", "ia"),
     ("/daybook.v1.IngestService/RecordTransactions", "ia"),
-    ("/daybook.v1.LedgerService/AddWallet", "a"),
+    ("/daybook.v1.LedgerService/AddWallet", "ua"),
     ("/daybook.v1.LedgerService/CreateAsset", "a"),
     ("/daybook.v1.LedgerService/CreateUser", "a"),
     ("/daybook.v1.LedgerService/DeleteTransaction", "a"),
     ("/daybook.v1.LedgerService/DeleteUser", "a"),
-    ("/daybook.v1.LedgerService/GetBalance", "ra"),
-    ("/daybook.v1.LedgerService/GetTransaction", "ria"),
-    ("/daybook.v1.LedgerService/GetUser", "ria"),
+    ("/daybook.v1.LedgerService/GetBalance", "rua"),
+    ("/daybook.v1.LedgerService/GetTransaction", "riua"),
+    ("/daybook.v1.LedgerService/GetUser", "riua"),
     ("/daybook.v1.LedgerService/ListAccounts", "ria"),
-    ("/daybook.v1.LedgerService/ListAssets", "ria"),
-    ("/daybook.v1.LedgerService/ListTransactions", "ra"),
+    ("/daybook.v1.LedgerService/ListAssets", "riua"),
+    ("/daybook.v1.LedgerService/ListTransactions", "rua"),
     ("/daybook.v1.LedgerService/ListUsers", "ra"),
     ("/daybook.v1.LedgerService/ListWalletUsers", "ra"),
-    ("/daybook.v1.LedgerService/ListWallets", "ra"),
-    ("/daybook.v1.LedgerService/RemoveWallet", "a"),
+    ("/daybook.v1.LedgerService/ListWallets", "rua"),
+    ("/daybook.v1.LedgerService/RemoveWallet", "ua"),
     ("/daybook.v1.StatusService/GetStatus", "ria"),
     ("/grpc.health.v1.Health/Check", "*"),
     ("/grpc.health.v1.Health/Watch", "*"),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "*"),
     ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", "*"),
-    ("/transactions_service.Transactions/SumAmount", "ra"),
+    ("/transactions_service.Transactions/SumAmount", "rua"),
 ];
+
+/// A UUID of nobody and nothing.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000001";
 
 /// What whoever is not known is told, whatever is wrong.
 const WANTED: &str = "a token in force is wanted, as `authorization: Bearer dbk_...`";
@@ -99,8 +102,14 @@ async fn token_of(service: &TestService, role: Role) -> (Token, Uuid) {
     let token = Token::new(rand::rng().random());
     let token_id = Uuid::new_v4();
     let name = role.as_str().to_owned();
-    let new = NewToken { token_id, name, hash: token.hash(), role, expires_days: Some(1) };
-    create_token(&service.database, &new).await.unwrap();
+    let user_uuid = match role {
+        Role::User => Some(add_user(&service.sql, "whose").await.user_uuid),
+        Role::Reader | Role::Ingester | Role::Admin => None,
+    };
+    let (hash, certificate_name, expires_days) = (token.hash(), None, Some(1));
+    let new = NewToken { token_id, name, hash, role, user_uuid, certificate_name, expires_days };
+    let made = create_token(&service.database, &new).await.unwrap();
+    assert!(matches!(made, RecordedToken::Recorded(_)), "{made:?}");
     (token, token_id)
 }
 
@@ -151,6 +160,7 @@ async fn every_role_may_what_the_table_says_and_nothing_else() {
         (None, None),
         (Some('r'), Some(Role::Reader)),
         (Some('i'), Some(Role::Ingester)),
+        (Some('u'), Some(Role::User)),
         (Some('a'), Some(Role::Admin)),
     ] {
         let token = match role {
@@ -179,7 +189,7 @@ async fn every_role_may_what_the_table_says_and_nothing_else() {
             cells += 1;
         }
     }
-    assert_eq!(cells, 4 * (EXPECTED.len() - 1));
+    assert_eq!(cells, 5 * (EXPECTED.len() - 1));
 }
 
 #[tokio::test]
@@ -472,13 +482,17 @@ async fn tokens_are_made_shown_once_listed_and_revoked_by_command() {
         assert_eq!(ask(&["revoke", &id.to_string()]).await.code, Some(0));
         assert!(ask(&["list"]).await.words.contains(&is_listed("revoked")));
     }
-    let unknown = ask(&["revoke", "00000000-0000-0000-0000-000000000001"]).await;
+    let unknown = ask(&["revoke", NOBODY]).await;
     assert_eq!(unknown.code, Some(1), "{unknown:?}");
     assert!(unknown.log.contains("there is no such token"), "{unknown:?}");
     for (arguments, expected) in [
-        (&["create", "--role", "root"][..], "must be reader, ingester or admin"),
+        (&["create", "--role", "root"][..], "must be reader, ingester, user or admin"),
         (&["create", "--role", "admin", "--name", "a\tb"], "--name must be"),
         (&["create", "--role", "admin", "--expires-days", "0"], "--expires-days must be"),
+        (&["create", "--role", "user"], "--user must be"),
+        (&["create", "--role", "reader", "--user", NOBODY], "--user must be"),
+        (&["create", "--role", "user", "--user", NOBODY], "there is no such user"),
+        (&["create", "--role", "reader", "--certificate-name", "a b"], "--certificate-name must"),
     ] {
         let said = ask(arguments).await;
         assert!(said.code != Some(0) && said.log.contains(expected), "{said:?}");

@@ -40,6 +40,7 @@ mod memory;
 mod migrate;
 mod oracle;
 mod outages;
+mod own_records;
 mod page_tokens;
 mod partitions;
 mod partman_versions;

@@ -69,7 +69,9 @@ async fn sum_statements(
     let (start, end) = (at(window.0), at(window.1));
     let edges = || -> Param { Box::new(vec![start, start + (end - start) / 2, end]) };
     let window = || -> Vec<Param> { vec![Box::new(start), Box::new(end)] };
-    let limits = || -> Vec<Param> { vec![Box::new(1_000_000i64), Box::new(Vec::<String>::new())] };
+    let limits = || -> Vec<Param> {
+        vec![Box::new(1_000_000i64), Box::new(Vec::<String>::new()), Box::new(None::<Uuid>)]
+    };
     let joined = |parts: Vec<Vec<Param>>| parts.into_iter().flatten().collect::<Vec<_>>();
     vec![
         (format!("sum_amount_user_{side}"), joined(vec![of_user(), window()])),

@@ -7,7 +7,9 @@ use daybook::{
         rank::RankQuestion,
         sum_amount::{Subject, SumQuestion},
     },
-    domain::{direction::Direction, metric::Metric, ranking::RankOrder, window::Window},
+    domain::{
+        access::Scope, direction::Direction, metric::Metric, ranking::RankOrder, window::Window,
+    },
     selftest::{self, SelftestOutcome, SelftestSettings},
     store::{DatabaseTarget, selftest::Outsider},
     upkeep::{
@@ -255,7 +257,9 @@ impl Seen {
         for user in schema.sql.query(users, &[]).await.unwrap() {
             let subject = Subject::User(user.get(0));
             let asset = asset.clone();
-            let question = SumQuestion { subject, asset, window, direction, explain, verify };
+            let scope = Scope::Everybody;
+            let question =
+                SumQuestion { subject, scope, asset, window, direction, explain, verify };
             let answer = analytics.sum_amount(&question).await.unwrap();
             seen.sums.push(answer.sum_amount);
             seen.verified.push(answer.verification.unwrap().difference);

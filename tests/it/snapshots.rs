@@ -8,7 +8,7 @@ use daybook::{
         Analytics,
         histogram::{HistogramQuestion, SeriesSubject},
     },
-    domain::{direction::Direction, window::Window},
+    domain::{access::Scope, direction::Direction, window::Window},
     error::ErrorKind,
     store::{Database, Snapshot, statement::Statement},
 };
@@ -132,6 +132,7 @@ async fn a_refusal_gives_its_connection_back() {
     let analytics = Analytics::new(schema.database.clone());
     let question = HistogramQuestion {
         subject: SeriesSubject::All,
+        scope: Scope::Everybody,
         asset: analytics.find_asset("").await.unwrap().unwrap(),
         window: Window::before(None),
         direction: Direction::Sender,

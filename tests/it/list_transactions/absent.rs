@@ -2,7 +2,7 @@
 //! nowhere else.
 
 use daybook::{
-    domain::running_total::instants::TimeOrder,
+    domain::{access::Scope, running_total::instants::TimeOrder},
     error::{AbsentDay, ErrorKind},
     grpc::pb::v1::{
         DeleteTransactionRequest, GetTransactionRequest, ListTransactionsRequest,
@@ -143,6 +143,7 @@ async fn a_day_that_went_unnoticed_is_named_and_broken_totals_are_a_fault() {
     let ledger = Ledger::new(schema.database.clone());
     let question = ListQuestion {
         subject: ListSubject::User(ann.user_uuid),
+        scope: Scope::Everybody,
         asset: None,
         window: None,
         direction: None,

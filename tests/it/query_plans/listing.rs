@@ -112,8 +112,13 @@ async fn single_rows_open_one_day() {
         Box::new(0i64),
         Box::new(Uuid::nil()),
     ];
+    let mut as_everybody = by_id();
+    as_everybody.push(Box::new(None::<Uuid>));
+    let mut as_user = by_id();
+    as_user.push(Box::new(Uuid::nil()));
     for (stem, params) in [
-        ("get_transaction_row", by_id()),
+        ("get_transaction_row", as_everybody),
+        ("get_transaction_row", as_user),
         ("delete_transaction", by_id()),
         ("list_transactions_before", before),
     ] {

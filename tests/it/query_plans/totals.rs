@@ -3,7 +3,7 @@
 
 use chrono::Days;
 use daybook::{
-    domain::{direction::Direction, window::Window},
+    domain::{access::Scope, direction::Direction, window::Window},
     store::{
         Reader,
         statement::Statement,
@@ -60,7 +60,7 @@ async fn first_user(sql: &Client) -> String {
 /// The statement for a lone question with the same question.
 async fn lone_question(sql: &Client, side: i16, (start, end): (&str, &str)) -> String {
     let user = first_user(sql).await;
-    format!("EXECUTE lone_{side} ('{user}', 1, '{start}', '{end}')")
+    format!("EXECUTE lone_{side} ('{user}', 1, '{start}', '{end}', NULL)")
 }
 
 /// The prepared statement with one question about the first user.
@@ -68,7 +68,7 @@ async fn question(sql: &Client, side: i16, (start, end): (&str, &str)) -> String
     let user = first_user(sql).await;
     format!(
         "EXECUTE question ('{{0}}', '{{{user}}}', '{{NULL}}', '{{NULL}}', '{{1}}', '{{{side}}}', \
-         '{{{start}}}', '{{{end}}}')"
+         '{{{start}}}', '{{{end}}}', '{{NULL}}')"
     )
 }
 
@@ -204,6 +204,7 @@ async fn check_own_index(schema: &TestSchema, (number, side): (i16, &str), state
         Box::new(1i32),
         Box::new(vec![number]),
         Box::new(vec![at(CUT.0), at(CUT.1)]),
+        Box::new(None::<Uuid>),
     ];
     let session = schema.connect().await;
     let text = statement_text("sum_series_corrections");
@@ -221,6 +222,7 @@ async fn check_snapshot(schema: &TestSchema, user: Uuid, (number, side): (i16, &
         asset_id: 1,
         window: Window::new(at(CUT.0), at(CUT.1)).unwrap(),
         direction: [Direction::Sender, Direction::Receiver][usize::try_from(number).unwrap()],
+        scope: Scope::Everybody,
     };
     let both = [query.clone(), query];
     for (queries, with_sealed_until) in [(&both[..1], false), (&both, false)] {
