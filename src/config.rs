@@ -18,8 +18,16 @@ pub use bench::{BenchDirection, BenchMetric, BenchSettings, Call, Mix, WindowLen
 #[derive(Args, Clone, Debug)]
 pub struct DatabaseSettings {
     /// Use the Postgres server at this URL as a guest instead of starting a private one
+    ///
+    /// Connections to another host are encrypted, and its certificate is verified; sslmode=disable
+    /// in the URL says that they need not be.
     #[arg(long, env = "DAYBOOK_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
+
+    /// File with the roots that sign the certificate of the server at --database-url, in PEM
+    /// [default: those that the system trusts]
+    #[arg(long, env = "DAYBOOK_DATABASE_CA", value_name = "FILE")]
+    pub database_ca: Option<PathBuf>,
 
     /// How long to wait at start for the server at --database-url, in seconds
     #[arg(
@@ -233,9 +241,14 @@ pub struct ServerSettings {
     #[arg(long, env = "DAYBOOK_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
     pub tls_key: Option<PathBuf>,
 
-    /// File with the roots of callers' certificates, in PEM: callers without one are not let in
+    /// File with the roots of callers' certificates, in PEM: callers without one are not let in,
+    /// and those with one may be known by a name in it (daybook token create --certificate-name)
     #[arg(long, env = "DAYBOOK_TLS_CLIENT_CA", value_name = "FILE", requires = "tls_certificate")]
     pub tls_client_ca: Option<PathBuf>,
+
+    /// Let callers in without a certificate too: they show a token
+    #[arg(long, env = "DAYBOOK_TLS_CLIENT_OPTIONAL", requires = "tls_client_ca")]
+    pub tls_client_optional: bool,
 
     /// Serve on an address that others can reach without encryption, or without asking for
     /// tokens: whoever is on the way reads amounts and tokens, or whoever comes may do everything

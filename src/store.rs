@@ -42,6 +42,7 @@ pub mod migrate;
 pub mod numeric;
 pub mod partitions;
 pub mod pool;
+pub mod postgres_tls;
 pub mod rank;
 pub mod record_transactions;
 pub mod remove_wallet;

@@ -52,10 +52,10 @@ impl Bench {
         settings.partitions.scheduler = Scheduler::Ticker;
         settings.database.cluster.data_dir = Some(folder.path().join("data"));
         let cluster = Cluster::start(&settings.database.cluster).await?;
-        let target = DatabaseTarget {
-            config: cluster.connection(ClusterRole::Owner),
-            schema: settings.database.schema.clone(),
-        };
+        let target = DatabaseTarget::plain(
+            cluster.connection(ClusterRole::Owner),
+            settings.database.schema.clone(),
+        );
         let database = Database::new(&target, &settings.pool)?;
         let facts = server_check::check(&database, &settings.pool).await?;
         migrate::migrate(&database).await?;

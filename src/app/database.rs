@@ -1,15 +1,18 @@
 //! Opens the database that the settings name: a private Postgres of our own, one that
 //! another Daybook runs, or a server given by URL.
 
-use std::{ffi::OsStr, str::FromStr, time::Duration};
+use std::{ffi::OsStr, net::IpAddr, str::FromStr, time::Duration};
 
 use anyhow::{Context, bail};
-use tokio_postgres::{Config, config::SslMode};
+use tokio_postgres::{
+    Config,
+    config::{Host, SslMode},
+};
 
 use crate::{
     cluster::{self, Cluster, ClusterRole},
     config::DatabaseSettings,
-    store::DatabaseTarget,
+    store::{DatabaseTarget, postgres_tls::PostgresTls},
 };
 
 /// Schema that the client role of the private Postgres looks in unless told otherwise.
@@ -40,16 +43,13 @@ impl OpenDatabase {
     ) -> anyhow::Result<Self> {
         let schema = settings.schema.clone();
         if let Some(url) = &settings.database_url {
-            return Ok(Self {
-                target: DatabaseTarget { config: guest(url)?, schema },
-                cluster: None,
-            });
+            return Ok(Self { target: guest_target(settings, url)?, cluster: None });
         }
         if ownership == Ownership::Share
             && let Some(running) = cluster::attach(&settings.cluster).await?
         {
             let config = running.connection(ClusterRole::Owner);
-            return Ok(Self { target: DatabaseTarget { config, schema }, cluster: None });
+            return Ok(Self { target: DatabaseTarget::plain(config, schema), cluster: None });
         }
         let cluster = Cluster::start(&settings.cluster).await?;
         let description = cluster.describe();
@@ -67,7 +67,7 @@ impl OpenDatabase {
             );
         }
         let config = cluster.connection(ClusterRole::Owner);
-        Ok(Self { target: DatabaseTarget { config, schema }, cluster: Some(cluster) })
+        Ok(Self { target: DatabaseTarget::plain(config, schema), cluster: Some(cluster) })
     }
 
     /// Stops the private Postgres, if this process runs one.
@@ -121,7 +121,10 @@ pub(super) fn patience(settings: &DatabaseSettings) -> Duration {
 pub(super) fn check(settings: &DatabaseSettings) -> anyhow::Result<()> {
     check_schema(&settings.schema)?;
     if let Some(url) = &settings.database_url {
-        guest(url)?;
+        let (_, is_encrypted) = guest(url)?;
+        if is_encrypted {
+            PostgresTls::required(settings.database_ca.as_deref())?;
+        }
     }
     Ok(())
 }
@@ -150,27 +153,64 @@ fn shell_word(text: &OsStr) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-fn guest(url: &str) -> anyhow::Result<Config> {
+/// The server at a URL, and whether connections to it must be encrypted: always where they leave
+/// the machine, unless the URL says otherwise (sslmode=disable).
+fn guest(url: &str) -> anyhow::Result<(Config, bool)> {
+    // The names of libpq for what is always done here: a certificate is verified, and by name.
+    let url = url
+        .replace("sslmode=verify-full", "sslmode=require")
+        .replace("sslmode=verify-ca", "sslmode=require");
     // The text of the error would repeat parts of the URL, the password among them.
-    let Ok(config) = Config::from_str(url) else {
+    let Ok(config) = Config::from_str(&url) else {
         bail!(
             "--database-url cannot be read: it must look like \
              postgres://USER:PASSWORD@HOST:PORT/DATABASE"
         );
     };
-    if config.get_ssl_mode() == SslMode::Require {
-        bail!(
-            "--database-url asks for TLS (sslmode=require), which Daybook does not speak to \
-             Postgres yet: use a Unix socket, a private network or a local tunnel"
-        );
-    }
     if config.get_options().is_some() {
         bail!(
             "--database-url has options=, which Daybook would overwrite with its own: set them \
              for the role instead, with ALTER ROLE ... SET"
         );
     }
-    Ok(config)
+    let is_encrypted = match config.get_ssl_mode() {
+        SslMode::Disable => false,
+        SslMode::Require => true,
+        SslMode::Prefer | _ => leaves_machine(&config),
+    };
+    Ok((config, is_encrypted))
+}
+
+/// Whether connections go to another machine.
+fn leaves_machine(config: &Config) -> bool {
+    let is_far = |host: &Host| match host {
+        Host::Tcp(name) => {
+            name != "localhost" && !name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        }
+        Host::Unix(_) => false,
+    };
+    let addresses = config.get_hostaddrs();
+    if addresses.is_empty() {
+        return config.get_hosts().iter().any(is_far);
+    }
+    // They are where connections go, whatever the names say.
+    addresses.iter().any(|address| !address.is_loopback())
+}
+
+/// The target that the settings name by URL.
+fn guest_target(settings: &DatabaseSettings, url: &str) -> anyhow::Result<DatabaseTarget> {
+    let (config, is_encrypted) = guest(url)?;
+    if !is_encrypted && leaves_machine(&config) {
+        tracing::warn!(
+            "connections to Postgres on another machine are not encrypted (sslmode=disable): \
+             whoever is on the way reads everything"
+        );
+    }
+    let tls = match is_encrypted {
+        true => PostgresTls::required(settings.database_ca.as_deref())?,
+        false => PostgresTls::none(),
+    };
+    Ok(DatabaseTarget { config, schema: settings.schema.clone(), tls })
 }
 
 #[cfg(test)]
@@ -188,6 +228,31 @@ mod tests {
             assert!(!text.contains("hunter2") && !text.contains("4321"), "{text}");
         }
         assert!(guest("postgres://u:hunter2@h/d?application_name=a").is_ok());
+    }
+
+    #[test]
+    fn what_leaves_the_machine_is_encrypted_unless_the_url_says_otherwise() {
+        for (url, expected) in [
+            ("postgres://u@db.example.org/d", true),
+            ("postgres://u@db.example.org/d?sslmode=prefer", true),
+            ("postgres://u@db.example.org/d?sslmode=require", true),
+            ("postgres://u@db.example.org/d?sslmode=verify-ca", true),
+            ("postgres://u@db.example.org/d?sslmode=verify-full", true),
+            ("postgres://u@db.example.org/d?sslmode=disable", false),
+            ("postgres://u@10.0.0.1/d", true),
+            ("postgres://u@127.0.0.1,db.example.org/d", true),
+            ("host=localhost hostaddr=10.0.0.1 user=u", true),
+            ("host=db.example.org hostaddr=127.0.0.1 user=u", false),
+            ("postgres://u@localhost/d", false),
+            ("postgres://u@127.0.0.1/d", false),
+            ("postgres://u@[::1]/d", false),
+            ("postgres://u@127.0.0.1/d?sslmode=verify-full", true),
+            ("host=/var/run/postgresql user=u", false),
+        ] {
+            let (_, is_encrypted) = guest(url).expect(url);
+            assert_eq!(is_encrypted, expected, "{url}");
+        }
+        assert!(guest("postgres://u@h/d?sslmode=perhaps").is_err());
     }
 
     #[test]

@@ -71,9 +71,11 @@ pub async fn serve(settings: ServeSettings, logs: LogSettings) -> anyhow::Result
 
 /// What connections are encrypted with, if they are.
 fn tls(settings: &ServerSettings) -> Result<Option<Tls>, TlsError> {
-    let ServerSettings { tls_certificate, tls_key, tls_client_ca, .. } = settings.clone();
+    let ServerSettings { tls_certificate, tls_key, tls_client_ca, tls_client_optional, .. } =
+        settings.clone();
     let (Some(certificate), Some(key)) = (tls_certificate, tls_key) else { return Ok(None) };
-    Tls::load(TlsFiles { certificate, key, client_ca: tls_client_ca }).map(Some)
+    let (client_ca, is_client_optional) = (tls_client_ca, tls_client_optional);
+    Tls::load(TlsFiles { certificate, key, client_ca, is_client_optional }).map(Some)
 }
 
 /// Loaders that work side by side unless a setting says otherwise.

@@ -7,7 +7,7 @@
 use std::{
     future::Future,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -23,9 +23,9 @@ use tokio::{
     time::Sleep,
 };
 use tokio_rustls::server::TlsStream;
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tonic::transport::server::Connected;
 
-use crate::grpc::tls::Tls;
+use crate::grpc::tls::{Tls, names};
 
 /// Bytes that a client must send in time: the preface of HTTP/2 (24) and the head of
 /// its first SETTINGS frame (9). RFC 9113, sections 3.4 and 4.1.
@@ -124,11 +124,10 @@ enum Socket {
 }
 
 impl Socket {
-    fn tcp(&self) -> &TcpStream {
-        match self {
-            Self::Plain(stream) => stream,
-            Self::Tls(stream) => stream.get_ref().0,
-        }
+    fn names(&self) -> Vec<String> {
+        let Self::Tls(stream) = self else { return Vec::new() };
+        let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        certificates.first().map(names).unwrap_or_default()
     }
 }
 
@@ -226,13 +225,19 @@ impl AsyncWrite for Connection {
     }
 }
 
+/// Who is at the other end of a connection; each request carries it along.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// Names in its certificate, if it showed one that was signed by a root for callers.
+    pub names: Arc<[String]>,
+}
+
 impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
+    type ConnectInfo = Peer;
 
     fn connect_info(&self) -> Self::ConnectInfo {
-        TcpConnectInfo {
-            local_addr: self.stream.tcp().local_addr().ok(),
-            remote_addr: Some(self.remote),
-        }
+        Peer { address: self.remote.ip(), names: self.stream.names().into() }
     }
 }

@@ -1,16 +1,16 @@
 //! Who may come in: the one check that every request passes, whatever its kind.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use http::{HeaderMap, Request, header::AUTHORIZATION};
-use tonic::{Status, transport::server::TcpConnectInfo};
+use tonic::Status;
 
 use crate::{
     access::Authenticator,
     config::ServerSettings,
-    domain::access::{Identity, Principal, Token},
+    domain::access::{Identity, Principal, Token, certificate_name_hash},
     error::{Error, ErrorKind},
-    grpc::{policy::policy_of, rates::Rates, status::to_status},
+    grpc::{accept::Peer, policy::policy_of, rates::Rates, status::to_status},
 };
 
 /// What a client says before its token (RFC 6750, section 2.1), in any case.
@@ -45,12 +45,14 @@ impl Gate {
     /// `Unimplemented` for what is no rpc; `PermissionDenied` for a role that may not; what
     /// the database says.
     pub(super) async fn admit<B>(&self, request: &mut Request<B>) -> Result<Identity, Error> {
-        let address = address(request);
+        let peer = request.extensions().get::<Peer>();
+        let address = peer.map(|peer| peer.address);
+        let names = peer.map_or_else(Arc::default, |peer| Arc::clone(&peer.names));
         self.rates.count_address(address)?;
         let identity = match &self.authenticator {
             Some(authenticator) => {
                 let count = || self.rates.count_look_up(address);
-                identify(authenticator, request.headers(), count).await?
+                identify(authenticator, request.headers(), &names, count).await?
             }
             None => Identity::local(),
         };
@@ -74,24 +76,28 @@ impl Gate {
 ///
 /// # Errors
 /// UNAUTHENTICATED for a request that passed no gate.
-#[expect(clippy::result_large_err, reason = "it is what handlers answer with")]
 pub(super) fn identity<T>(request: &tonic::Request<T>) -> Result<Identity, Status> {
     let identity = request.extensions().get::<Identity>().cloned();
     identity.ok_or_else(|| to_status(Error::new(ErrorKind::Unauthenticated)))
 }
 
-/// Where a request comes from.
-fn address<B>(request: &Request<B>) -> Option<IpAddr> {
-    let info = request.extensions().get::<TcpConnectInfo>()?;
-    Some(info.remote_addr()?.ip())
-}
-
+/// Who asks: whoever a token says, and without one whoever the first name says that somebody is
+/// known by.
 async fn identify(
     authenticator: &Authenticator,
     headers: &HeaderMap,
-    count: impl FnOnce() -> Result<(), Error>,
+    names: &[String],
+    count: impl Fn() -> Result<(), Error>,
 ) -> Result<Identity, Error> {
     let unauthenticated = || Error::new(ErrorKind::Unauthenticated);
+    if !headers.contains_key(AUTHORIZATION) {
+        for name in names {
+            let hash = certificate_name_hash(name);
+            if let Some(identity) = authenticator.identify(hash, &count).await? {
+                return Ok(identity);
+            }
+        }
+    }
     let token = token(headers).ok_or_else(unauthenticated)?;
     authenticator.identify(token.hash(), count).await?.ok_or_else(unauthenticated)
 }

@@ -28,6 +28,9 @@ const PROTOCOLS: [&[u8]; 1] = [b"h2"];
 /// Largest file that is read: certificates are some kilobytes.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
+/// Most names of one certificate: each may cost a look-up.
+const NAMES_MAX: usize = 4;
+
 /// Time between two looks at the files.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -40,6 +43,8 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// Roots of callers' certificates; callers without one are not let in.
     pub client_ca: Option<PathBuf>,
+    /// Whether callers without a certificate are let in nevertheless.
+    pub is_client_optional: bool,
 }
 
 /// Why certificates cannot be used.
@@ -48,6 +53,9 @@ pub enum TlsError {
     /// A file cannot be read.
     #[error("{}", .0.display())]
     Read(PathBuf, #[source] std::io::Error),
+    /// A file is larger than any that is meant.
+    #[error("{} is larger than {FILE_BYTES_MAX} bytes", .0.display())]
+    TooLarge(PathBuf),
     /// A file holds nothing that it should.
     #[error("{path} holds no {what} in PEM", path = .0.display(), what = .1)]
     Empty(PathBuf, &'static str),
@@ -189,10 +197,12 @@ impl Contents {
                 for root in certificates(bytes, path)? {
                     roots.add(root).map_err(|error| wrong(error.to_string()))?;
                 }
-                let verifier =
-                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-                        .build()
-                        .map_err(|error| wrong(error.to_string()))?;
+                let mut verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                if files.is_client_optional {
+                    verifier = verifier.allow_unauthenticated();
+                }
+                let verifier = verifier.build().map_err(|error| wrong(error.to_string()))?;
                 builder.with_client_cert_verifier(verifier)
             }
             _ => builder.with_no_client_auth(),
@@ -206,10 +216,23 @@ impl Contents {
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     let read = || {
         let mut bytes = Vec::new();
-        File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+        File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    read().map_err(|error| TlsError::Read(path.to_owned(), error))
+    let bytes: Vec<u8> = read().map_err(|error| TlsError::Read(path.to_owned(), error))?;
+    // Cut off in silence, it would lack roots.
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(TlsError::TooLarge(path.to_owned()));
+    }
+    Ok(bytes)
+}
+
+/// Names that callers may be known by: DNS names and URIs among the subject alternative names of
+/// a certificate that was verified, the first few of them.
+pub(super) fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
+    let Ok(certificate) = webpki::EndEntityCert::try_from(certificate) else { return Vec::new() };
+    let names = certificate.valid_dns_names().chain(certificate.valid_uri_names());
+    names.take(NAMES_MAX).map(str::to_owned).collect()
 }
 
 fn certificates(bytes: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -45,7 +45,7 @@ pub(super) async fn run(
     progress: &Progress,
     stop: &CancellationToken,
 ) -> Result<SelftestOutcome, Error> {
-    let target = DatabaseTarget { config: target.config.clone(), schema: world.schema.clone() };
+    let target = DatabaseTarget { schema: world.schema.clone(), ..target.clone() };
     let database = Database::new(&target, &settings.pool)?;
     if store::has_schema(&database).await? {
         let text = "the scratch schema is there already: it is somebody else's";

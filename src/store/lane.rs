@@ -18,11 +18,12 @@ use std::{
 };
 
 use deadpool::managed::{Manager, Metrics, Object, Pool, RecycleError, RecycleResult};
-use tokio_postgres::{Client, Config, Connection, NoTls, Row, Socket, tls::NoTlsStream};
+use tokio_postgres::{Client, Config, Connection, Row, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::TaskTracker;
 
 use crate::store::{
-    StoreError, StoreErrorKind,
+    StoreError, StoreErrorKind, postgres_tls,
     session::{Answer, Params, cancel},
     statement::Statement,
 };
@@ -33,11 +34,12 @@ pub(super) type LanePool = Pool<LaneManager>;
 /// Opens lanes.
 pub(super) struct LaneManager {
     config: Config,
+    connector: MakeRustlsConnect,
 }
 
 impl LaneManager {
-    pub(super) fn new(config: Config) -> Self {
-        Self { config }
+    pub(super) fn new(config: Config, connector: MakeRustlsConnect) -> Self {
+        Self { config, connector }
     }
 }
 
@@ -46,8 +48,9 @@ impl Manager for LaneManager {
     type Error = tokio_postgres::Error;
 
     async fn create(&self) -> Result<Lane, tokio_postgres::Error> {
-        let (client, connection) = self.config.connect(NoTls).await?;
-        Ok(Lane { client, wire: Wire(Some(connection)), prepared: HashMap::new() })
+        let (client, connection) = Box::pin(self.config.connect(self.connector.clone())).await?;
+        let (connector, prepared) = (self.connector.clone(), HashMap::new());
+        Ok(Lane { client, wire: Wire(Some(connection)), connector, prepared })
     }
 
     async fn recycle(
@@ -66,6 +69,8 @@ impl Manager for LaneManager {
 pub(super) struct Lane {
     client: Client,
     wire: Wire,
+    /// What a request to cancel travels by.
+    connector: MakeRustlsConnect,
     /// Statements that the server knows already, by stem.
     prepared: HashMap<&'static str, tokio_postgres::Statement>,
 }
@@ -87,12 +92,13 @@ impl Lane {
     /// Cancels what runs.
     async fn cancel(&mut self) {
         let token = self.client.cancel_token();
-        cancel(token, self.wire.drive(self.client.check_connection())).await;
+        let connector = self.connector.clone();
+        cancel(token, connector, self.wire.drive(self.client.check_connection())).await;
     }
 }
 
 /// The half that talks to the socket; `None` once it has ended.
-struct Wire(Option<Connection<Socket, NoTlsStream>>);
+struct Wire(Option<Connection<Socket, postgres_tls::Stream>>);
 
 impl Wire {
     /// Carries out what the client half asks, from the caller's task.

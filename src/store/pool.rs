@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use deadpool::managed;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
-use tokio_postgres::{Client, Config, NoTls, Row};
+use tokio_postgres::{Client, Config, Row};
+use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     store::{
         StoreError, StoreErrorKind,
         lane::{LaneManager, LanePool, LaneSession},
+        postgres_tls::PostgresTls,
         session::{Answer, Params, Session, Snapshot},
         statement::Statement,
         tx::PooledTx,
@@ -31,6 +33,16 @@ pub struct DatabaseTarget {
     pub config: Config,
     /// Schema that holds everything of Daybook's. A plain lower-case name.
     pub schema: String,
+    /// Whether connections are encrypted.
+    pub tls: PostgresTls,
+}
+
+impl DatabaseTarget {
+    /// One whose connections are not encrypted: on a Unix socket, or on loopback.
+    #[must_use]
+    pub fn plain(config: Config, schema: String) -> Self {
+        Self { config, schema, tls: PostgresTls::none() }
+    }
 }
 
 /// The database, by way of three bounded pools: statements that scan rows, those that look up
@@ -42,6 +54,7 @@ pub struct Database {
     ingest_pool: Pool,
     config: Config,
     schema: String,
+    connector: MakeRustlsConnect,
     connect_timeout: Duration,
     tasks: TaskTracker,
 }
@@ -55,17 +68,19 @@ impl Database {
         let connect_timeout = Duration::from_millis(settings.connect_timeout_ms);
         let mut config = target.config.clone();
         config.application_name("daybook").connect_timeout(connect_timeout);
+        config.ssl_mode(target.tls.mode());
+        let connector = target.tls.connector();
         let options = session_options(&target.schema, settings.statement_timeout_ms);
         config.options(format!("{options} {PLANNED_FOR_VALUES}"));
         let manager = || {
             let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-            Manager::from_config(config.clone(), NoTls, recycling)
+            Manager::from_config(config.clone(), connector.clone(), recycling)
         };
         let pool = build(Pool::builder(manager()), settings, settings.pool_size)?;
         let ingest_pool = build(Pool::builder(manager()), settings, settings.ingest_pool_size)?;
         let mut totals_config = config.clone();
         totals_config.options(format!("{options} {PLANNED_ONCE}"));
-        let lanes = LanePool::builder(LaneManager::new(totals_config));
+        let lanes = LanePool::builder(LaneManager::new(totals_config, connector.clone()));
         let totals_pool = build(lanes, settings, settings.totals_pool_size)?;
         Ok(Self {
             pool,
@@ -73,6 +88,7 @@ impl Database {
             ingest_pool,
             config,
             schema: target.schema.clone(),
+            connector,
             connect_timeout,
             tasks: TaskTracker::new(),
         })
@@ -112,7 +128,8 @@ impl Database {
         config.options(format!(
             "{options} {PLANNED_FOR_VALUES} -c idle_in_transaction_session_timeout=0"
         ));
-        let connecting = tokio::time::timeout(self.connect_timeout, config.connect(NoTls));
+        let connecting = Box::pin(config.connect(self.connector.clone()));
+        let connecting = tokio::time::timeout(self.connect_timeout, connecting);
         let (client, connection) = connecting
             .await
             .map_err(|_| StoreError::new(StoreErrorKind::Disconnected, CONNECT))?
@@ -205,7 +222,7 @@ impl Database {
 
     pub(super) async fn session(&self) -> Result<Session, StoreError> {
         let object = self.pool.get().await.map_err(pool_error)?;
-        Ok(Session::new(object, self.tasks.clone()))
+        Ok(Session::new(object, self.connector.clone(), self.tasks.clone()))
     }
 
     async fn totals_session(&self) -> Result<LaneSession, StoreError> {

@@ -10,7 +10,8 @@
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::Object;
-use tokio_postgres::{CancelToken, NoTls, Row, types::ToSql};
+use tokio_postgres::{CancelToken, Row, types::ToSql};
+use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::TaskTracker;
 
 use crate::store::{
@@ -59,12 +60,14 @@ impl<T> Answer<T> {
 pub(crate) struct Session {
     object: Option<Object>,
     is_busy: bool,
+    /// What a request to cancel travels by.
+    connector: MakeRustlsConnect,
     tasks: TaskTracker,
 }
 
 impl Session {
-    pub(crate) fn new(object: Object, tasks: TaskTracker) -> Self {
-        Self { object: Some(object), is_busy: false, tasks }
+    pub(crate) fn new(object: Object, connector: MakeRustlsConnect, tasks: TaskTracker) -> Self {
+        Self { object: Some(object), is_busy: false, connector, tasks }
     }
 
     /// Runs a statement and reads all its rows; the session ends with it.
@@ -234,9 +237,9 @@ impl Drop for Session {
         if !self.is_busy {
             return;
         }
-        let client = Object::take(object);
+        let (client, connector) = (Object::take(object), self.connector.clone());
         self.tasks.spawn(async move {
-            cancel(client.cancel_token(), client.check_connection()).await;
+            cancel(client.cancel_token(), connector, client.check_connection()).await;
         });
     }
 }
@@ -248,12 +251,16 @@ impl Drop for Session {
 /// `ended` is a question that goes behind the statement on the same connection: answers come
 /// in order, so its answer means that the statement has ended. It may be hit itself, which
 /// means the same.
-pub(super) async fn cancel<T>(token: CancelToken, ended: impl Future<Output = T>) {
+pub(super) async fn cancel<T>(
+    token: CancelToken,
+    connector: MakeRustlsConnect,
+    ended: impl Future<Output = T>,
+) {
     let cancelling = async {
         let mut ended = std::pin::pin!(ended);
         let mut pause = CANCEL_PAUSE;
         loop {
-            token.cancel_query(NoTls).await?;
+            token.cancel_query(connector.clone()).await?;
             if tokio::time::timeout(pause, &mut ended).await.is_ok() {
                 return Ok::<_, tokio_postgres::Error>(());
             }

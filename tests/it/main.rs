@@ -44,6 +44,7 @@ mod own_records;
 mod page_tokens;
 mod partitions;
 mod partman_versions;
+mod postgres_tls;
 mod process;
 mod query_plans;
 mod rank;

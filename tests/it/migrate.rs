@@ -174,7 +174,7 @@ async fn a_guest_changes_nothing_outside_of_the_schema() {
     admin.batch_execute(guest).await.unwrap();
     let mut config = cluster.connection(ClusterRole::Owner);
     config.user("guest");
-    let target = DatabaseTarget { config, schema: "books".to_owned() };
+    let target = DatabaseTarget::plain(config, "books".to_owned());
     let schema = TestSchema::unprepared(target, settings()).await;
     admin.batch_execute("SET search_path = books").await.unwrap();
     let before = lines(&admin, OUTSIDE).await;

@@ -84,7 +84,7 @@ impl Case {
         let folder = TestFolder::initialised();
         let cluster = folder.start().await;
         let config = cluster.connection(ClusterRole::Owner);
-        let target = DatabaseTarget { config, schema: "daybook".to_owned() };
+        let target = DatabaseTarget::plain(config, "daybook".to_owned());
         let service = TestService::start_with(target, settings()).await;
         add_user(&service.sql, "ann").await;
         let mut health = Health::watch(&service).await;

@@ -39,9 +39,8 @@ async fn check_line(line: &str) {
     let mut cluster_settings = folder.settings();
     cluster_settings.postgres_bin_dir = Some(bin);
     let cluster = Cluster::start(&cluster_settings).await.unwrap_or_else(|error| panic!("{error}"));
-    let target = |schema: &str| DatabaseTarget {
-        config: cluster.connection(ClusterRole::Owner),
-        schema: schema.to_owned(),
+    let target = |schema: &str| {
+        DatabaseTarget::plain(cluster.connection(ClusterRole::Owner), schema.to_owned())
     };
 
     let schema = TestSchema::prepared_on(target("upkeep"), settings()).await;

@@ -26,7 +26,7 @@ const JOBS: &str = "SELECT coalesce(string_agg(format('%s|%s|%s|%s|%s',
 /// The schema `daybook` of a cluster; it is unprepared the first time.
 async fn schema_of(cluster: &Cluster) -> TestSchema {
     let config = cluster.connection(ClusterRole::Owner);
-    let target = DatabaseTarget { config, schema: "daybook".to_owned() };
+    let target = DatabaseTarget::plain(config, "daybook".to_owned());
     TestSchema::unprepared(target, settings()).await
 }
 

@@ -91,7 +91,7 @@ fn days_loaded(at_least: usize) -> String {
 async fn check_done(folder: &TestFolder, plan: &SeedPlan) {
     let cluster = folder.start().await;
     let config = cluster.connection(ClusterRole::Owner);
-    let target = DatabaseTarget { config, schema: "daybook".to_owned() };
+    let target = DatabaseTarget::plain(config, "daybook".to_owned());
     let schema = TestSchema::unprepared(target, settings()).await;
     check_seeded(&schema, plan).await;
     let undisturbed = seeded(plan, 1).await;

@@ -11,12 +11,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use daybook::grpc::{
-    pb::v1::ListUsersRequest,
-    tls::{Tls, TlsError, TlsFiles},
+use bytes::Bytes;
+use daybook::{
+    access::{NewToken, RecordedToken, create_token, revoke_token},
+    config::{AuthMode, ServerSettings},
+    domain::access::{Role, certificate_name_hash},
+    grpc::{
+        pb::v1::ListUsersRequest,
+        tls::{Tls, TlsError, TlsFiles},
+    },
 };
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
     date_time_ymd,
 };
 use tokio::{
@@ -34,6 +40,7 @@ use tokio_rustls::{
     },
 };
 use tonic::Code;
+use uuid::Uuid;
 
 use crate::{
     process::{free_address, program},
@@ -45,13 +52,13 @@ use crate::{
 };
 
 /// Who signs certificates.
-struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    pem: String,
+    pub(crate) pem: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -60,7 +67,11 @@ impl Authority {
     }
 
     /// A certificate for this name and its key, both PEM.
-    fn sign(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
+    pub(crate) fn sign(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (String, String) {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         change(&mut params);
         let key = KeyPair::generate().unwrap();
@@ -95,17 +106,27 @@ impl Files {
             certificate: self.path("tls.crt"),
             key: self.path("tls.key"),
             client_ca: Some(self.path("callers.crt")).filter(|path| path.exists()),
+            is_client_optional: false,
         }
     }
 
     async fn serve(&self, first_bytes_timeout: Duration) -> TestService {
+        self.serve_with(first_bytes_timeout, |_| {}).await
+    }
+
+    async fn serve_with(
+        &self,
+        first_bytes_timeout: Duration,
+        change: impl FnOnce(&mut ServerSettings),
+    ) -> TestService {
         let mut settings = settings();
-        let TlsFiles { certificate, key, client_ca } = self.named();
+        let TlsFiles { certificate, key, client_ca, .. } = self.named();
         settings.server.tls_certificate = Some(certificate);
         settings.server.tls_key = Some(key);
         settings.server.tls_client_ca = client_ca;
         settings.server.first_bytes_timeout_ms =
             u64::try_from(first_bytes_timeout.as_millis()).unwrap();
+        change(&mut settings.server);
         TestService::start_with(new_target(), settings).await
     }
 }
@@ -228,6 +249,80 @@ async fn callers_without_a_right_certificate_are_not_let_in() {
             assert!(ask(wrong).await.is_err(), "{what} is taken");
         }
     }
+}
+
+/// A token of the role that has no secret, but a name in a certificate.
+async fn known_by(service: &TestService, role: Role, name: &str) -> RecordedToken {
+    let new = NewToken {
+        token_id: Uuid::new_v4(),
+        name: format!("the {}", role.as_str()),
+        hash: certificate_name_hash(name),
+        role,
+        user_uuid: None,
+        certificate_name: Some(name.to_owned()),
+        expires_days: None,
+    };
+    create_token(&service.database, &new).await.unwrap()
+}
+
+#[tokio::test]
+async fn callers_are_known_by_the_names_in_their_certificates() {
+    let (authority, callers) = (Authority::new(), Authority::new());
+    let files = Files::new(&authority.sign("daybook.test", |_| {}));
+    fs::write(files.path("callers.crt"), &callers.pem).unwrap();
+    let change = |settings: &mut ServerSettings| {
+        settings.auth = AuthMode::On;
+        settings.tls_client_optional = true;
+        settings.token_freshness_ms = 0;
+    };
+    let service = files.serve_with(PATIENCE, change).await;
+    let for_clients = |params: &mut CertificateParams| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    };
+    let uri = "spiffe://example.org/dash";
+    let dash = callers.sign("dash.example.org", for_clients);
+    let workload = callers.sign("pod-1.example.org", |params| {
+        for_clients(params);
+        params.subject_alt_names.push(SanType::URI(uri.try_into().unwrap()));
+    });
+    let stranger = callers.sign("dash.example.com", for_clients);
+    let made = known_by(&service, Role::Reader, "dash.example.org").await;
+    let RecordedToken::Recorded(made) = made else { panic!("{made:?}") };
+    known_by(&service, Role::Ingester, uri).await;
+    let again = known_by(&service, Role::Admin, "dash.example.org").await;
+    assert!(matches!(again, RecordedToken::Taken), "{again:?}");
+    let ask = async |own| Caller { own, ..Caller::new(&authority.pem) }.ask(service.address).await;
+    assert_eq!(ask(Some(&dash)).await, Ok(Code::Ok));
+    // Known, and not for this.
+    assert_eq!(ask(Some(&workload)).await, Ok(Code::PermissionDenied));
+    assert_eq!(ask(Some(&stranger)).await, Ok(Code::Unauthenticated));
+    assert_eq!(ask(None).await, Ok(Code::Unauthenticated));
+    // The same name, signed by somebody else.
+    let forged = authority.sign("dash.example.org", for_clients);
+    assert!(ask(Some(&forged)).await.is_err());
+    // A token goes before a name, and a wrong one is not made good by a name.
+    let stream = Caller { own: Some(&dash), ..Caller::new(&authority.pem) };
+    let stream = stream.connect(service.address).await.unwrap();
+    let client = RawClient::open_on(stream, service.address).await.unwrap();
+    let empty = Bytes::from_static(&[0; 5]);
+    let wrong = [("authorization", "Bearer nonsense")];
+    let answer = client.send_with(LIST_USERS, empty, &wrong).await.unwrap();
+    assert_eq!(answer.status.code(), Code::Unauthenticated);
+    // Revoked like any other, and the name may be given anew.
+    revoke_token(&service.database, made.token_id).await.unwrap();
+    assert_eq!(ask(Some(&dash)).await, Ok(Code::Unauthenticated));
+    let anew = known_by(&service, Role::Admin, "dash.example.org").await;
+    assert!(matches!(anew, RecordedToken::Recorded(_)), "{anew:?}");
+    assert_eq!(ask(Some(&dash)).await, Ok(Code::Ok));
+}
+
+#[tokio::test]
+async fn a_file_that_is_too_large_is_refused_whole() {
+    let authority = Authority::new();
+    let files = Files::new(&authority.sign("daybook.test", |_| {}));
+    let roots = authority.pem.repeat(1 + 1024 * 1024 / authority.pem.len());
+    fs::write(files.path("callers.crt"), roots).unwrap();
+    assert!(matches!(Tls::load(files.named()), Err(TlsError::TooLarge(_))));
 }
 
 #[tokio::test]

@@ -246,10 +246,8 @@ async fn the_window_of_a_check_lies_in_a_cell_and_is_short() {
 async fn it_goes_on_after_an_outage_and_ends_when_told() {
     let folder = TestFolder::initialised();
     let cluster: Cluster = folder.start().await;
-    let target = DatabaseTarget {
-        config: cluster.connection(ClusterRole::Owner),
-        schema: "daybook".to_owned(),
-    };
+    let target =
+        DatabaseTarget::plain(cluster.connection(ClusterRole::Owner), "daybook".to_owned());
     let schema = seeded(target.clone(), settings()).await;
     let service = TestService::start_with(target, settings()).await;
     let counts = &service.verified;

@@ -167,7 +167,7 @@ async fn the_program_says_what_differs_by_its_exit_code() {
     let folder = TestFolder::initialised();
     let cluster = folder.start().await;
     let config = cluster.connection(ClusterRole::Owner);
-    let target = DatabaseTarget { config, schema: "daybook".to_owned() };
+    let target = DatabaseTarget::plain(config, "daybook".to_owned());
     let service = TestService::start_with(target, settings()).await;
     let totals = Totals::over(service, &DAYS).await;
     fill(&totals).await;

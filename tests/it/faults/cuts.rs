@@ -87,7 +87,7 @@ async fn cut_wires_to_the_database_lose_no_acknowledged_row_and_double_none() {
         .port(owner.get_ports()[0])
         .user(owner.get_user().unwrap())
         .dbname(owner.get_dbname().unwrap());
-    let cut_off = DatabaseTarget { config, schema: direct.schema.clone() };
+    let cut_off = DatabaseTarget::plain(config, direct.schema.clone());
     let service = TestService::start_with(cut_off, settings()).await;
     let stop = CancellationToken::new();
     let sealing = tokio::spawn(seal(service.database.clone(), stop.clone()));

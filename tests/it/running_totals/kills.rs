@@ -119,7 +119,7 @@ async fn a_server_that_crashes_while_it_seals_loses_nothing() {
     let folder = TestFolder::initialised();
     let cluster = folder.start().await;
     let config = cluster.connection(ClusterRole::Owner);
-    let target = DatabaseTarget { config, schema: "daybook".to_owned() };
+    let target = DatabaseTarget::plain(config, "daybook".to_owned());
     let service = TestService::start_with(target.clone(), settings()).await;
     let mut totals = Totals::over(service, &DAYS).await;
     totals.run(ROWS).await;

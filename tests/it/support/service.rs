@@ -57,7 +57,7 @@ pub(crate) fn settings() -> ServeSettings {
 pub(crate) fn new_target() -> DatabaseTarget {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let schema = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    DatabaseTarget { config: shared().connection(ClusterRole::Owner), schema }
+    DatabaseTarget::plain(shared().connection(ClusterRole::Owner), schema)
 }
 
 /// Connects to a target's schema with plain SQL, as a role of one's choice.
@@ -70,7 +70,8 @@ pub(crate) async fn sql(mut config: Config, schema: &str) -> Client {
 fn tls(settings: &ServerSettings) -> Option<Tls> {
     let certificate = settings.tls_certificate.clone()?;
     let (key, client_ca) = (settings.tls_key.clone().unwrap(), settings.tls_client_ca.clone());
-    Some(Tls::load(TlsFiles { certificate, key, client_ca }).unwrap())
+    let is_client_optional = settings.tls_client_optional;
+    Some(Tls::load(TlsFiles { certificate, key, client_ca, is_client_optional }).unwrap())
 }
 
 /// A whole Daybook for one test.
