@@ -4,8 +4,11 @@
 //! longer fresh. What is kept is bounded, whatever is sent. The database is asked for hashes,
 //! never for secrets, and only for texts that can be tokens.
 
+mod refusals;
+
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -13,12 +16,14 @@ use std::{
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use refusals::Refusals;
+
 pub use crate::store::access_tokens::{NewToken, RecordedToken};
 use crate::{
     config::{AuthMode, ServerSettings},
     domain::access::{Identity, Principal, TokenHash, TokenRecord},
     error::{Error, ErrorKind},
-    store::{Database, access_tokens as store},
+    store::{Database, access_tokens as store, audit_log::note_all},
 };
 
 /// Most tokens that are kept of those in force, and of those that are not: unknown ones must
@@ -29,6 +34,9 @@ const KEPT_MAX: usize = 10_000;
 /// everybody else.
 const LOOK_UPS_MAX: usize = 2;
 
+/// What the audit log says of calls whose makers nobody knows.
+const REFUSED: &str = "fail authentication";
+
 /// Tells who asks.
 #[derive(Clone)]
 pub struct Authenticator {
@@ -36,6 +44,7 @@ pub struct Authenticator {
     freshness: Duration,
     kept: Arc<Mutex<Kept>>,
     look_ups: Arc<Semaphore>,
+    refusals: Arc<Refusals>,
 }
 
 #[derive(Default)]
@@ -95,7 +104,8 @@ impl Authenticator {
     #[must_use]
     pub fn new(database: Database, freshness: Duration) -> Self {
         let look_ups = Arc::new(Semaphore::new(LOOK_UPS_MAX));
-        Self { database, freshness, kept: Arc::default(), look_ups }
+        let (kept, refusals) = (Arc::default(), Arc::default());
+        Self { database, freshness, kept, look_ups, refusals }
     }
 
     /// Who holds the token of this hash; `None` if there is no such token, or it is not in force
@@ -127,6 +137,28 @@ impl Authenticator {
             asked_at,
         );
         Ok(found)
+    }
+
+    /// Counts a call from an address that was refused because nobody knows who makes it.
+    pub fn count_refusal(&self, address: Option<IpAddr>) {
+        self.refusals.count(address);
+    }
+
+    /// Notes the refusals since the last time in the audit log.
+    ///
+    /// # Errors
+    /// What the database says; they are noted the next time then.
+    pub async fn note_refusals(&self) -> Result<(), Error> {
+        let taken = self.refusals.take();
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let subjects: Vec<String> = taken.iter().map(refusals::subject).collect();
+        let noted = note_all(&self.database, &Principal::Unknown, REFUSED, &subjects).await;
+        if noted.is_err() {
+            self.refusals.put_back(&taken);
+        }
+        Ok(noted?)
     }
 
     fn known(&self, hash: &TokenHash) -> Option<Option<Identity>> {

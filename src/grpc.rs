@@ -17,6 +17,7 @@ pub mod decode;
 mod delete_transaction;
 mod delete_user;
 mod explanation;
+mod flood;
 mod get_balance;
 mod get_status;
 mod get_transaction;

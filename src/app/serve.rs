@@ -110,6 +110,7 @@ async fn run(
         is_encrypted: services.tls.is_some(),
         asks_for_tokens: services.gate.asks_for_tokens(),
     };
+    let authenticator = services.gate.authenticator();
     let slow = Duration::from_millis(logs.slow_request_ms);
     // Its own token: what fails here stops the server without a signal.
     let drain = stop.drain.child_token();
@@ -125,6 +126,7 @@ async fn run(
     let work = async {
         let keeper = prepare(settings, plan, database).await?;
         workers.start(database, (keeper, settings), serving, &drain);
+        workers.start_refused_callers(authenticator, &drain);
         workers.start_verifier(&opened.target, settings, verified, &drain)?;
         started.send_replace(true);
         let where_it_is = opened.describe(&settings.database);
@@ -191,6 +193,18 @@ struct Workers {
 }
 
 impl Workers {
+    fn start_refused_callers(
+        &mut self,
+        authenticator: Option<Authenticator>,
+        stop: &CancellationToken,
+    ) {
+        let (Some(authenticator), stop) = (authenticator, stop.clone()) else { return };
+        self.tasks.spawn(async move {
+            workers::refused_callers::run(authenticator, stop).await;
+            "notes of refused callers"
+        });
+    }
+
     fn start(
         &mut self,
         database: &Database,

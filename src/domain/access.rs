@@ -99,6 +99,8 @@ impl Identity {
 pub enum Principal {
     /// Nobody was asked.
     Local,
+    /// Nobody knows who it is.
+    Unknown,
     /// Whoever holds a token.
     Token {
         /// Its id.
@@ -112,6 +114,7 @@ impl fmt::Display for Principal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local => formatter.write_str("local"),
+            Self::Unknown => formatter.write_str("unknown"),
             Self::Token { token_id, name } => write!(formatter, "{name} ({token_id})"),
         }
     }

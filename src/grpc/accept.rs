@@ -11,7 +11,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::Stream;
@@ -25,11 +25,18 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
-use crate::grpc::tls::{Tls, names};
+use crate::grpc::{
+    flood::FrameCount,
+    tls::{Tls, names},
+};
 
 /// Bytes that a client must send in time: the preface of HTTP/2 (24) and the head of
 /// its first SETTINGS frame (9). RFC 9113, sections 3.4 and 4.1.
 const FIRST_BYTES: usize = 24 + 9;
+
+/// A frame that ends a connection: nothing behind the last stream that there can be was refused,
+/// ENHANCE_YOUR_CALM (RFC 9113, sections 6.8 and 7).
+const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 11];
 
 /// Wait after the system refused to accept, for example for want of descriptors:
 /// without it the loop would spin.
@@ -136,6 +143,9 @@ pub struct Connection {
     stream: Socket,
     remote: SocketAddr,
     missing_bytes: usize,
+    frames: FrameCount,
+    /// Whether all was written that was to be: then what was sent ends with a frame.
+    is_between_frames: bool,
     patience: Pin<Box<Sleep>>,
     _permit: OwnedSemaphorePermit,
 }
@@ -151,10 +161,45 @@ impl Connection {
             stream,
             remote,
             missing_bytes: FIRST_BYTES,
+            frames: FrameCount::new(Instant::now()),
+            is_between_frames: false,
             patience: Box::pin(tokio::time::sleep(patience)),
             _permit: permit,
         }
     }
+}
+
+impl Connection {
+    /// Remembers what came of writing so many bytes.
+    fn wrote(&mut self, written: &Poll<io::Result<usize>>, length: usize) {
+        self.is_between_frames = is_whole(written, length);
+        if let Poll::Ready(Ok(count)) = written {
+            self.frames.sent(*count);
+        }
+    }
+
+    /// Says why the connection is closed, where that can be said at once.
+    fn say_goodbye(&mut self, context: &mut Context<'_>) {
+        if !self.is_between_frames {
+            return;
+        }
+        let (said, _) = match &mut self.stream {
+            Socket::Plain(stream) => (
+                Pin::new(&mut *stream).poll_write(context, &GOAWAY),
+                Pin::new(stream).poll_flush(context),
+            ),
+            Socket::Tls(stream) => (
+                Pin::new(&mut *stream).poll_write(context, &GOAWAY),
+                Pin::new(stream).poll_flush(context),
+            ),
+        };
+        tracing::debug!(was_said = is_whole(&said, GOAWAY.len()), "said goodbye");
+    }
+}
+
+/// Whether all of so many bytes were written.
+fn is_whole(written: &Poll<io::Result<usize>>, length: usize) -> bool {
+    matches!(written, Poll::Ready(Ok(count)) if *count == length)
 }
 
 impl AsyncRead for Connection {
@@ -169,6 +214,11 @@ impl AsyncRead for Connection {
             Socket::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Socket::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
         };
+        if this.frames.count(&buffer.filled()[before..], Instant::now).is_err() {
+            tracing::warn!(remote = %this.remote, "cut off a flood of frames");
+            this.say_goodbye(context);
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         if this.missing_bytes > 0 {
             let read = buffer.filled().len() - before;
             this.missing_bytes = this.missing_bytes.saturating_sub(read);
@@ -186,10 +236,13 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().stream {
+        let this = self.get_mut();
+        let written = match &mut this.stream {
             Socket::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Socket::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
+        };
+        this.wrote(&written, bytes.len());
+        written
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -211,10 +264,13 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().stream {
+        let this = self.get_mut();
+        let written = match &mut this.stream {
             Socket::Plain(stream) => Pin::new(stream).poll_write_vectored(context, buffers),
             Socket::Tls(stream) => Pin::new(stream).poll_write_vectored(context, buffers),
-        }
+        };
+        this.wrote(&written, buffers.iter().map(|bytes| bytes.len()).sum());
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

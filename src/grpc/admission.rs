@@ -37,6 +37,12 @@ impl Gate {
         self.authenticator.is_some()
     }
 
+    /// What tells who asks, where callers must show a token.
+    #[must_use]
+    pub fn authenticator(&self) -> Option<Authenticator> {
+        self.authenticator.clone()
+    }
+
     /// Who asks, if they may ask this; the request carries it along.
     ///
     /// # Errors
@@ -52,7 +58,13 @@ impl Gate {
         let identity = match &self.authenticator {
             Some(authenticator) => {
                 let count = || self.rates.count_look_up(address);
-                identify(authenticator, request.headers(), &names, count).await?
+                let found = identify(authenticator, request.headers(), &names, count).await;
+                if let Err(error) = &found
+                    && matches!(error.kind(), ErrorKind::Unauthenticated)
+                {
+                    authenticator.count_refusal(address);
+                }
+                found?
             }
             None => Identity::local(),
         };

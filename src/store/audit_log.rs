@@ -2,7 +2,7 @@
 
 use crate::{
     domain::access::Principal,
-    store::{StoreError, statement::statement, tx::PooledTx},
+    store::{Database, StoreError, statement::statement, tx::PooledTx},
 };
 
 /// Notes, in the tx that does it, that somebody did something to something.
@@ -17,4 +17,22 @@ pub async fn note(
 ) -> Result<(), StoreError> {
     let params = [&by.to_string() as _, &action as _, &subject as _];
     tx.rows(statement!("audit_log_add"), &params).await.map(drop)
+}
+
+/// Notes, in a tx of its own, that somebody did something to several things.
+///
+/// # Errors
+/// If the database refuses; nothing is noted then. If the connection broke, whether it was noted is
+/// unknown.
+pub async fn note_all(
+    database: &Database,
+    by: &Principal,
+    action: &str,
+    subjects: &[String],
+) -> Result<(), StoreError> {
+    let tx = PooledTx::begin(database, "audit_log_add").await?;
+    for subject in subjects {
+        note(&tx, by, action, subject).await?;
+    }
+    tx.commit().await
 }

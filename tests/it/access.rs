@@ -448,6 +448,25 @@ async fn what_admins_change_is_noted_once_with_who_did_it() {
     assert_eq!(noted(&service).await, expected);
 }
 
+#[tokio::test]
+async fn refused_callers_are_noted_with_where_they_came_from() {
+    let service = guarded(Duration::from_secs(60)).await;
+    let channel = RawClient::open(service.address).await;
+    let (known, _) = token_of(&service, Role::Reader).await;
+    let unknown = Token::new(rand::rng().random());
+    for secret in [bearer(&unknown), bearer(&unknown), "nonsense".to_owned(), bearer(&known)] {
+        answered(&channel, LIST_USERS, &[&secret]).await;
+    }
+    answered(&channel, LIST_USERS, &[]).await;
+    // A role that may not is known, and health is not asked who it is.
+    answered(&channel, "/daybook.v1.LedgerService/CreateUser", &[&bearer(&known)]).await;
+    for _ in 0..2 {
+        service.authenticator.as_ref().unwrap().note_refusals().await.unwrap();
+    }
+    let expected = [["unknown", "fail authentication", "4 calls from 127.0.0.1"]];
+    assert_eq!(noted(&service).await, expected);
+}
+
 fn token_command(schema: &TestSchema, folder: &TestFolder, arguments: &[&str]) -> Command {
     let mut command = program(env!("CARGO_BIN_EXE_daybook"));
     command.arg("token").args(arguments).current_dir(folder.path());

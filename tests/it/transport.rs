@@ -196,6 +196,49 @@ async fn a_flood_of_resets_ends_the_connection_and_disturbs_nobody() {
     assert_eq!(answer.status.code(), Code::Ok);
 }
 
+/// Frames of one kind, on a connection that has opened stream 1 and not ended it.
+fn frames(kind: u8, flags: u8, stream: u32, payload: &[u8], count: usize) -> Vec<u8> {
+    let mut bytes = GREETING.to_vec();
+    let record = header_block("/daybook.v1.IngestService/RecordTransactions");
+    bytes.extend(frame(HEADERS, 4, 1, &record));
+    bytes.extend(frame(kind, flags, stream, payload).repeat(count));
+    bytes
+}
+
+#[tokio::test]
+async fn a_flood_of_frames_that_ask_nothing_ends_the_connection_and_disturbs_nobody() {
+    let service = start(|_| ()).await;
+    let honest = RawClient::open(service.address).await;
+    honest.call(LIST_USERS, &quick(), Some("2S")).await.unwrap();
+    let window = &1u32.to_be_bytes();
+    for (what, kind, flags, stream, payload) in [
+        ("PING", 6, 0, 0, &b"12345678"[..]),
+        ("SETTINGS", SETTINGS, 0, 0, b""),
+        ("empty DATA", 0, 0, 1, b""),
+        ("padded empty DATA", 0, 8, 1, b"\0"),
+        ("WINDOW_UPDATE", 8, 0, 0, window),
+        ("WINDOW_UPDATE of 0", 8, 0, 0, &[0; 4]),
+        ("PRIORITY", 2, 0, 1, &[0, 0, 0, 3, 1]),
+        ("an unknown type", 0xee, 0, 1, b""),
+        ("CONTINUATION", 9, 0, 1, b""),
+        ("RST_STREAM", RST_STREAM, 0, 1, &8u32.to_be_bytes()),
+    ] {
+        let mut flooder = TcpStream::connect(service.address).await.unwrap();
+        // The server may close while it is still being written to.
+        let _ = flooder.write_all(&frames(kind, flags, stream, payload, 4_000)).await;
+        let said = tokio::time::timeout(Duration::from_secs(5), read_until(&mut flooder, GOAWAY));
+        let said = said.await.unwrap_or_else(|_| panic!("{what}: it goes on"));
+        let said = said.unwrap_or_else(|| panic!("{what}: it says why it goes away"));
+        // PROTOCOL_ERROR, STREAM_CLOSED or ENHANCE_YOUR_CALM.
+        let code = (&said[4..]).get_u32();
+        assert!([1, 5, 11].contains(&code), "{what}: {code}");
+        let begun_at = Instant::now();
+        let answer = honest.call(LIST_USERS, &quick(), Some("2S")).await.unwrap();
+        assert_eq!(answer.status.code(), Code::Ok, "{what}");
+        assert!(begun_at.elapsed() < Duration::from_secs(1), "{what}");
+    }
+}
+
 #[tokio::test]
 async fn requests_beyond_the_limit_are_turned_away_while_health_answers() {
     let mut settings = settings();

@@ -86,6 +86,8 @@ pub(crate) struct TestService {
     pub(crate) target: DatabaseTarget,
     /// What `GetStatus` says of the verifier, which runs where a test starts one.
     pub(crate) verified: VerifierCounts,
+    /// What tells who asks, where tokens are asked for.
+    pub(crate) authenticator: Option<Authenticator>,
     /// Lets a test stop it.
     pub(crate) stop: Stop,
     /// Ends with the number of requests that were cut off.
@@ -106,12 +108,13 @@ impl TestService {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let verified = VerifierCounts::default();
+        let authenticator = Authenticator::wanted(&settings.server, &database);
         let services = Services {
             analytics: Analytics::new(database.clone()),
             ledger: Ledger::new(database.clone()),
             ingest: Ingest::new(&database, &settings.partitions),
             status: StatusReader::new(database.clone(), verified.clone()),
-            gate: Gate::new(Authenticator::wanted(&settings.server, &database), &settings.server),
+            gate: Gate::new(authenticator.clone(), &settings.server),
             tls: tls(&settings.server),
         };
         let (_, is_started) = watch::channel(true);
@@ -130,7 +133,17 @@ impl TestService {
         let watch = DayWatch::new(database.clone());
         tokio::spawn(workers::day_watch::run(watch, workers.clone()));
         let sql = sql(target.config.clone(), &target.schema).await;
-        Self { address, database, sql, target, verified, stop, serving: Some(serving), workers }
+        Self {
+            address,
+            database,
+            sql,
+            target,
+            verified,
+            authenticator,
+            stop,
+            serving: Some(serving),
+            workers,
+        }
     }
 
     /// Stops it; whether every connection to the database and every task that cancels
