@@ -301,6 +301,13 @@ pub struct HealthArgs {
         value_name = "URL"
     )]
     pub address: String,
+    /// File with the roots that sign the server's certificate, in PEM, where --address begins with
+    /// https
+    #[arg(long, env = "DAYBOOK_HEALTH_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Name that the certificate must be for [default: that in --address]
+    #[arg(long, env = "DAYBOOK_HEALTH_SERVER_NAME", value_name = "NAME", requires = "ca")]
+    pub server_name: Option<String>,
 }
 
 /// Fill an empty database with users and transactions, and exit

@@ -47,7 +47,7 @@ async fn main() -> ExitCode {
         },
         Some(Command::Psql(arguments)) => app::psql(&arguments).await,
         Some(Command::Health(arguments)) => {
-            app::ask_health(&arguments.address).await.map(|()| ExitCode::SUCCESS)
+            app::ask_health(&arguments).await.map(|()| ExitCode::SUCCESS)
         }
         Some(Command::Bench(settings)) => Box::pin(app::bench(&settings)).await,
     };

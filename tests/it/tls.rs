@@ -317,6 +317,34 @@ async fn callers_are_known_by_the_names_in_their_certificates() {
 }
 
 #[tokio::test]
+async fn the_command_health_asks_an_encrypted_server() {
+    let authority = Authority::new();
+    let files = Files::new(&authority.sign("daybook.test", |_| {}));
+    let service = files.serve(PATIENCE).await;
+    let other = Authority::new();
+    for (name, pem) in [("ca.crt", &authority.pem), ("other.crt", &other.pem)] {
+        fs::write(files.path(name), pem).unwrap();
+    }
+    let ask = async |scheme: &str, arguments: &[&str]| {
+        let mut command = program(env!("CARGO_BIN_EXE_daybook"));
+        command.args(["health", "--address", &format!("{scheme}://{}", service.address)]);
+        command.args(arguments).current_dir(files.folder.path());
+        crate::import::run(command, b"").await
+    };
+    let named = ["--ca", "ca.crt", "--server-name", "daybook.test"];
+    eventually("it says that it serves", async || ask("https", &named).await.code == Some(0)).await;
+    for (what, scheme, arguments) in [
+        ("another root", "https", &["--ca", "other.crt", "--server-name", "daybook.test"][..]),
+        ("another name", "https", &["--ca", "ca.crt", "--server-name", "daybook.example"]),
+        ("no roots", "https", &[]),
+        ("no encryption", "http", &named),
+        ("plain", "http", &[]),
+    ] {
+        assert_eq!(ask(scheme, arguments).await.code, Some(1), "{what}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_is_too_large_is_refused_whole() {
     let authority = Authority::new();
     let files = Files::new(&authority.sign("daybook.test", |_| {}));
