@@ -40,6 +40,10 @@ use crate::{
 /// Header of every answer, by which its lines are found in the log.
 const REQUEST_ID: &str = "x-request-id";
 
+/// How long a refusal waits that others would ask for again and again. Ten milliseconds is the
+/// promise.
+const REFUSAL_PAUSE: Duration = Duration::from_millis(5);
+
 /// Limits of requests.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestLimits {
@@ -213,6 +217,9 @@ where
         return Ok(refuse(ErrorKind::Unavailable("the server is starting")));
     }
     let Some(place) = Place::take(shared) else {
+        // Whoever asks again at once, against advice, is refused less often and leaves more of the
+        // processors to those who are at work.
+        tokio::time::sleep(REFUSAL_PAUSE).await;
         return Ok(refuse(ErrorKind::Unavailable("the server is at its limit of requests")));
     };
     let Some(limit) = deadline::time_limit(request.headers(), shared.limits.time_max) else {
