@@ -259,7 +259,7 @@ pub struct ServerSettings {
     #[arg(long, env = "DAYBOOK_REQUEST_TIMEOUT_MS", default_value_t = 30_000, value_name = "MS")]
     pub request_timeout_ms: u64,
 
-    /// Most requests at work at once; more are answered UNAVAILABLE at once
+    /// Most requests at work at once; more are answered UNAVAILABLE within milliseconds
     #[arg(long, env = "DAYBOOK_CONCURRENCY_MAX", default_value_t = 256, value_name = "N")]
     pub concurrency_max: usize,
 

@@ -1,9 +1,10 @@
 -- How the amounts that an account (sender side) moved in a window are distributed.
 -- $1 network, $2 address, $3 asset_id, $4 window start (inside), $5 window end (outside),
 -- $6 most rows that are read, $7 lower bounds of the buckets as decimals, ascending; none
--- means twenty of equal width; $8 the one user whose records may be seen, null for everybody's. A row for what lies below the first bound (its lower is
--- null), then one a bucket; where as many rows were read as may be, the buckets are left
--- empty. subject_id is null for an unknown account.
+-- means twenty of equal width, $8 the one user whose records may be seen, null for
+-- everybody's. A row for what lies below the first bound (its lower is null), then one a
+-- bucket; where as many rows were read as may be, the buckets are left empty. subject_id is
+-- null for an unknown account.
 -- Counts on: partitions pruned by the window when the statement is planned, and an
 -- index-only scan of (sender_id, asset_id, occurred_at) in each of them, until enough
 -- was read.

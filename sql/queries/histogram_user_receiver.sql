@@ -1,8 +1,9 @@
 -- How the amounts that a user (receiver side) moved in a window are distributed.
 -- $1 user_uuid, $2 asset_id, $3 window start (inside), $4 window end (outside), $5 most
 -- rows that are read, $6 lower bounds of the buckets as decimals, ascending; none means
--- twenty of equal width, $7 the one user whose records may be seen, null for everybody's. Rows as in histogram_account_receiver; subject_id is null for an
--- unknown user. Counts on the same.
+-- twenty of equal width, $7 the one user whose records may be seen, null for everybody's.
+-- Rows as in histogram_account_receiver; subject_id is null for an unknown user. Counts on the
+-- same.
 WITH wallet AS MATERIALIZED (
     SELECT w.account_id
     FROM users u

@@ -1,6 +1,7 @@
 -- A page of the accounts that the user $1 (uuid) tracks, by network and address. $2 and $3
 -- the network and the address that the page starts behind (empty for the first page), $4 rows
--- at most, $5 the one user whose records may be seen, null for everybody's. No row for an unknown user; one with nulls if there is nothing on the page.
+-- at most, $5 the one user whose records may be seen, null for everybody's. No row for an
+-- unknown user; one with nulls if there is nothing on the page.
 -- Reads all wallets of the user, by the primary key of user_wallets.
 SELECT p.account_id, p.network, p.address, p.added_at
 FROM users u

@@ -281,10 +281,17 @@ async fn names_and_ids_of_others_are_unknown_too() {
     let unknown = ask("GetTransaction", by_id(Uuid::new_v4())).await;
     assert_eq!(unknown.0, Code::NotFound);
     assert_eq!(ask("GetTransaction", by_id(other)).await, unknown);
-    // Deleted, or of a day that was dropped, they look no different.
+    // Deleted, or of a day that was dropped, they look no different: nor do one's own.
     let delete = format!("DELETE FROM transactions WHERE transaction_id = '{other}'");
     guarded.service.sql.batch_execute(&delete).await.unwrap();
     assert_eq!(ask("GetTransaction", by_id(other)).await, unknown);
+    let leaf = "SELECT leaf::text FROM partition_bounds('transactions')
+        WHERE lower_at = '2024-05-05 00:00Z'";
+    let leaf: String = one(&guarded.service.sql, leaf).await;
+    guarded.service.sql.batch_execute(&format!("DROP TABLE {leaf}")).await.unwrap();
+    for id in [own, other] {
+        assert_eq!(ask("GetTransaction", by_id(id)).await, unknown);
+    }
     // References are everybody's words, so what has one cannot be told to a user.
     for reference in ["r", "nothing"] {
         let key = Some(get_transaction_request::Key::Reference(reference.to_owned()));
