@@ -293,7 +293,8 @@ impl<'a> Measure<'a> {
             rows: i64::from(settings.seal_rows),
             interval: Duration::from_secs(settings.seal_seconds),
         };
-        let (sealing, stop) = (Sealing::new(self.bench.database.clone()), stop.clone());
+        let (sealing, stop) =
+            (Sealing::new(self.bench.database.clone(), self.bench.database.clone()), stop.clone());
         tokio::spawn(workers::sealing::run(sealing, policy, stop))
     }
 

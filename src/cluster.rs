@@ -52,8 +52,12 @@ const SOCKET_PORT: u16 = 5432;
 /// A role of the private Postgres.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ClusterRole {
-    /// `daybook`, which owns everything.
+    /// `daybook`, which owns everything: for migrations and other commands.
     Owner,
+    /// `daybook_service`, which answers requests and changes no table.
+    Service,
+    /// `daybook_reader`, which reads the ledger and writes nothing.
+    Reader,
     /// `daybook_client`, which may connect and do what the owner grants it.
     Client,
     /// `postgres`; never for requests.
@@ -65,6 +69,8 @@ impl ClusterRole {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Owner => "daybook",
+            Self::Service => "daybook_service",
+            Self::Reader => "daybook_reader",
             Self::Client => "daybook_client",
             Self::Superuser => "postgres",
         }

@@ -24,6 +24,18 @@ pub struct DatabaseSettings {
     #[arg(long, env = "DAYBOOK_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
 
+    /// URL of the same database as the role that owns the schema, where the role of
+    /// --database-url does not: migrations, seeding and commands are done as this role, requests
+    /// are answered as the other
+    #[arg(
+        long,
+        env = "DAYBOOK_OWNER_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        requires = "database_url"
+    )]
+    pub owner_database_url: Option<String>,
+
     /// File with the roots that sign the certificate of the server at --database-url, in PEM
     /// [default: those that the system trusts]
     #[arg(long, env = "DAYBOOK_DATABASE_CA", value_name = "FILE")]

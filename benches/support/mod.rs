@@ -59,7 +59,8 @@ impl Bench {
         let database = Database::new(&target, &settings.pool)?;
         let facts = server_check::check(&database, &settings.pool).await?;
         migrate::migrate(&database).await?;
-        partitions::prepare(&database, &settings.partitions, &facts).await?;
+        partitions::prepare(&database, &settings.partitions, &facts, migrate::Standing::Owner)
+            .await?;
         Ok(Self { cluster, settings, database, folder })
     }
 

@@ -40,7 +40,7 @@ pub async fn audit(arguments: &AuditArgs) -> anyhow::Result<ExitCode> {
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let unfinished = "stopped before the audit was complete: start again";
     tools::until_stopped(&common.database, unfinished, async |opened| {
-        let database = Database::new(&opened.target, &common.pool)?;
+        let database = Database::new(&opened.owner_target, &common.pool)?;
         server_check::wait(&database, database::patience(&common.database)).await?;
         tools::bring_up(&database, &common.pool, &common.partitions).await?;
         tools::refuse_while_seeding(&database).await?;

@@ -29,8 +29,10 @@ pub(super) enum Ownership {
 
 /// An open database.
 pub(super) struct OpenDatabase {
-    /// How to connect to it.
+    /// How to connect to it to answer requests.
     pub(super) target: DatabaseTarget,
+    /// How to connect to it as the role that owns the schema, as far as that is known.
+    pub(super) owner_target: DatabaseTarget,
     /// The private Postgres, if this process runs one.
     pub(super) cluster: Option<Cluster>,
 }
@@ -43,13 +45,19 @@ impl OpenDatabase {
     ) -> anyhow::Result<Self> {
         let schema = settings.schema.clone();
         if let Some(url) = &settings.database_url {
-            return Ok(Self { target: guest_target(settings, url)?, cluster: None });
+            let target = guest_target(settings, url)?;
+            let owner_target = match &settings.owner_database_url {
+                Some(url) => guest_target(settings, url)?,
+                None => target.clone(),
+            };
+            return Ok(Self { target, owner_target, cluster: None });
         }
         if ownership == Ownership::Share
             && let Some(running) = cluster::attach(&settings.cluster).await?
         {
-            let config = running.connection(ClusterRole::Owner);
-            return Ok(Self { target: DatabaseTarget::plain(config, schema), cluster: None });
+            let plain = |role| DatabaseTarget::plain(running.connection(role), schema.clone());
+            let (target, owner_target) = (plain(ClusterRole::Service), plain(ClusterRole::Owner));
+            return Ok(Self { target, owner_target, cluster: None });
         }
         let cluster = Cluster::start(&settings.cluster).await?;
         let description = cluster.describe();
@@ -66,8 +74,9 @@ impl OpenDatabase {
                 description.postgres_version
             );
         }
-        let config = cluster.connection(ClusterRole::Owner);
-        Ok(Self { target: DatabaseTarget::plain(config, schema), cluster: Some(cluster) })
+        let plain = |role| DatabaseTarget::plain(cluster.connection(role), schema.clone());
+        let (target, owner_target) = (plain(ClusterRole::Service), plain(ClusterRole::Owner));
+        Ok(Self { target, owner_target, cluster: Some(cluster) })
     }
 
     /// Stops the private Postgres, if this process runs one.
@@ -120,8 +129,12 @@ pub(super) fn patience(settings: &DatabaseSettings) -> Duration {
 /// Checks the settings of the database before anything is started.
 pub(super) fn check(settings: &DatabaseSettings) -> anyhow::Result<()> {
     check_schema(&settings.schema)?;
-    if let Some(url) = &settings.database_url {
-        let (_, is_encrypted) = guest(url)?;
+    for (name, url) in [
+        ("--database-url", &settings.database_url),
+        ("--owner-database-url", &settings.owner_database_url),
+    ] {
+        let Some(url) = url else { continue };
+        let (_, is_encrypted) = guest(name, url)?;
         if is_encrypted {
             PostgresTls::required(settings.database_ca.as_deref())?;
         }
@@ -155,7 +168,7 @@ fn shell_word(text: &OsStr) -> String {
 
 /// The server at a URL, and whether connections to it must be encrypted: always where they leave
 /// the machine, unless the URL says otherwise (sslmode=disable).
-fn guest(url: &str) -> anyhow::Result<(Config, bool)> {
+fn guest(name: &str, url: &str) -> anyhow::Result<(Config, bool)> {
     // The names of libpq for what is always done here: a certificate is verified, and by name.
     let url = url
         .replace("sslmode=verify-full", "sslmode=require")
@@ -163,13 +176,13 @@ fn guest(url: &str) -> anyhow::Result<(Config, bool)> {
     // The text of the error would repeat parts of the URL, the password among them.
     let Ok(config) = Config::from_str(&url) else {
         bail!(
-            "--database-url cannot be read: it must look like \
+            "{name} cannot be read: it must look like \
              postgres://USER:PASSWORD@HOST:PORT/DATABASE"
         );
     };
     if config.get_options().is_some() {
         bail!(
-            "--database-url has options=, which Daybook would overwrite with its own: set them \
+            "{name} has options=, which Daybook would overwrite with its own: set them \
              for the role instead, with ALTER ROLE ... SET"
         );
     }
@@ -199,7 +212,7 @@ fn leaves_machine(config: &Config) -> bool {
 
 /// The target that the settings name by URL.
 fn guest_target(settings: &DatabaseSettings, url: &str) -> anyhow::Result<DatabaseTarget> {
-    let (config, is_encrypted) = guest(url)?;
+    let (config, is_encrypted) = guest("the URL", url)?;
     if !is_encrypted && leaves_machine(&config) {
         tracing::warn!(
             "connections to Postgres on another machine are not encrypted (sslmode=disable): \
@@ -223,11 +236,11 @@ mod tests {
             "postgres://u:hunter2@h/d?options=-c%20statement_timeout%3D4321",
             "host=h user=u password=hunter2 options='-c statement_timeout=4321'",
         ] {
-            let text = guest(url).expect_err("it has options").to_string();
+            let text = guest("--database-url", url).expect_err("it has options").to_string();
             assert!(text.starts_with("--database-url has options="), "{text}");
             assert!(!text.contains("hunter2") && !text.contains("4321"), "{text}");
         }
-        assert!(guest("postgres://u:hunter2@h/d?application_name=a").is_ok());
+        assert!(guest("--database-url", "postgres://u:hunter2@h/d?application_name=a").is_ok());
     }
 
     #[test]
@@ -249,10 +262,10 @@ mod tests {
             ("postgres://u@127.0.0.1/d?sslmode=verify-full", true),
             ("host=/var/run/postgresql user=u", false),
         ] {
-            let (_, is_encrypted) = guest(url).expect(url);
+            let (_, is_encrypted) = guest("--database-url", url).expect(url);
             assert_eq!(is_encrypted, expected, "{url}");
         }
-        assert!(guest("postgres://u@h/d?sslmode=perhaps").is_err());
+        assert!(guest("--database-url", "postgres://u@h/d?sslmode=perhaps").is_err());
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub async fn export(arguments: &ExportArgs) -> anyhow::Result<()> {
     checks::migrate(common)?;
     let unfinished = "stopped before all rows were written: start again";
     tools::until_stopped(&common.database, unfinished, async |opened| {
-        let database = Database::new(&opened.target, &common.pool)?;
+        let database = Database::new(&opened.owner_target, &common.pool)?;
         server_check::wait(&database, database::patience(&common.database)).await?;
         tools::bring_up(&database, &common.pool, &common.partitions).await?;
         tools::refuse_while_seeding(&database).await?;

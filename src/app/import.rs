@@ -64,7 +64,7 @@ pub async fn import(arguments: &ImportArgs) -> anyhow::Result<ExitCode> {
     let unfinished = "stopped before the file was imported: start again to go on, what is \
                       recorded is known again";
     tools::until_stopped(&common.database, unfinished, async |opened| {
-        let database = Database::new(&opened.target, &common.pool)?;
+        let database = Database::new(&opened.owner_target, &common.pool)?;
         server_check::wait(&database, database::patience(&common.database)).await?;
         tools::bring_up(&database, &common.pool, &common.partitions).await?;
         tools::refuse_while_seeding(&database).await?;

@@ -38,7 +38,7 @@ pub async fn selftest(arguments: &SelftestArgs) -> anyhow::Result<ExitCode> {
         () = stop.drain.cancelled() => bail!("stopped before the selftest began"),
     };
     let schema = format!("{}_{:08x}", arguments.schema_prefix, rand::random::<u32>());
-    let target = DatabaseTarget { schema: schema.clone(), ..opened.target.clone() };
+    let target = DatabaseTarget { schema: schema.clone(), ..opened.owner_target.clone() };
     let settings = SelftestSettings {
         operations,
         seed,

@@ -29,7 +29,7 @@ use crate::{
     upkeep::{
         days::{DayWatch, Retention},
         get_status::StatusReader,
-        migrate,
+        migrate::{self, Standing},
         partitions::{self, Keeper, PartitionUpkeep},
         pulse::Pulse,
         sealing::{Sealing, SealingPolicy},
@@ -124,8 +124,12 @@ async fn run(
     });
     let mut workers = Workers::default();
     let work = async {
-        let keeper = prepare(settings, plan, database).await?;
-        workers.start(database, (keeper, settings), serving, &drain);
+        // Requests are answered as another role than the one that owns the tables.
+        let owner = Database::new(&opened.owner_target, &settings.pool)?;
+        let keeper = prepare(settings, plan, &owner, database).await?;
+        // What is left for it to do later has a connection of its own.
+        owner.close(CLOSE_TIMEOUT).await;
+        workers.start(database, &owner, (keeper, settings), serving, &drain);
         workers.start_refused_callers(authenticator, &drain);
         workers.start_verifier(&opened.target, settings, verified, &drain)?;
         started.send_replace(true);
@@ -161,19 +165,28 @@ fn finish(served: anyhow::Result<usize>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes the database fit to serve.
+/// Makes the database fit to serve: as its owner, for the role that requests are answered as.
 async fn prepare(
     settings: &ServeSettings,
     plan: Option<SeedPlan>,
+    owner: &Database,
     database: &Database,
 ) -> anyhow::Result<Keeper> {
-    server_check::wait(database, database::patience(&settings.database)).await?;
-    let facts = server_check::check(database, &settings.pool).await?;
-    migrate::migrate(database).await?;
-    let keeper = partitions::prepare(database, &settings.partitions, &facts).await?;
+    server_check::wait(owner, database::patience(&settings.database)).await?;
+    let facts = server_check::check(owner, &settings.pool).await?;
+    let (_, standing) = migrate::bring_up_to_date(owner).await?;
+    let keeper = partitions::prepare(owner, &settings.partitions, &facts, standing).await?;
+    server_check::check_role(database).await?;
+    tracing::info!(?keeper, "partitions are ready");
+    if standing == Standing::Service {
+        tracing::info!(
+            "the owner of the schema seeds the database and keeps the schema up to date"
+        );
+        return Ok(keeper);
+    }
     let loaders = loaders(&settings.seed);
     let wants_seed = plan.is_some();
-    match seed::seed(database, plan, loaders, &settings.partitions).await? {
+    match seed::seed(owner, plan, loaders, &settings.partitions).await? {
         SeedOutcome::Seeded { rows, seconds } => {
             tracing::info!(rows, seconds, "seeded");
         }
@@ -182,7 +195,6 @@ async fn prepare(
         }
         SeedOutcome::HasOwnRows | SeedOutcome::SeededBefore => {}
     }
-    tracing::info!(?keeper, "partitions are ready");
     Ok(keeper)
 }
 
@@ -208,6 +220,7 @@ impl Workers {
     fn start(
         &mut self,
         database: &Database,
+        owner: &Database,
         (keeper, settings): (Keeper, &ServeSettings),
         serving: watch::Sender<bool>,
         stop: &CancellationToken,
@@ -236,7 +249,7 @@ impl Workers {
             rows: i64::from(settings.sealing.seal_rows),
             interval: Duration::from_secs(settings.sealing.seal_seconds),
         };
-        let (sealing, sealing_stop) = (Sealing::new(database.clone()), stop.clone());
+        let (sealing, sealing_stop) = (Sealing::new(database.clone(), owner.clone()), stop.clone());
         self.tasks.spawn(async move {
             workers::sealing::run(sealing, policy, sealing_stop).await;
             "sealing"

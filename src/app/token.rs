@@ -121,7 +121,7 @@ async fn with_database(
     checks::migrate(common)?;
     let unfinished = "stopped before it was done: `daybook token list` shows what there is";
     tools::until_stopped(&common.database, unfinished, async |opened| {
-        let database = Database::new(&opened.target, &common.pool)?;
+        let database = Database::new(&opened.owner_target, &common.pool)?;
         server_check::wait(&database, database::patience(&common.database)).await?;
         tools::bring_up(&database, &common.pool, &common.partitions).await?;
         work(&database).await

@@ -27,7 +27,7 @@ pub async fn migrate(arguments: &MigrateArgs) -> anyhow::Result<()> {
     checks::migrate(arguments)?;
     let unfinished = "stopped before the schema was up to date: start again to go on";
     until_stopped(&arguments.database, unfinished, async |opened| {
-        let database = Database::new(&opened.target, &arguments.pool)?;
+        let database = Database::new(&opened.owner_target, &arguments.pool)?;
         server_check::wait(&database, database::patience(&arguments.database)).await?;
         let count = bring_up(&database, &arguments.pool, &arguments.partitions).await?;
         tracing::info!(count, "the schema is up to date");
@@ -49,7 +49,7 @@ pub async fn days(arguments: &DaysArgs) -> anyhow::Result<()> {
     }
     let unfinished = "stopped before the days were made: start again to go on";
     until_stopped(&common.database, unfinished, async |opened| {
-        let database = Database::new(&opened.target, &common.pool)?;
+        let database = Database::new(&opened.owner_target, &common.pool)?;
         server_check::wait(&database, database::patience(&common.database)).await?;
         bring_up(&database, &common.pool, &common.partitions).await?;
         let made = partitions::make_days(&database, &common.partitions, first, last).await?;
@@ -68,7 +68,7 @@ pub async fn fill(arguments: &SeederCli) -> anyhow::Result<()> {
     let plan = checks::seeder(arguments)?;
     let unfinished = "stopped before the seeding was complete: start again to go on";
     until_stopped(&arguments.database, unfinished, async |opened| {
-        let database = Database::new(&opened.target, &arguments.pool)?;
+        let database = Database::new(&opened.owner_target, &arguments.pool)?;
         server_check::wait(&database, database::patience(&arguments.database)).await?;
         bring_up(&database, &arguments.pool, &arguments.partitions).await?;
         let loaders = loaders(&arguments.seed);
@@ -125,8 +125,8 @@ pub(super) async fn bring_up(
     settings: &PartitionSettings,
 ) -> anyhow::Result<usize> {
     let facts = server_check::check(database, pool).await?;
-    let count = migrations::migrate(database).await?;
-    partitions::prepare(database, settings, &facts).await?;
+    let (count, standing) = migrations::bring_up_to_date(database).await?;
+    partitions::prepare(database, settings, &facts, standing).await?;
     Ok(count)
 }
 

@@ -7,7 +7,7 @@ use std::fs;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
-use super::{error::ClusterError, install, process::Launch};
+use super::{ClusterRole, error::ClusterError, install, process::Launch};
 
 /// A statement and the stem of its file, for messages.
 struct Step {
@@ -106,17 +106,20 @@ pub(super) async fn run(launch: &Launch) -> Result<bool, ClusterError> {
     .await
 }
 
-/// Gives the client role a password, unless it has the one that is in the file.
+/// Gives the roles that connect by TCP their passwords, unless they have those in the file.
 async fn set_password(launch: &Launch, client: &mut Client) -> Result<(), ClusterError> {
     let path = launch.folder.pgpass();
-    let has_file = fs::metadata(&path).is_ok_and(|found| found.len() > 0);
-    if has_file && PASSWORD_EXISTS.is_there(client, &[]).await? {
+    // A file from before there was a reader lacks its line.
+    let has_both =
+        fs::read_to_string(&path).is_ok_and(|lines| lines.contains(ClusterRole::Reader.name()));
+    if has_both && PASSWORD_EXISTS.is_there(client, &[]).await? {
         return Ok(());
     }
     // Two random UUIDs have 244 random bits.
-    let password = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    let new_password = || format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    let (client_password, reader_password) = (new_password(), new_password());
     let tx = client.transaction().await.map_err(|error| PASSWORD_SET.failed(error))?;
-    tx.query_one(PASSWORD_HOLD.sql, &[&password])
+    tx.query_one(PASSWORD_HOLD.sql, &[&client_password, &reader_password])
         .await
         .map_err(|error| PASSWORD_HOLD.failed(error))?;
     tx.batch_execute(PASSWORD_SET.sql).await.map_err(|error| PASSWORD_SET.failed(error))?;
@@ -128,8 +131,15 @@ async fn set_password(launch: &Launch, client: &mut Client) -> Result<(), Cluste
         Ok(()) | Err(_) => {}
     }
     tx.commit().await.map_err(|error| PASSWORD_SET.failed(error))?;
-    let line = |host| format!("{host}:*:daybook:daybook_client:{password}\n");
-    launch.folder.write(&path, &(line("127.0.0.1") + &line("localhost")))
+    let mut lines = String::new();
+    for (role, password) in
+        [(ClusterRole::Client, client_password), (ClusterRole::Reader, reader_password)]
+    {
+        for host in ["127.0.0.1", "localhost"] {
+            lines.push_str(&format!("{host}:*:daybook:{}:{password}\n", role.name()));
+        }
+    }
+    launch.folder.write(&path, &lines)
 }
 
 /// Connects as the superuser, does the work and waits until the connection is closed.

@@ -19,9 +19,9 @@ const PG_HBA_CONF: &str = "\
 # The socket lies in a folder that only the server's user and root can enter.
 local all all trust
 local replication postgres trust
-# By TCP, which is off unless a port is set, only the role of clients, with the password in the
-# file pgpass of the data folder.
-host daybook daybook_client 127.0.0.1/32 scram-sha-256
+# By TCP, which is off unless a port is set, only the roles of clients and of dashboards, with
+# the passwords in the file pgpass of the data folder.
+host daybook daybook_client,daybook_reader 127.0.0.1/32 scram-sha-256
 ";
 
 /// Writes the three files for the next start.

@@ -228,6 +228,10 @@ where
             description: "must be 1 to 8 digits and one of H, M, S, m, u, n".to_owned(),
         }])));
     };
+    if limit.is_zero() {
+        // Not left to timers: tonic's own would race it, and answers CANCELLED.
+        return Ok(refuse(ErrorKind::DeadlineExceeded));
+    }
     let work = async {
         match shared.gate.admit(&mut request).await {
             Ok(Identity { principal: Principal::Local, .. }) => {}

@@ -78,7 +78,7 @@ impl Sealer {
         let application_name = format!("{} sealing", database.schema());
         let killer = Outsider::connect(database).await?;
         let database = database.renamed(&application_name);
-        let worker = Sealing::new(database.clone());
+        let worker = Sealing::new(database.clone(), database.clone());
         Ok(Self { database, application_name, worker, killer })
     }
 
@@ -112,7 +112,7 @@ impl Sealer {
                 let (sealed, killed) = tokio::join!(seal_all(database, rows), killing);
                 killed?;
                 // The worker keeps a connection: it was ended too.
-                self.worker = Sealing::new(self.database.clone());
+                self.worker = Sealing::new(self.database.clone(), self.database.clone());
                 let is_cut_off = |error: &StoreError| error.kind() == StoreErrorKind::Disconnected;
                 match sealed {
                     Err(error) if !is_cut_off(&error) => return Err(error.into()),

@@ -100,6 +100,8 @@ async fn prepare(database: &Database, settings: &SelftestSettings) -> Result<(),
     };
     let facts = server_check::check(database, &settings.pool).await.map_err(unfit)?;
     migrate::migrate(database).await.map_err(unfit)?;
-    partitions::prepare(database, &partition_settings, &facts).await.map_err(unfit)?;
+    partitions::prepare(database, &partition_settings, &facts, migrate::Standing::Owner)
+        .await
+        .map_err(unfit)?;
     Ok(())
 }

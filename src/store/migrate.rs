@@ -69,6 +69,28 @@ impl Migration {
     }
 }
 
+/// What a role may do with the schema.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Rights {
+    /// Whether it may change it: it owns it, or there is none yet.
+    pub is_owner: bool,
+    /// Whether it may read which migrations were applied.
+    pub is_open: bool,
+}
+
+/// What the role of this connection may do with the schema.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn rights(client: &Client, schema: &str) -> Result<Rights, StoreError> {
+    let statement = statement!("migrate_rights");
+    let row = client
+        .query_one(statement.text, &[&schema])
+        .await
+        .map_err(|source| StoreError::from_postgres(statement.stem, source))?;
+    Ok(Rights { is_owner: row.get("is_owner"), is_open: row.get("is_open") })
+}
+
 /// Whether no other server migrates this schema. If so the lock is ours, as long as the
 /// connection lasts.
 ///

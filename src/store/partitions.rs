@@ -102,10 +102,10 @@ pub async fn unschedule(client: &Client) -> Result<(), StoreError> {
     statement!("cron_unschedule").query(client, &[]).await.map(drop)
 }
 
-/// Lets the role that people look with read and write, if there is one.
+/// Gives the roles beside the owner what they may do, those that the server has.
 ///
 /// # Errors
 /// If the role of this connection does not own the tables.
-pub async fn grant_client(client: &Client) -> Result<(), StoreError> {
-    statement!("grant_client").batch(client).await
+pub async fn grant_roles(client: &Client) -> Result<(), StoreError> {
+    statement!("grant_roles").batch(client).await
 }

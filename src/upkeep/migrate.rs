@@ -14,6 +14,46 @@ use crate::{
 const TURN_WAIT_MAX: Duration = Duration::from_secs(120);
 const TURN_INTERVAL: Duration = Duration::from_millis(50);
 
+/// What the role that Daybook connects as may do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// Change the schema, which it owns.
+    Owner,
+    /// Answer requests in a schema that somebody else keeps up to date.
+    Service,
+}
+
+/// Applies the migrations that are missing, as the owner of the schema; as another role, looks
+/// that none is. Returns how many it applied, and what the role may do.
+///
+/// # Errors
+/// As for [`migrate`]; for another role than the owner also if migrations are missing or the
+/// schema is closed to it.
+pub async fn bring_up_to_date(database: &Database) -> Result<(usize, Standing), UpkeepError> {
+    let client = database.connect().await?;
+    let rights = migrate::rights(&client, database.schema()).await?;
+    if rights.is_owner {
+        return Ok((migrate(database).await?, Standing::Owner));
+    }
+    let how = "Run daybook migrate as the role that owns it, which grants daybook_service what it \
+               needs (docs/operations.md, Roles of the database)";
+    if !rights.is_open {
+        return Err(UpkeepError::Unfit(format!(
+            "the schema {} is closed to this role. {how}.",
+            database.schema()
+        )));
+    }
+    match missing(&migrate::applied(&client).await?)?.as_slice() {
+        [] => Ok((0, Standing::Service)),
+        [first, ..] => Err(UpkeepError::Unfit(format!(
+            "the schema {} lacks the migration {} and what follows, and this role does not own \
+             it. {how}.",
+            database.schema(),
+            first.name
+        ))),
+    }
+}
+
 /// Applies the migrations that are missing; returns how many.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use crate::{
     config::{PartitionSettings, Scheduler},
     store::{Connection, Database, StoreErrorKind, days, partitions, server_facts::ServerFacts},
-    upkeep::UpkeepError,
+    upkeep::{UpkeepError, migrate::Standing},
 };
 
 /// Who runs the upkeep from now on.
@@ -18,8 +18,9 @@ pub enum Keeper {
     Ticker,
 }
 
-/// Adopts the tables, checks all bounds, makes partitions ahead and decides who
-/// keeps them.
+/// Adopts the tables, checks all bounds, makes partitions ahead, gives the other roles what they
+/// may do and decides who keeps the partitions. A role that does not own the tables leaves to the
+/// owner what only that may do, and keeps the partitions besides.
 ///
 /// # Errors
 /// If pg_partman is missing or unusable, a partition is not one UTC day, or pg_cron
@@ -28,9 +29,12 @@ pub async fn prepare(
     database: &Database,
     settings: &PartitionSettings,
     facts: &ServerFacts,
+    standing: Standing,
 ) -> Result<Keeper, UpkeepError> {
     let client = database.connect().await?;
-    partitions::adopt(&client, settings.partition_days_ahead).await?;
+    if standing == Standing::Owner {
+        partitions::adopt(&client, settings.partition_days_ahead).await?;
+    }
     let misplaced = partitions::misplaced(&client).await?;
     if !misplaced.is_empty() {
         return Err(UpkeepError::Unfit(format!(
@@ -53,7 +57,18 @@ pub async fn prepare(
         }
         tracing::info!("somebody else looks which days there are: waiting for it");
     }
-    partitions::grant_client(&client).await?;
+    if standing == Standing::Service {
+        if settings.scheduler == Scheduler::Cron {
+            return Err(UpkeepError::Unfit(
+                "--scheduler cron: the role that owns the schema schedules the job of pg_cron, and \
+                 this role does not own it. Leave the setting out: daybook migrate schedules it, \
+                 and this server keeps partitions besides."
+                    .to_owned(),
+            ));
+        }
+        return Ok(Keeper::Ticker);
+    }
+    partitions::grant_roles(&client).await?;
     match settings.scheduler {
         Scheduler::Ticker => {
             // A job that stays does no harm: rounds wait for each other.

@@ -35,6 +35,7 @@ pub struct SealingPolicy {
 /// Folds corrections on a connection of its own.
 pub struct Sealing {
     database: Database,
+    owner: Database,
     client: Option<Connection>,
     has_told: bool,
     /// Not before this, the file is cut; `None` before the first time.
@@ -43,10 +44,11 @@ pub struct Sealing {
 }
 
 impl Sealing {
-    /// Folds those of this database.
+    /// Folds those of this database; `owner` is the same one as the role that owns the tables,
+    /// which alone may cut their files.
     #[must_use]
-    pub fn new(database: Database) -> Self {
-        Self { database, client: None, has_told: false, cut_at: None, cut_pause: CUT_PAUSE }
+    pub fn new(database: Database, owner: Database) -> Self {
+        Self { database, owner, client: None, has_told: false, cut_at: None, cut_pause: CUT_PAUSE }
     }
 
     /// Folds until none, or fewer than `leave`, are left, a bounded number a tx; returns how
@@ -90,7 +92,7 @@ impl Sealing {
         }
         // Also where it fails: not again and again.
         self.cut_at = Some(Instant::now() + self.cut_pause);
-        sealing::cut_file(client).await?;
+        sealing::cut_file(&self.owner.connect().await?).await?;
         let pages = sealing::file_pages(client).await?;
         self.cut_pause =
             if pages < before { CUT_PAUSE } else { (2 * self.cut_pause).min(CUT_PAUSE_MAX) };

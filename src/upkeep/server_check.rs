@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::{
     config::PoolSettings,
     store::{
-        Database, StoreErrorKind,
+        Database, StoreErrorKind, migrate,
         server_facts::{ServerFacts, server_facts},
     },
     upkeep::UpkeepError,
@@ -69,6 +69,22 @@ pub async fn check(database: &Database, pool: &PoolSettings) -> Result<ServerFac
         );
     }
     Ok(facts)
+}
+
+/// Whether the role that requests are answered as may do so.
+///
+/// # Errors
+/// If the database does not let it in, or the schema is closed to it.
+pub async fn check_role(database: &Database) -> Result<(), UpkeepError> {
+    let client = database.connect().await?;
+    if !migrate::rights(&client, database.schema()).await?.is_open {
+        return Err(UpkeepError::Unfit(format!(
+            "the schema {} is closed to the role of --database-url: let it be daybook_service, or \
+             a member of that role, and run daybook migrate again, which grants what it needs",
+            database.schema()
+        )));
+    }
+    Ok(())
 }
 
 fn judge(facts: &ServerFacts, pool: &PoolSettings) -> Result<(), String> {

@@ -125,7 +125,8 @@ async fn a_restored_ledger_answers_as_it_did() {
     let new_folder = TestFolder::initialised();
     let new_cluster = new_folder.start().await;
     let mut pg_restore = tool(&new_cluster, "pg_restore", ClusterRole::Owner).await;
-    pg_restore.args(["--exit-on-error", "--single-transaction", "--no-owner", "--dbname=daybook"]);
+    pg_restore.args(["--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges"]);
+    pg_restore.arg("--dbname=daybook");
     run(pg_restore.arg(&dump));
     check(&new_cluster, &users, number, &before).await;
     new_cluster.stop().await.unwrap();

@@ -13,6 +13,7 @@ mod binary_values;
 mod cluster;
 mod create_asset;
 mod create_user;
+mod database_roles;
 mod deadlines;
 mod delete_transaction;
 mod delete_user;

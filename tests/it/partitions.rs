@@ -316,6 +316,7 @@ async fn partitions_that_are_not_a_day_of_utc_stop_the_start_by_name() {
             &schema.database,
             &schema.settings.partitions,
             &facts,
+            daybook::upkeep::migrate::Standing::Owner,
         );
         match prepared.await.expect_err(name) {
             UpkeepError::Unfit(text) => {

@@ -36,7 +36,7 @@ async fn start(schema: &TestSchema, scheduler: Scheduler) -> Result<Keeper, Upke
     migrate::migrate(&schema.database).await?;
     let mut settings = schema.settings.partitions.clone();
     settings.scheduler = scheduler;
-    prepare(&schema.database, &settings, &facts).await
+    prepare(&schema.database, &settings, &facts, daybook::upkeep::migrate::Standing::Owner).await
 }
 
 /// Whether this server has pg_cron; says so loudly where it has not.

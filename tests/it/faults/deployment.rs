@@ -68,7 +68,9 @@ impl Deployment {
             .current_dir(self.folder.path());
         match &self.cluster {
             None => command.arg("--data-dir").arg(self.folder.data()),
-            Some(cluster) => command.arg("--database-url").arg(url(cluster)),
+            Some(cluster) => command
+                .args(["--database-url", &url(cluster, ClusterRole::Service)])
+                .args(["--owner-database-url", &url(cluster, ClusterRole::Owner)]),
         };
         command
     }
@@ -169,9 +171,9 @@ fn kill(pid: u32) -> bool {
     kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL).is_ok()
 }
 
-/// How a guest finds the server.
-fn url(cluster: &Cluster) -> String {
-    let config = cluster.connection(ClusterRole::Owner);
+/// How a guest finds the server as a role.
+fn url(cluster: &Cluster, role: ClusterRole) -> String {
+    let config = cluster.connection(role);
     let Some(Host::Unix(folder)) = config.get_hosts().first() else { panic!("a Unix socket") };
     let (user, database) = (config.get_user().unwrap(), config.get_dbname().unwrap());
     let port = config.get_ports()[0];

@@ -53,7 +53,7 @@ async fn the_file_is_cut_when_nothing_waits_any_more() {
     assert!(pages > EMPTY_PAGES_MAX, "{pages} pages");
     let found = pages_of_a_ranking(&totals).await;
     assert!(found >= pages, "{found} of {pages} pages");
-    let mut worker = Sealing::new(totals.service.database.clone());
+    let mut worker = Sealing::new(totals.service.database.clone(), totals.service.owner.clone());
     // Not while more may wait than is looked for.
     worker.seal(100).await.unwrap();
     assert_eq!(one::<i64>(&totals.service.sql, PAGES).await, pages);
@@ -61,7 +61,10 @@ async fn the_file_is_cut_when_nothing_waits_any_more() {
     assert_eq!(worker.seal(1).await.unwrap(), 6);
     // Where the server's own upkeep has the table at work, a later attempt cuts the file.
     eventually("the file is cut", async || {
-        Sealing::new(totals.service.database.clone()).seal(1).await.unwrap();
+        Sealing::new(totals.service.database.clone(), totals.service.owner.clone())
+            .seal(1)
+            .await
+            .unwrap();
         one::<i64>(&totals.service.sql, PAGES).await == 0
     })
     .await;

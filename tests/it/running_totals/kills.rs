@@ -174,7 +174,10 @@ async fn of_two_sealers_one_works_and_the_other_leaves_at_once() {
     let begun_at = Instant::now();
     assert_eq!(sealing::seal(&second, 10).await.unwrap(), Sealed::Busy);
     assert_eq!(seal_once(&schema.database, SEALED_ROWS_MAX).await.unwrap(), 0);
-    assert_eq!(Sealing::new(schema.database.clone()).seal(1).await.unwrap(), 0);
+    assert_eq!(
+        Sealing::new(schema.database.clone(), schema.database.clone()).seal(1).await.unwrap(),
+        0
+    );
     assert!(begun_at.elapsed() < Duration::from_secs(2), "{:?}", begun_at.elapsed());
     // Its connection is of use again.
     first.batch_execute("COMMIT").await.unwrap();

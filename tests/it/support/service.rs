@@ -60,6 +60,15 @@ pub(crate) fn new_target() -> DatabaseTarget {
     DatabaseTarget::plain(shared().connection(ClusterRole::Owner), schema)
 }
 
+/// The same database, as the role that answers requests.
+pub(crate) fn service_target(target: &DatabaseTarget) -> DatabaseTarget {
+    let mut service = target.clone();
+    if service.config.get_user() == Some(ClusterRole::Owner.name()) {
+        service.config.user(ClusterRole::Service.name());
+    }
+    service
+}
+
 /// Connects to a target's schema with plain SQL, as a role of one's choice.
 pub(crate) async fn sql(mut config: Config, schema: &str) -> Client {
     config.options(format!("-c search_path={schema} -c timezone=UTC"));
@@ -78,8 +87,10 @@ fn tls(settings: &ServerSettings) -> Option<Tls> {
 pub(crate) struct TestService {
     /// Where it serves.
     pub(crate) address: SocketAddr,
-    /// The database behind it.
+    /// The database behind it, as the role that answers requests.
     pub(crate) database: Database,
+    /// The same one, as the role that owns the tables.
+    pub(crate) owner: Database,
     /// Its schema, as the owner, in plain SQL.
     pub(crate) sql: Client,
     /// Which database, to connect in other ways.
@@ -103,8 +114,9 @@ impl TestService {
 
     /// One with settings of the test's own on a database of its choice.
     pub(crate) async fn start_with(target: DatabaseTarget, settings: ServeSettings) -> Self {
-        let database = Database::new(&target, &settings.pool).unwrap();
-        prepare(&database, &settings).await;
+        let owner = Database::new(&target, &settings.pool).unwrap();
+        prepare(&owner, &settings).await;
+        let database = Database::new(&service_target(&target), &settings.pool).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let verified = VerifierCounts::default();
@@ -136,6 +148,7 @@ impl TestService {
         Self {
             address,
             database,
+            owner,
             sql,
             target,
             verified,
@@ -200,5 +213,6 @@ impl Drop for TestService {
 pub(crate) async fn prepare(database: &Database, settings: &ServeSettings) {
     let facts = server_check::check(database, &settings.pool).await.unwrap();
     migrate::migrate(database).await.unwrap();
-    partitions::prepare(database, &settings.partitions, &facts).await.unwrap();
+    let owner = migrate::Standing::Owner;
+    partitions::prepare(database, &settings.partitions, &facts, owner).await.unwrap();
 }

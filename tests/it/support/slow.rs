@@ -47,7 +47,8 @@ impl SlowService {
              CASE WHEN username = 'slow' \
                  THEN (SELECT count(*)::text FROM (SELECT generate_series(1, 100000000000)) g) \
                  ELSE pg_backend_pid()::text END AS name \
-             FROM users_kept";
+             FROM users_kept; \
+             GRANT SELECT ON users TO daybook_service";
         service.sql.batch_execute(text).await.unwrap();
         Self { service }
     }

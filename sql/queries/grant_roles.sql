@@ -1,0 +1,54 @@
+-- What the roles beside the owner may do, as far as the server has them:
+--   daybook_service  answers requests: reads and writes rows, changes no table. Partitions are made
+--                    and dropped by functions of the owner's, which check what they are asked.
+--   daybook_client   is what people look with: reads the ledger, writes through the tables that
+--                    triggers watch.
+--   daybook_reader   is what dashboards look with: reads the ledger, writes nothing.
+-- No TRUNCATE for anyone; tokens and the audit log are the service's alone, which can append to the
+-- log and not change it. Servers that start at once take turns: Postgres refuses (XX000) to change
+-- a right that somebody else changes at the same time.
+DO $$
+DECLARE
+    role text;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('daybook.grant'), hashtext(current_schema()));
+    FOR role IN SELECT rolname FROM pg_roles
+                WHERE rolname IN ('daybook_service', 'daybook_client', 'daybook_reader')
+    LOOP
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), role);
+        EXECUTE format(
+            'GRANT SELECT ON users, accounts, user_wallets, assets, transactions, transaction_ids,
+                 schema_migrations, user_uuids, seed_runs, seed_days, corrections, running_totals,
+                 day_totals, absent_days, known_days, transaction_references TO %I', role);
+        EXECUTE format(
+            'GRANT EXECUTE ON FUNCTION partition_bounds(regclass),
+                 days_in_the_way(timestamptz, timestamptz),
+                 days_without_rows_at_hand(timestamptz, timestamptz) TO %I', role);
+        IF role IN ('daybook_service', 'daybook_client') THEN
+            EXECUTE format('GRANT INSERT, UPDATE, DELETE ON user_wallets, transactions TO %I', role);
+            -- Keys are the database's to give, and a user's UUID is an account's address.
+            EXECUTE format(
+                'GRANT INSERT (user_uuid, username, name), UPDATE (username, name), DELETE
+                     ON users TO %I', role);
+            EXECUTE format('GRANT INSERT (network, address) ON accounts TO %I', role);
+            EXECUTE format('GRANT INSERT (code, name, decimals) ON assets TO %I', role);
+        END IF;
+        IF role = 'daybook_service' THEN
+            -- For locks of rows: a trigger refuses whatever would change.
+            GRANT UPDATE (address) ON accounts TO daybook_service;
+            GRANT INSERT, UPDATE, DELETE ON corrections, set_aside_corrections, running_totals,
+                day_totals, damaged_totals, damaged_day_totals TO daybook_service;
+            GRANT SELECT ON set_aside_corrections, damaged_totals, damaged_day_totals, access_tokens,
+                audit_log TO daybook_service;
+            GRANT INSERT, UPDATE (revoked_at) ON access_tokens TO daybook_service;
+            GRANT INSERT ON audit_log TO daybook_service;
+            GRANT EXECUTE ON FUNCTION ensure_partitions(date[], integer, integer),
+                maintain_partitions(), note_days(), drop_day_before(date) TO daybook_service;
+            -- Empty pages at the end of this file are cut off; before Postgres 17 only the owner may.
+            IF current_setting('server_version_num')::integer >= 170000 THEN
+                EXECUTE 'GRANT MAINTAIN ON corrections TO daybook_service';
+            END IF;
+        END IF;
+    END LOOP;
+END
+$$
