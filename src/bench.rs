@@ -19,15 +19,23 @@ mod schedule;
 mod summary;
 mod windows;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 pub use error::BenchError;
 use load::Load;
 use rand::{SeedableRng, rngs::ChaCha12Rng};
 pub use summary::{CallSummary, Latencies, Summary};
-use tonic::transport::{Channel, Endpoint};
+use tonic::{
+    Request, Status,
+    metadata::{Ascii, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::Channel,
+};
 
-use crate::config::{BenchSettings, Call};
+use crate::{
+    config::{BenchSettings, Call},
+    endpoint::endpoint,
+};
 
 /// Bytes that a connection takes before it asks for more: large answers do not wait.
 const WINDOW_BYTES: u32 = 4 * 1024 * 1024;
@@ -68,9 +76,39 @@ pub async fn run(settings: &BenchSettings) -> Result<Summary, BenchError> {
     Ok(Summary::new(&weights, measured))
 }
 
-async fn connect(settings: &BenchSettings) -> Result<Vec<Channel>, BenchError> {
-    let endpoint = Endpoint::from_shared(settings.address.clone())
-        .map_err(|_| BenchError::Address)?
+/// A connection that shows the token, where there is one.
+type Line = InterceptedService<Channel, ShowToken>;
+
+/// Puts the token, if there is one, into each call.
+#[derive(Clone)]
+struct ShowToken(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for ShowToken {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(value) = &self.0 {
+            request.metadata_mut().insert("authorization", value.clone());
+        }
+        Ok(request)
+    }
+}
+
+impl ShowToken {
+    fn from_file(file: Option<&Path>) -> Result<Self, BenchError> {
+        let Some(file) = file else { return Ok(Self(None)) };
+        let unreadable = |source| BenchError::File { file: file.to_owned(), source };
+        let text = std::fs::read_to_string(file).map_err(unreadable)?;
+        let mut value: MetadataValue<Ascii> =
+            format!("Bearer {}", text.trim()).parse().map_err(|_| BenchError::Token)?;
+        value.set_sensitive(true);
+        Ok(Self(Some(value)))
+    }
+}
+
+async fn connect(settings: &BenchSettings) -> Result<Vec<Line>, BenchError> {
+    let token = ShowToken::from_file(settings.token_file.as_deref())?;
+    let endpoint =
+        endpoint(&settings.address, settings.ca.as_deref(), settings.server_name.as_deref())?;
+    let endpoint = endpoint
         .connect_timeout(data::PATIENCE)
         .initial_connection_window_size(WINDOW_BYTES)
         .initial_stream_window_size(WINDOW_BYTES);
@@ -81,7 +119,7 @@ async fn connect(settings: &BenchSettings) -> Result<Vec<Channel>, BenchError> {
             address: settings.address.clone(),
             source,
         })?;
-        channels.push(channel);
+        channels.push(InterceptedService::new(channel, token.clone()));
     }
     Ok(channels)
 }

@@ -227,8 +227,12 @@ pub struct ServerSettings {
 
     /// Most calls a second with one token; more are RESOURCE_EXHAUSTED with the time to wait. 0 is
     /// no limit
-    #[arg(long, env = "DAYBOOK_TOKEN_RATE_MAX", default_value_t = 5_000, value_name = "CALLS")]
+    #[arg(long, env = "DAYBOOK_TOKEN_RATE_MAX", default_value_t = 1_000, value_name = "CALLS")]
     pub token_rate_max: u32,
+
+    /// Most calls at work at once with one token; more are RESOURCE_EXHAUSTED. 0 is no limit
+    #[arg(long, env = "DAYBOOK_TOKEN_CONCURRENCY_MAX", default_value_t = 32, value_name = "N")]
+    pub token_concurrency_max: usize,
 
     /// Most calls a second from one address (IPv6: one /64), with or without a token; 0 is no limit
     #[arg(long, env = "DAYBOOK_ADDRESS_RATE_MAX", default_value_t = 0, value_name = "CALLS")]
@@ -367,6 +371,30 @@ pub struct ServerSettings {
         value_name = "MS"
     )]
     pub first_bytes_timeout_ms: u64,
+
+    /// Most bytes of requests that have not arrived whole, and as many of answers that have not
+    /// been read; beyond, whoever waits longest is cut off
+    #[arg(
+        long,
+        env = "DAYBOOK_WAITING_BYTES_MAX",
+        default_value_t = 268_435_456,
+        value_name = "BYTES"
+    )]
+    pub waiting_bytes_max: usize,
+
+    /// Longest time for a request to arrive whole, in milliseconds; then its connection is closed
+    #[arg(
+        long,
+        env = "DAYBOOK_REQUEST_READ_TIMEOUT_MS",
+        default_value_t = 10_000,
+        value_name = "MS"
+    )]
+    pub request_read_timeout_ms: u64,
+
+    /// Longest time for a client to read an answer, in milliseconds; then its connection is
+    /// closed
+    #[arg(long, env = "DAYBOOK_ANSWER_TIMEOUT_MS", default_value_t = 30_000, value_name = "MS")]
+    pub answer_timeout_ms: u64,
 
     /// Longest time that requests at work get to finish after a stop signal, in milliseconds
     #[arg(long, env = "DAYBOOK_DRAIN_TIMEOUT_MS", default_value_t = 10_000, value_name = "MS")]

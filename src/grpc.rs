@@ -18,6 +18,7 @@ mod delete_transaction;
 mod delete_user;
 mod explanation;
 mod flood;
+mod gather;
 mod get_balance;
 mod get_status;
 mod get_transaction;
@@ -49,7 +50,9 @@ mod sum_series;
 pub mod tls;
 mod transaction;
 pub mod transactions_service;
+mod turns;
 pub mod violations;
+mod waiting;
 
 /// Types generated from the contracts under `proto/`.
 pub mod pb {

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod domain;
+pub mod endpoint;
 pub mod error;
 pub mod files;
 pub mod grpc;

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use crate::cli::HealthArgs;
+use crate::{cli::HealthArgs, endpoint::endpoint};
 
 /// Longest wait for the answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -19,23 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Unless it answers that it serves.
 pub async fn ask_health(arguments: &HealthArgs) -> anyhow::Result<()> {
     let HealthArgs { address, ca, server_name } = arguments;
-    let mut endpoint = Endpoint::from_shared(address.to_owned())
-        .context("--address must look like http://127.0.0.1:50051")?
+    let endpoint = endpoint(address, ca.as_deref(), server_name.as_deref())?
         .connect_timeout(PATIENCE)
         .timeout(PATIENCE);
-    let is_encrypted = endpoint.uri().scheme_str() == Some("https");
-    anyhow::ensure!(
-        is_encrypted == ca.is_some(),
-        "--ca goes with an --address that begins with https, and each needs the other"
-    );
-    if let Some(ca) = ca {
-        let roots = std::fs::read(ca).with_context(|| format!("--ca {}", ca.display()))?;
-        let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(roots));
-        if let Some(name) = server_name {
-            tls = tls.domain_name(name.as_str());
-        }
-        endpoint = endpoint.tls_config(tls).with_context(|| format!("--ca {}", ca.display()))?;
-    }
     let channel =
         endpoint.connect().await.with_context(|| format!("nobody answers at {address}"))?;
     let request = HealthCheckRequest { service: String::new() };

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use chrono::{NaiveDate, NaiveTime};
-use tonic::{Status, transport::Channel};
+use tonic::Status;
 
 use crate::{
     bench::{
+        Line,
         error::BenchError,
         questions,
         windows::{DAY_MICROS, Span},
@@ -43,7 +44,7 @@ pub(super) struct Data {
 }
 
 /// Asks the server for users, and for the span of their data unless it is told.
-pub(super) async fn find(channel: Channel, settings: &BenchSettings) -> Result<Data, BenchError> {
+pub(super) async fn find(channel: Line, settings: &BenchSettings) -> Result<Data, BenchError> {
     let asked = |what| move |status| BenchError::Asked { what, source: Box::new(status) };
     let users = list_users(channel.clone()).await.map_err(asked("who its users are"))?;
     if users.is_empty() {
@@ -65,7 +66,7 @@ fn micros(day: NaiveDate) -> i64 {
     day.and_time(NaiveTime::MIN).and_utc().timestamp_micros()
 }
 
-async fn list_users(channel: Channel) -> Result<Vec<String>, Status> {
+async fn list_users(channel: Line) -> Result<Vec<String>, Status> {
     let mut client = LedgerServiceClient::new(channel);
     let (mut users, mut page_token) = (Vec::new(), String::new());
     loop {
@@ -84,7 +85,7 @@ async fn list_users(channel: Channel) -> Result<Vec<String>, Status> {
 /// The days from the first to the last transaction of these users, found by halving; none if
 /// they have no transactions.
 async fn find_span(
-    channel: Channel,
+    channel: Line,
     users: &[String],
     direction: BenchDirection,
 ) -> Result<Option<Span>, Status> {

@@ -3,9 +3,20 @@
 /// Why nothing could be measured, in words for the person who asked for it.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    /// The address cannot be read.
-    #[error("--address must look like http://127.0.0.1:50051")]
-    Address,
+    /// The address or what belongs to it cannot be used.
+    #[error(transparent)]
+    Endpoint(#[from] crate::endpoint::EndpointError),
+    /// The token cannot be read.
+    #[error("--token-file {}", file.display())]
+    File {
+        /// From which file.
+        file: std::path::PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// What is in the file is no token.
+    #[error("--token-file must hold one token and nothing else")]
+    Token,
     /// No connection.
     #[error("nobody answers at {address}")]
     Unreachable {

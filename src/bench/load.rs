@@ -14,9 +14,10 @@ use tokio::{
     task::JoinSet,
     time::{Instant, timeout},
 };
-use tonic::{Request, client::Grpc, transport::Channel};
+use tonic::{Request, client::Grpc};
 
 use crate::bench::{
+    Line,
     error::BenchError,
     questions::Questions,
     raw::{RawCodec, is_answer},
@@ -42,7 +43,7 @@ pub(super) struct Measured {
 /// What is asked, of whom, and how.
 pub(super) struct Load {
     /// Connections.
-    pub(super) channels: Vec<Channel>,
+    pub(super) channels: Vec<Line>,
     /// The requests of each call of the mix.
     pub(super) sets: Vec<Questions>,
     /// Which of them come one after the other.
@@ -72,7 +73,7 @@ struct Pace {
 /// One task.
 struct Caller {
     orders: Arc<Orders>,
-    client: Grpc<Channel>,
+    client: Grpc<Line>,
     recorders: Vec<Recorder>,
     cycle_place: usize,
     message_place: usize,

@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     path::Path,
     process::Stdio,
+    time::Duration,
 };
 
 use tokio::process::Command;
@@ -17,6 +18,10 @@ use super::{
 /// Beginning of the name of the folder that `initdb` works in, which becomes `pgdata` when it
 /// is whole. Each has a name of its own, because an `initdb` may outlive a killed Daybook.
 const UNFINISHED: &str = "pgdata.new-";
+
+/// How often the folder of one that was killed is tried to be removed, and the time between.
+const REMOVALS_MAX: u32 = 10;
+const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
 
 /// Makes `pgdata` by `initdb` unless it is there.
 ///
@@ -58,9 +63,17 @@ pub(super) async fn ensure(
 async fn remove_unfinished(folder: &Folder) {
     for entry in fs::read_dir(&folder.path).into_iter().flatten().flatten() {
         if entry.file_name().to_str().is_some_and(|name| name.starts_with(UNFINISHED)) {
-            left_over::end_makers(&entry.path(), &folder.identity).await;
-            if let Err(error) = fs::remove_dir_all(entry.path()) {
-                tracing::warn!(path = %entry.path().display(), %error, "half-made data stays");
+            let mut tries_left = REMOVALS_MAX;
+            loop {
+                left_over::end_makers(&entry.path(), &folder.identity).await;
+                let Err(error) = fs::remove_dir_all(entry.path()) else { break };
+                tries_left -= 1;
+                if tries_left == 0 {
+                    tracing::warn!(path = %entry.path().display(), %error, "half-made data stays");
+                    break;
+                }
+                // Who was ended in the midst of a write may have made a file meanwhile.
+                tokio::time::sleep(REMOVAL_PAUSE).await;
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Flags only: a run that is measured says on its command line what it measures.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
@@ -20,6 +20,19 @@ pub struct BenchSettings {
     /// Where Daybook serves
     #[arg(long, default_value = "http://127.0.0.1:50051", value_name = "URL")]
     pub address: String,
+
+    /// File with the roots that sign the server's certificate, in PEM: with an address that begins
+    /// with https
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+
+    /// Name that the server's certificate must have [default: that of the address]
+    #[arg(long, requires = "ca", value_name = "NAME")]
+    pub server_name: Option<String>,
+
+    /// File with a token to show with each call
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
 
     /// Calls to make, each as often as the others, separated by commas
     #[arg(

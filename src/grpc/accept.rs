@@ -28,6 +28,7 @@ use tonic::transport::server::Connected;
 use crate::grpc::{
     flood::FrameCount,
     tls::{Tls, names},
+    waiting::Line,
 };
 
 /// Bytes that a client must send in time: the preface of HTTP/2 (24) and the head of
@@ -144,6 +145,7 @@ pub struct Connection {
     remote: SocketAddr,
     missing_bytes: usize,
     frames: FrameCount,
+    line: Line,
     /// Whether all was written that was to be: then what was sent ends with a frame.
     is_between_frames: bool,
     patience: Pin<Box<Sleep>>,
@@ -162,6 +164,7 @@ impl Connection {
             remote,
             missing_bytes: FIRST_BYTES,
             frames: FrameCount::new(Instant::now()),
+            line: Line::default(),
             is_between_frames: false,
             patience: Box::pin(tokio::time::sleep(patience)),
             _permit: permit,
@@ -209,6 +212,10 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.line.is_cut(context) {
+            this.say_goodbye(context);
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         let before = buffer.filled().len();
         let polled = match &mut this.stream {
             Socket::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
@@ -288,12 +295,15 @@ pub struct Peer {
     pub address: IpAddr,
     /// Names in its certificate, if it showed one that was signed by a root for callers.
     pub names: Arc<[String]>,
+    /// The connection, for those who may end it.
+    pub line: Line,
 }
 
 impl Connected for Connection {
     type ConnectInfo = Peer;
 
     fn connect_info(&self) -> Self::ConnectInfo {
-        Peer { address: self.remote.ip(), names: self.stream.names().into() }
+        let (address, line) = (self.remote.ip(), self.line.clone());
+        Peer { address, names: self.stream.names().into(), line }
     }
 }

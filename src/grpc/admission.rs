@@ -10,7 +10,13 @@ use crate::{
     config::ServerSettings,
     domain::access::{Identity, Principal, Token, certificate_name_hash},
     error::{Error, ErrorKind},
-    grpc::{accept::Peer, policy::policy_of, rates::Rates, status::to_status},
+    grpc::{
+        accept::Peer,
+        policy::policy_of,
+        rates::Rates,
+        status::to_status,
+        turns::{Turn, Turns},
+    },
 };
 
 /// What a client says before its token (RFC 6750, section 2.1), in any case.
@@ -21,6 +27,7 @@ const SCHEME: &str = "bearer";
 pub struct Gate {
     authenticator: Option<Authenticator>,
     rates: Arc<Rates>,
+    turns: Turns,
 }
 
 impl Gate {
@@ -28,7 +35,8 @@ impl Gate {
     /// The settings say how often.
     #[must_use]
     pub fn new(authenticator: Option<Authenticator>, settings: &ServerSettings) -> Self {
-        Self { authenticator, rates: Arc::new(Rates::new(settings)) }
+        let turns = Turns::new(settings.token_concurrency_max);
+        Self { authenticator, rates: Arc::new(Rates::new(settings)), turns }
     }
 
     /// Whether callers must show a token.
@@ -46,11 +54,11 @@ impl Gate {
     /// Who asks, if they may ask this; the request carries it along.
     ///
     /// # Errors
-    /// `TooOften` beyond the limits of an address or a token;
+    /// `TooOften` beyond the limits of an address or a token, of calls a second or at once;
     /// `Unauthenticated` without a token in force, whatever is wrong with it;
     /// `Unimplemented` for what is no rpc; `PermissionDenied` for a role that may not; what
     /// the database says.
-    pub(super) async fn admit<B>(&self, request: &mut Request<B>) -> Result<Identity, Error> {
+    pub(super) async fn admit<B>(&self, request: &mut Request<B>) -> Result<Admitted, Error> {
         let peer = request.extensions().get::<Peer>();
         let address = peer.map(|peer| peer.address);
         let names = peer.map_or_else(Arc::default, |peer| Arc::clone(&peer.names));
@@ -68,9 +76,15 @@ impl Gate {
             }
             None => Identity::local(),
         };
-        if let Principal::Token { token_id, .. } = identity.principal {
-            self.rates.count_token(token_id)?;
-        }
+        let turn = match identity.principal {
+            Principal::Token { token_id, .. } => {
+                // In this order: who is refused for the one does not use up the other.
+                let turn = self.turns.take(token_id)?;
+                self.rates.count_token(token_id)?;
+                turn
+            }
+            Principal::Local | Principal::Unknown => None,
+        };
         let Some(policy) = policy_of(request.uri().path()) else {
             return Err(Error::new(ErrorKind::Unimplemented("this method")));
         };
@@ -80,8 +94,15 @@ impl Gate {
         // A secret goes no further than here.
         request.headers_mut().remove(AUTHORIZATION);
         request.extensions_mut().insert(identity.clone());
-        Ok(identity)
+        Ok(Admitted { identity, _turn: turn })
     }
+}
+
+/// Somebody who was let in.
+pub(super) struct Admitted {
+    /// Who.
+    pub(super) identity: Identity,
+    _turn: Option<Turn>,
 }
 
 /// Who asks, as the gate found out.

@@ -79,6 +79,16 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("/transactions_service.Transactions/SumAmount", READ_OWN),
 ];
 
+/// Those of them that are streams: they last as long as their peers like, within limits of their
+/// own.
+pub const STREAMS: &[&str] = &["/daybook.v1.IngestService/RecordTransactions"];
+
+/// Whether an rpc is a stream that lasts.
+#[must_use]
+pub fn is_stream(path: &str) -> bool {
+    STREAMS.contains(&path)
+}
+
 /// Who may call what is at a path; `None` for what is served to nobody.
 #[must_use]
 pub fn policy_of(path: &str) -> Option<Policy> {

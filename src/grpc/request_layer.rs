@@ -6,6 +6,7 @@
 
 use std::{
     future::Future,
+    ops::Range,
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::{
@@ -19,7 +20,8 @@ use std::{
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response};
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
+use rand::RngExt;
 use tokio::sync::watch;
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
@@ -27,22 +29,39 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
-    domain::access::{Identity, Principal},
+    domain::access::Principal,
     error::{Error, ErrorKind, Violation},
     grpc::{
+        accept::Peer,
         admission::Gate,
         deadline,
-        policy::{Policy, policy_of},
+        gather::{TooMany, gather, make},
+        policy::{Policy, is_stream, policy_of},
         status::{code, to_status},
+        waiting::{Wait, Waiting},
     },
 };
 
 /// Header of every answer, by which its lines are found in the log.
 const REQUEST_ID: &str = "x-request-id";
 
+/// What is said where there are too many.
+const AT_LIMIT: ErrorKind = ErrorKind::Unavailable("the server is at its limit of requests");
+
 /// How long a refusal waits that others would ask for again and again. Ten milliseconds is the
 /// promise.
 const REFUSAL_PAUSE: Duration = Duration::from_millis(5);
+
+/// Time between two looks for peers that keep the server waiting.
+const LATE_LOOK: Duration = Duration::from_millis(50);
+
+/// Time between two of them that are cut off.
+const LATE_PAUSE: Duration = Duration::from_millis(3);
+
+/// How long a refusal of somebody who asks too often waits, in milliseconds: callers who do not
+/// listen are kept from asking so often that refusing them takes the time of others. Each waits for
+/// a time of its own, so that they do not come back all at once.
+const TURNED_BACK_PAUSE_MS: Range<u64> = 50..150;
 
 /// Limits of requests.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +70,14 @@ pub struct RequestLimits {
     pub concurrency_max: usize,
     /// Longest time for one request.
     pub time_max: Duration,
+    /// Longest message of a request, in bytes.
+    pub request_bytes_max: usize,
+    /// Most bytes of requests that have not arrived whole, and of answers that have not left.
+    pub waiting_bytes_max: usize,
+    /// Longest time for a request to arrive whole.
+    pub read_time_max: Duration,
+    /// Longest time for a client to read an answer.
+    pub answer_time_max: Duration,
     /// Requests that take longer are logged as warnings.
     pub slow: Duration,
 }
@@ -64,7 +91,14 @@ pub struct RequestLayer {
 struct Shared {
     limits: RequestLimits,
     gate: Gate,
+    /// Requests that take time of ours: what there is a limit of.
+    places: AtomicUsize,
+    /// Requests that have begun and whose answer has not left.
     at_work: AtomicUsize,
+    /// Requests that have not arrived whole.
+    arriving: Waiting,
+    /// Answers that have not been read.
+    leaving: Waiting,
     is_started: watch::Receiver<bool>,
 }
 
@@ -72,11 +106,23 @@ impl RequestLayer {
     /// A layer with these limits and this gate. Requests are turned away until `is_started`.
     #[must_use]
     pub fn new(limits: RequestLimits, gate: Gate, is_started: watch::Receiver<bool>) -> Self {
-        let at_work = AtomicUsize::new(0);
-        Self { shared: Arc::new(Shared { limits, gate, at_work, is_started }) }
+        let (places, at_work) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let arriving = Waiting::new(limits.waiting_bytes_max, limits.read_time_max);
+        let leaving = Waiting::new(limits.waiting_bytes_max, limits.answer_time_max);
+        let shared = Shared { limits, gate, places, at_work, arriving, leaving, is_started };
+        Self { shared: Arc::new(shared) }
     }
 
-    /// Number of requests at work now.
+    /// Closes the connections of peers that keep the server waiting for too long, for ever.
+    pub async fn cut_late(self) {
+        loop {
+            let is_any_late = self.shared.arriving.cut_late() | self.shared.leaving.cut_late();
+            // Ending many connections at once would keep others waiting.
+            tokio::time::sleep(if is_any_late { LATE_PAUSE } else { LATE_LOOK }).await;
+        }
+    }
+
+    /// Number of requests that have begun and whose answer has not left.
     #[must_use]
     pub fn at_work(&self) -> usize {
         self.shared.at_work.load(Ordering::Relaxed)
@@ -159,32 +205,52 @@ impl Drop for AbandonedLine {
     }
 }
 
-/// A request's place among those at work, until its answer has left.
+/// A request that has begun, until its answer has left.
+struct AtWork(Arc<Shared>);
+
+impl AtWork {
+    fn begin(shared: &Arc<Shared>) -> Self {
+        shared.at_work.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.at_work.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A request's place among those that take time of ours.
 struct Place(Arc<Shared>);
 
 impl Place {
     /// A place, if one is free.
     fn take(shared: &Arc<Shared>) -> Option<Self> {
         let most = shared.limits.concurrency_max;
-        let take = |at_work| (at_work < most).then_some(at_work + 1);
-        let taken = shared.at_work.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        let take = |places| (places < most).then_some(places + 1);
+        let taken = shared.places.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
         taken.ok().map(|_| Self(Arc::clone(shared)))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.at_work.fetch_sub(1, Ordering::Relaxed);
+        self.0.places.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// An answer on its way, which holds its request's place until it is sent.
-struct Answer {
-    body: Body,
-    _place: Place,
+/// An answer on its way: one of a stream lasts as long as that, any other is waited for.
+struct Answer<B> {
+    body: B,
+    _wait: Option<Wait>,
+    _at_work: AtWork,
 }
 
-impl http_body::Body for Answer {
+impl<B> http_body::Body for Answer<B>
+where
+    B: http_body::Body<Data = Bytes, Error = Status> + Unpin,
+{
     type Data = Bytes;
     type Error = Status;
 
@@ -216,12 +282,7 @@ where
     if !*shared.is_started.borrow() {
         return Ok(refuse(ErrorKind::Unavailable("the server is starting")));
     }
-    let Some(place) = Place::take(shared) else {
-        // Whoever asks again at once, against advice, is refused less often and leaves more of the
-        // processors to those who are at work.
-        tokio::time::sleep(REFUSAL_PAUSE).await;
-        return Ok(refuse(ErrorKind::Unavailable("the server is at its limit of requests")));
-    };
+    let at_work = AtWork::begin(shared);
     let Some(limit) = deadline::time_limit(request.headers(), shared.limits.time_max) else {
         return Ok(refuse(ErrorKind::InvalidArgument(vec![Violation {
             field: "grpc-timeout".into(),
@@ -232,21 +293,61 @@ where
         // Not left to timers: tonic's own would race it, and answers CANCELLED.
         return Ok(refuse(ErrorKind::DeadlineExceeded));
     }
+    let is_stream = is_stream(request.uri().path());
+    let line = request.extensions().get::<Peer>().map(|peer| peer.line.clone());
     let work = async {
-        match shared.gate.admit(&mut request).await {
-            Ok(Identity { principal: Principal::Local, .. }) => {}
-            Ok(Identity { principal, .. }) => {
-                tracing::Span::current().record("by", tracing::field::display(principal));
+        if !is_stream {
+            let body = std::mem::take(request.body_mut());
+            let bytes_max = shared.limits.request_bytes_max;
+            match gather(body, bytes_max, &shared.arriving, line.as_ref()).await {
+                Ok(body) => *request.body_mut() = body,
+                Err(TooMany) => return Ok(refuse(AT_LIMIT)),
             }
-            Err(error) => return Ok(to_status(error).into_http()),
         }
+        let Some(place) = Place::take(shared) else {
+            // Whoever asks again at once, against advice, is refused less often and leaves more of
+            // the processors to those who are at work.
+            tokio::time::sleep(REFUSAL_PAUSE).await;
+            return Ok(refuse(AT_LIMIT));
+        };
+        let _admitted = match shared.gate.admit(&mut request).await {
+            Ok(admitted) => {
+                if !matches!(admitted.identity.principal, Principal::Local) {
+                    let by = tracing::field::display(&admitted.identity.principal);
+                    tracing::Span::current().record("by", by);
+                }
+                admitted
+            }
+            Err(error) => {
+                drop(place);
+                if matches!(error.kind(), ErrorKind::TooOften(_)) {
+                    let pause = rand::rng().random_range(TURNED_BACK_PAUSE_MS);
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                }
+                return Ok(to_status(error).into_http());
+            }
+        };
         catch(inner, request).await
     };
-    match tokio::time::timeout(limit, work).await {
-        Ok(response) => Ok(response?.map(|body| Body::new(Answer { body, _place: place }))),
+    let response = match tokio::time::timeout(limit, work).await {
+        Ok(response) => response?,
         // The handler is dropped, and with it its statement is cancelled.
-        Err(_) => Ok(refuse(ErrorKind::DeadlineExceeded)),
+        Err(_) => return Ok(refuse(ErrorKind::DeadlineExceeded)),
+    };
+    let (head, body) = response.into_parts();
+    if is_stream {
+        let body = Answer { body, _wait: None, _at_work: at_work };
+        return Ok(Response::from_parts(head, Body::new(body)));
     }
+    if body.is_end_stream() {
+        return Ok(Response::from_parts(head, body));
+    }
+    let (body, length) = make(body);
+    let Some(wait) = shared.leaving.begin(line.as_ref(), length) else {
+        return Ok(refuse(AT_LIMIT));
+    };
+    let answer = Answer { body, _wait: Some(wait), _at_work: at_work };
+    Ok(Response::from_parts(head, Body::new(answer)))
 }
 
 /// Runs the service; a panic becomes INTERNAL.

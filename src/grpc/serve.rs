@@ -112,6 +112,10 @@ pub async fn serve(
     let limits = RequestLimits {
         concurrency_max: settings.concurrency_max,
         time_max: Duration::from_millis(settings.request_timeout_ms),
+        request_bytes_max: settings.request_bytes_max,
+        waiting_bytes_max: settings.waiting_bytes_max,
+        read_time_max: Duration::from_millis(settings.request_read_timeout_ms),
+        answer_time_max: Duration::from_millis(settings.answer_timeout_ms),
         slow,
     };
     let tls = services.tls.clone();
@@ -130,6 +134,7 @@ pub async fn serve(
         tls.clone(),
     );
     let following_files = tls.map(|tls| tokio::spawn(tls.follow(stop.drain.clone())));
+    let cutting = tokio::spawn(layer.clone().cut_late());
     let (stopped, mut is_stopped) = watch::channel(false);
     let serving = server(settings)
         .layer(layer.clone())
@@ -153,6 +158,7 @@ pub async fn serve(
         () = overtime => layer.at_work(),
     };
     following.abort();
+    cutting.abort();
     if let Some(following_files) = following_files {
         following_files.abort();
     }

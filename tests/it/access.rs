@@ -98,7 +98,7 @@ async fn guarded_with(
 }
 
 /// A token of this role, with its id.
-async fn token_of(service: &TestService, role: Role) -> (Token, Uuid) {
+pub(crate) async fn token_of(service: &TestService, role: Role) -> (Token, Uuid) {
     let token = Token::new(rand::rng().random());
     let token_id = Uuid::new_v4();
     let name = role.as_str().to_owned();
@@ -310,6 +310,34 @@ async fn who_asks_too_often_is_told_when_to_come_back_and_others_are_not() {
     assert_eq!(at_once(&client, 15, &bearer(&other)).await, (15, Duration::ZERO));
     tokio::time::sleep(2 * wait).await;
     assert_eq!(at_once(&client, 1, &bearer(&noisy)).await.0, 1);
+}
+
+#[tokio::test]
+async fn one_token_has_so_many_calls_at_work_and_others_theirs() {
+    let settings = |server: &mut ServerSettings| server.token_concurrency_max = 2;
+    let service = guarded_with(Duration::from_secs(60), settings).await;
+    let client = RawClient::open(service.address).await;
+    let (noisy, other) =
+        (token_of(&service, Role::Reader).await.0, token_of(&service, Role::Reader).await.0);
+    for known in [&noisy, &other] {
+        assert_eq!(at_once(&client, 1, &bearer(known)).await.0, 1);
+    }
+    // Their statements wait, and so do they.
+    service.sql.batch_execute("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let held = async {
+        let (answered, wait) = at_once(&client, 20, &bearer(&noisy)).await;
+        assert_eq!(answered, 2);
+        assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
+    };
+    let others = bearer(&other);
+    let others = at_once(&client, 2, &others);
+    let release = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        service.sql.batch_execute("ROLLBACK").await.unwrap();
+    };
+    let ((), (answered, _), ()) = tokio::join!(held, others, release);
+    assert_eq!(answered, 2);
+    assert_eq!(at_once(&client, 2, &bearer(&noisy)).await.0, 2);
 }
 
 #[tokio::test]
@@ -528,6 +556,17 @@ async fn tokens_are_made_shown_once_listed_and_revoked_by_command() {
     }
 }
 
+/// A message that has this text in each of its first fields, whatever they are.
+fn everywhere(text: &str) -> Bytes {
+    let mut message = Vec::new();
+    for field in 1..16_u8 {
+        message.extend([field << 3 | 2, u8::try_from(text.len()).unwrap()]);
+        message.extend(text.as_bytes());
+    }
+    let length = u32::try_from(message.len()).unwrap();
+    [&[0][..], &length.to_be_bytes(), &message].concat().into()
+}
+
 #[tokio::test]
 async fn no_secret_reaches_the_log() {
     let (schema, folder) = (TestSchema::prepared().await, TestFolder::empty());
@@ -535,18 +574,29 @@ async fn no_secret_reaches_the_log() {
     let known = made.words.trim().to_owned();
     let unknown = Token::new(rand::rng().random()).to_text();
     let broken = known.replace("dbk_", "dbk_A");
+    let (of_the_database, of_a_row) = ("canary_of_the_database", "canary_of_a_row");
     let (address, log) = (free_address(), folder.path().join("log"));
     let mut command = program(env!("CARGO_BIN_EXE_daybook"));
     command.args(["serve", "--auth", "on", "--log", "trace", "--no-seed"]).arg("--database-url");
-    command.arg(url(&schema.target.config)).args(["--schema", &schema.target.schema]);
+    command.arg(format!("{} password={of_the_database}", url(&schema.target.config)));
+    command.args(["--schema", &schema.target.schema]);
     command.args(["--partition-days-ahead", "2", "--scheduler", "ticker", "--listen"]);
     command.arg(address.to_string()).current_dir(folder.path());
     let mut daybook = Daybook::run(command, address, &log).await;
     let client = RawClient::open(address).await;
-    for secret in [&known, &unknown, &broken] {
-        for path in [LIST_USERS, "/nowhere", "/grpc.health.v1.Health/Check"] {
-            let authorization = format!("Bearer {secret}");
-            answered(&client, path, &[&authorization]).await;
+    let paths = POLICIES.iter().map(|(path, _)| *path).filter(|path| !path.ends_with("/Watch"));
+    for path in paths.chain(["/nowhere", "/nowhere?token=dbk_"]) {
+        for secret in [&known, &unknown, &broken] {
+            let path = match path.strip_suffix("dbk_") {
+                Some(beginning) => format!("{beginning}{secret}"),
+                None => path.to_owned(),
+            };
+            let (bearer, basic) = (format!("Bearer {secret}"), format!("Basic {secret}"));
+            for authorization in [&bearer, &basic, secret] {
+                let headers = [("authorization", authorization.as_str())];
+                // Some of them are no calls at all, and end the stream.
+                let _ = client.send_with(&path, everywhere(of_a_row), &headers).await;
+            }
         }
     }
     daybook.signal(Signal::TERM);
@@ -557,9 +607,13 @@ async fn no_secret_reaches_the_log() {
     .await;
     let log = fs::read_to_string(&log).unwrap();
     assert!(log.contains("TRACE"), "the log is whole");
-    // Whoever asks is named.
-    assert!(log.contains("admin ("), "{log}");
-    for secret in [&known, &unknown, &broken] {
-        assert!(!log.contains(&secret[5..40]), "a secret is in the log");
+    // Whoever asks is named, and what was asked for.
+    for named in ["admin (", "/daybook.v1.LedgerService/AddWallet"] {
+        assert!(log.contains(named), "{log}");
+    }
+    let secrets = [&known, &unknown, &broken].map(|secret| &secret[5..40]);
+    for secret in secrets.into_iter().chain([of_the_database, of_a_row]) {
+        let line = log.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "a secret is in the log");
     }
 }

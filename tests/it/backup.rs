@@ -1,7 +1,12 @@
 //! Backups are worth what comes back: dumped, or copied as files beside a running server, the
 //! ledger answers as it did.
 
-use std::{os::unix::fs::MetadataExt as _, path::PathBuf, process::Command};
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use daybook::{
     analytics::{
@@ -20,7 +25,7 @@ use uuid::Uuid;
 use crate::{
     seed::{plan, seed_into},
     support::{
-        cluster::{TestFolder, connect},
+        cluster::{TestFolder, connect, eventually},
         ledger::at,
         random::random,
         schema::{TestSchema, one},
@@ -132,19 +137,87 @@ async fn a_restored_ledger_answers_as_it_did() {
     new_cluster.stop().await.unwrap();
 
     // Copied as files, with the log of what is written meanwhile.
-    let copy = TestFolder::empty();
-    let owner = std::fs::metadata(folder.data().join("pgdata")).unwrap();
-    let mut cp = Command::new("cp");
-    run(cp.arg("-a").arg(folder.data()).arg(copy.data()));
-    std::fs::remove_dir_all(copy.data().join("pgdata")).unwrap();
-    let mut pg_basebackup = tool(&cluster, "pg_basebackup", ClusterRole::Superuser).await;
-    pg_basebackup.args(["--wal-method=stream", "--checkpoint=fast", "--pgdata"]);
-    run(pg_basebackup.arg(copy.data().join("pgdata")));
-    let mut chown = Command::new("chown");
-    chown.arg("-R").arg(format!("{}:{}", owner.uid(), owner.gid()));
-    run(chown.arg(copy.data().join("pgdata")));
+    let copy = copied(&cluster, &folder).await;
     cluster.stop().await.unwrap();
     let copied = copy.start().await;
     check(&copied, &users, number, &before).await;
     copied.stop().await.unwrap();
+}
+
+/// A folder with a copy of what this server has, made while it runs.
+async fn copied(cluster: &Cluster, folder: &TestFolder) -> TestFolder {
+    let copy = TestFolder::empty();
+    let pgdata = copy.data().join("pgdata");
+    run(Command::new("cp").arg("-a").arg(folder.data()).arg(copy.data()));
+    fs::remove_dir_all(&pgdata).unwrap();
+    let mut pg_basebackup = tool(cluster, "pg_basebackup", ClusterRole::Superuser).await;
+    pg_basebackup.args(["--wal-method=stream", "--checkpoint=fast", "--pgdata"]);
+    run(pg_basebackup.arg(&pgdata));
+    give(&pgdata, folder);
+    copy
+}
+
+/// Gives files to the user that the server of a folder runs as.
+fn give(path: &Path, folder: &TestFolder) {
+    let owner = fs::metadata(folder.data().join("pgdata")).unwrap();
+    run(Command::new("chown").arg("-R").arg(format!("{}:{}", owner.uid(), owner.gid())).arg(path));
+}
+
+/// Adds settings to a server that does not run.
+fn configure(folder: &TestFolder, settings: &str) {
+    let path = folder.data().join("pgdata/postgresql.conf");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{text}\n{settings}\n")).unwrap();
+}
+
+#[tokio::test]
+async fn an_instant_after_the_backup_comes_back_from_the_archive() {
+    let number = random().random();
+    let folder = TestFolder::initialised();
+    let archive = folder.path().join("archive");
+    fs::create_dir(&archive).unwrap();
+    give(&archive, &folder);
+    let archive = archive.display();
+    configure(&folder, &format!("archive_mode = on\narchive_command = 'cp %p {archive}/%f'"));
+    let cluster = folder.start().await;
+    let schema = TestSchema::prepared_on(target(&cluster), settings()).await;
+    seed_into(&schema, &plan(20_000, 3)).await;
+    let users =
+        schema.sql.query("SELECT user_uuid FROM users ORDER BY user_id", &[]).await.unwrap();
+    let users: Vec<Uuid> = users.iter().map(|row| row.get(0)).collect();
+    let copy = copied(&cluster, &folder).await;
+
+    // What was right until somebody made a mistake.
+    schema.sql.batch_execute(MORE).await.unwrap();
+    let before = answers(&schema.database, &users, number).await;
+    let instant: String = one(&schema.sql, "SELECT clock_timestamp()::text").await;
+    schema.sql.batch_execute("DELETE FROM transactions WHERE sender_id < 20").await.unwrap();
+    assert_ne!(answers(&schema.database, &users, number).await, before);
+    let superuser = connect(&cluster.connection(ClusterRole::Superuser)).await;
+    let last: String = one(&superuser, "SELECT pg_walfile_name(pg_switch_wal())").await;
+    let archived = "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver";
+    eventually("the log is in the archive", async || {
+        one::<String>(&superuser, archived).await >= last
+    })
+    .await;
+    drop(superuser);
+    cluster.stop().await.unwrap();
+
+    configure(
+        &copy,
+        &format!(
+            "archive_mode = off
+             restore_command = 'cp {archive}/%f %p'
+             recovery_target_time = '{instant}'
+             recovery_target_action = 'promote'
+             hot_standby = off"
+        ),
+    );
+    let signal = copy.data().join("pgdata/recovery.signal");
+    fs::write(&signal, "").unwrap();
+    give(&copy.data().join("pgdata"), &folder);
+    let restored = copy.start().await;
+    assert!(!signal.exists(), "the recovery has ended");
+    check(&restored, &users, number, &before).await;
+    restored.stop().await.unwrap();
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     process::program,
     support::{
+        cluster::TestFolder,
         ledger::{add, add_user, ensure_days},
         service::{TestService, new_target, settings},
     },
@@ -146,5 +147,31 @@ async fn what_cannot_be_measured_is_said() {
         let output = bench(&service, arguments).await;
         let words = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && words.contains(expected), "{arguments:?}: {words}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_shown_and_its_file_must_hold_one() {
+    let mut guarded = settings();
+    guarded.server.auth = daybook::config::AuthMode::On;
+    let service = TestService::start_with(new_target(), guarded).await;
+    fill(&service).await;
+    let folder = TestFolder::empty();
+    let file = folder.path().join("token");
+    let file = file.to_str().unwrap();
+    let token = crate::access::token_of(&service, daybook::domain::access::Role::Reader).await.0;
+    std::fs::write(file, format!("{}\n", token.to_text())).unwrap();
+    let known = json(&service, 0, &["--duration", "0.1", "--token-file", file]).await;
+    assert!(number(&known["count"]) > 1.0, "{known}");
+    let said = |output: Output| String::from_utf8(output.stderr).unwrap();
+    let unknown = bench(&service, &["--duration", "0.1"]).await;
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(said(unknown).contains("the server did not say who its users are"));
+    std::fs::write(file, "one\ntwo").unwrap();
+    for (name, words) in [(file, "must hold one token"), ("nowhere", "--token-file nowhere")] {
+        let output = bench(&service, &["--token-file", name]).await;
+        assert_eq!(output.status.code(), Some(1));
+        let said = said(output);
+        assert!(said.contains(words) && !said.contains("two"), "{said}");
     }
 }

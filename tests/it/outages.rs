@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write as _,
     time::{Duration, Instant},
 };
 
@@ -111,6 +112,13 @@ impl Case {
     }
 }
 
+/// Prints a line of what was measured, for docs/reliability.md.
+macro_rules! tell {
+    ($($words:tt)*) => {
+        writeln!(std::io::stdout(), $($words)*).expect("the standard output is open")
+    };
+}
+
 /// One call: answered or turned away, in time. Says which, and when.
 async fn call(client: &RawClient) -> (Instant, bool) {
     let answer = client.call(LIST_USERS, &ListUsersRequest::default(), Some("9S")).await.unwrap();
@@ -183,6 +191,14 @@ async fn check_outage(case: &mut Case, victim: u32) {
     let mut later = calls.iter().filter(|(at, is_answered)| *is_answered && *at >= accepts_at);
     let healed = later.next().map_or_else(Instant::now, |(at, _)| *at) - accepts_at;
     assert!(healed < Duration::from_secs(1), "healed {healed:?} after Postgres");
+    tell!(
+        "killed: told not serving after {:?}; Postgres accepted after {:?}; first answer \
+         {healed:?} later, told serving {up:?} later; {} of {} calls turned away",
+        down_at - killed_at,
+        accepts_at - killed_at,
+        calls.iter().filter(|(_, is_answered)| !is_answered).count(),
+        calls.len()
+    );
     fill_pool(&client).await;
 }
 
@@ -259,8 +275,10 @@ async fn a_frozen_database_is_answered_for_by_the_deadline_and_heals() {
     let answer = client.call(LIST_USERS, &ListUsersRequest::default(), None).await.unwrap();
     assert_eq!(answer.status.code(), Code::Unavailable, "{:?}", answer.status);
     assert!(answer.took < TURNED_AWAY, "{:?}", answer.took);
+    let without_deadline = answer.took;
     let told_at = case.health.until(ServingStatus::NotServing).await;
     assert!(told_at - frozen_at < TOLD, "told after {:?}", told_at - frozen_at);
+    let down = told_at - frozen_at;
     let thawed_at = Instant::now();
     for &pid in &pids {
         thaw(pid);
@@ -269,6 +287,12 @@ async fn a_frozen_database_is_answered_for_by_the_deadline_and_heals() {
     assert!(answered_at - thawed_at < TOLD, "{:?}", answered_at - thawed_at);
     let told_at = case.health.until(ServingStatus::Serving).await;
     assert!(told_at - thawed_at < TOLD, "told after {:?}", told_at - thawed_at);
+    tell!(
+        "frozen: told not serving after {down:?}; a call without a deadline turned away after \
+         {without_deadline:?}; thawed: first answer after {:?}, told serving after {:?}",
+        answered_at - thawed_at,
+        told_at - thawed_at
+    );
     // Nothing of the outage stays: the pool is not larger than it may be.
     let text = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'daybook'";
     eventually("only the pool and health are left", async || {

@@ -58,6 +58,8 @@ impl Guarded {
     async fn new() -> Self {
         let mut settings = settings();
         settings.server.auth = AuthMode::On;
+        // Some ask hundreds of questions at once.
+        settings.server.token_concurrency_max = 0;
         let service = TestService::start_with(new_target(), settings).await;
         let sql = &service.sql;
         ensure_days(sql, &["2024-05-05"]).await;

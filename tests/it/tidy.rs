@@ -14,7 +14,7 @@ use daybook::{
 
 /// Modules by level: what is below may be used, what is beside or above may not.
 const LEVELS: [&[&str]; 5] = [
-    &["domain", "config", "telemetry", "clock", "error"],
+    &["domain", "config", "telemetry", "clock", "endpoint", "error"],
     &["store", "cluster"],
     &[
         "access",

@@ -268,6 +268,10 @@ async fn a_panic_is_an_internal_error_and_the_server_goes_on() {
     let limits = RequestLimits {
         concurrency_max: 1,
         time_max: Duration::from_secs(1),
+        request_bytes_max: 1_024,
+        waiting_bytes_max: 1 << 20,
+        read_time_max: Duration::from_secs(1),
+        answer_time_max: Duration::from_secs(1),
         slow: Duration::from_secs(1),
     };
     let (_started, is_started) = watch::channel(true);

@@ -63,6 +63,43 @@ impl RawClient {
         Ok(Self { sender, address, connection: tokio::spawn(connection) })
     }
 
+    /// Connects, and lets the server send so many bytes of each answer before it must wait.
+    pub(crate) async fn open_with_window(address: SocketAddr, bytes: u32) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let mut builder = h2::client::Builder::new();
+        let handshake = builder.initial_window_size(bytes).handshake(stream);
+        let (sender, connection) = handshake.await.unwrap();
+        Self { sender, address, connection: tokio::spawn(connection) }
+    }
+
+    /// Sends the head of a call and some bytes of its message, and no more.
+    pub(crate) async fn begin_with(
+        &self,
+        path: &str,
+        sent: &'static [u8],
+    ) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
+        let mut sender = self.sender.clone().ready().await.unwrap();
+        let request = Request::post(format!("http://{}{path}", self.address))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(())
+            .unwrap();
+        let (response, mut body) = sender.send_request(request, false).unwrap();
+        body.send_data(Bytes::from_static(sent), false).unwrap();
+        (response, body)
+    }
+
+    /// Whether the connection has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.connection.is_finished()
+    }
+
+    /// Waits for the end of the connection, which the server makes.
+    pub(crate) async fn until_closed(self) {
+        // An error is an end as well.
+        let _ = self.connection.await;
+    }
+
     /// Calls an rpc with the value of `grpc-timeout`, if one is given.
     pub(crate) async fn call(
         &self,
