@@ -372,6 +372,16 @@ pub struct ServerSettings {
     )]
     pub first_bytes_timeout_ms: u64,
 
+    /// Age at which a connection is told to go, in seconds; what it asks meanwhile is answered, and
+    /// its client connects anew. 0 is no limit
+    #[arg(
+        long,
+        env = "DAYBOOK_CONNECTION_AGE_MAX_SECONDS",
+        default_value_t = 3_600,
+        value_name = "SECONDS"
+    )]
+    pub connection_age_max_seconds: u64,
+
     /// Most bytes of requests that have not arrived whole, and as many of answers that have not
     /// been read; beyond, whoever waits longest is cut off
     #[arg(

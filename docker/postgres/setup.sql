@@ -1,19 +1,12 @@
--- What only a superuser can set up: Daybook's roles, its database, and the
--- extensions with the rights that the owner needs to use them. Run once, by the
+-- What only a superuser can set up: the owner of Daybook's tables, its database, and
+-- the extensions with the rights that the owner needs to use them. Run once, by the
 -- entrypoint, against the maintenance database.
 
 \set ON_ERROR_STOP on
 \getenv password DAYBOOK_DB_PASSWORD
 
 CREATE ROLE daybook LOGIN PASSWORD :'password';
--- Answers requests, and owns nothing.
-CREATE ROLE daybook_service LOGIN PASSWORD :'password';
--- For dashboards: no password yet, so nobody gets in until somebody sets one.
-CREATE ROLE daybook_reader LOGIN;
-ALTER ROLE daybook_reader SET default_transaction_read_only = on;
 CREATE DATABASE daybook OWNER daybook;
-REVOKE ALL ON DATABASE daybook FROM PUBLIC;
-GRANT CONNECT ON DATABASE daybook TO daybook_service, daybook_reader;
 
 \connect daybook
 

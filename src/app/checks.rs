@@ -37,6 +37,12 @@ pub(super) fn serve(settings: &ServeSettings) -> anyhow::Result<Option<SeedPlan>
     problems.network(server);
     problems.range("--request-timeout-ms", server.request_timeout_ms, 1, DAY_MS);
     problems.range("--first-bytes-timeout-ms", server.first_bytes_timeout_ms, 1, DAY_MS);
+    problems.range(
+        "--connection-age-max-seconds",
+        server.connection_age_max_seconds,
+        0,
+        31_536_000,
+    );
     problems.range("--waiting-bytes-max", server.waiting_bytes_max as u64, 1 << 20, 1 << 40);
     problems.range("--request-read-timeout-ms", server.request_read_timeout_ms, 1, DAY_MS);
     problems.range("--answer-timeout-ms", server.answer_timeout_ms, 1, DAY_MS);

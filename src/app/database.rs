@@ -134,7 +134,14 @@ pub(super) fn check(settings: &DatabaseSettings) -> anyhow::Result<()> {
         ("--owner-database-url", &settings.owner_database_url),
     ] {
         let Some(url) = url else { continue };
-        let (_, is_encrypted) = guest(name, url)?;
+        let (config, is_encrypted) = guest(name, url)?;
+        let is_on_command_line = std::env::args().any(|argument| argument.contains(url));
+        if config.get_password().is_some() && is_on_command_line {
+            tracing::warn!(
+                "{name} has a password and is on the command line, where everybody on this \
+                 machine can read it: put it into the environment instead"
+            );
+        }
         if is_encrypted {
             PostgresTls::required(settings.database_ca.as_deref())?;
         }

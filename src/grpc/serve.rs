@@ -190,13 +190,17 @@ async fn until_quiet(layer: &RequestLayer) {
 }
 
 fn server(settings: &ServerSettings) -> Server {
-    Server::builder()
+    let server = Server::builder()
         .max_concurrent_streams(settings.streams_max)
         .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
         .http2_max_local_error_reset_streams(Some(LOCAL_ERROR_RESETS_MAX))
         .http2_max_header_list_size(HEADER_BYTES_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT));
+    match settings.connection_age_max_seconds {
+        0 => server,
+        seconds => server.max_connection_age(Duration::from_secs(seconds)),
+    }
 }
 
 fn add_services(

@@ -221,6 +221,28 @@ async fn a_guest_serves_as_a_role_that_owns_nothing() {
 }
 
 #[tokio::test]
+async fn a_password_on_the_command_line_is_warned_of_and_one_in_the_environment_is_not() {
+    let (folder, nowhere) = (TestFolder::empty(), free_address());
+    let url = format!("postgres://u:hunter2@{nowhere}/d");
+    let run = |is_in_environment| {
+        let mut command = program(env!("CARGO_BIN_EXE_daybook"));
+        command.args(["migrate", "--database-wait-seconds", "0"]).current_dir(folder.path());
+        match is_in_environment {
+            true => command.env("DAYBOOK_DATABASE_URL", &url),
+            false => command.args(["--database-url", &url]),
+        };
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let warned = run(false);
+    assert!(warned.contains("--database-url has a password and is on the command line"));
+    assert!(!warned.contains("hunter2"), "{warned}");
+    let quiet = run(true);
+    assert!(!quiet.contains("command line") && !quiet.contains("hunter2"), "{quiet}");
+}
+
+#[tokio::test]
 async fn the_owners_url_alone_is_refused() {
     let folder = TestFolder::empty();
     let (went_well, said) = run(&["serve"], [None, Some("postgres://u@localhost/d")], &folder);

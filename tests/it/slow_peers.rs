@@ -152,3 +152,22 @@ fn the_streams_are_those_of_the_contracts() {
     assert_eq!(expected, STREAMS);
     assert_eq!(POLICIES.iter().filter(|(path, _)| is_stream(path)).count(), STREAMS.len());
 }
+
+#[tokio::test]
+async fn old_connections_go_and_no_call_fails() {
+    let service = impatient(|settings| settings.server.connection_age_max_seconds = 1).await;
+    let old = RawClient::open(service.address).await;
+    let mut client = service.ledger().await;
+    let begun_at = Instant::now();
+    let closed = tokio::spawn(async move {
+        old.until_closed().await;
+        begun_at.elapsed()
+    });
+    // A client that connects anew by itself, as all do.
+    while begun_at.elapsed() < Duration::from_secs(3) {
+        let request = ListUsersRequest { page_size: 1, ..Default::default() };
+        client.list_users(request).await.unwrap();
+    }
+    let took = closed.await.unwrap();
+    assert!((Duration::from_millis(900)..Duration::from_secs(3)).contains(&took), "{took:?}");
+}
