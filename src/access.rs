@@ -109,7 +109,8 @@ impl Authenticator {
     }
 
     /// Who holds the token of this hash; `None` if there is no such token, or it is not in force
-    /// any more. `count` is asked before the database is.
+    /// any more. `count` is asked before the database is, except for one that was in force when it
+    /// was asked last: whoever guesses does not use up what its holder needs.
     ///
     /// # Errors
     /// If nothing fresh is known of it and the database cannot be asked; what `count` says.
@@ -121,7 +122,9 @@ impl Authenticator {
         if let Some(known) = self.known(&hash) {
             return Ok(known);
         }
-        count()?;
+        if !self.was_in_force(&hash) {
+            count()?;
+        }
         // Closed never.
         let _turn = self.look_ups.acquire().await;
         // Somebody else may have asked for the same one meanwhile.
@@ -159,6 +162,11 @@ impl Authenticator {
             self.refusals.put_back(&taken);
         }
         Ok(noted?)
+    }
+
+    fn was_in_force(&self, hash: &TokenHash) -> bool {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.in_force.contains_key(hash)
     }
 
     fn known(&self, hash: &TokenHash) -> Option<Option<Identity>> {

@@ -40,7 +40,8 @@ BEGIN
                 day_totals, damaged_totals, damaged_day_totals TO daybook_service;
             GRANT SELECT ON set_aside_corrections, damaged_totals, damaged_day_totals, access_tokens,
                 audit_log TO daybook_service;
-            GRANT INSERT, UPDATE (revoked_at) ON access_tokens TO daybook_service;
+            -- Tokens are made by the owner's commands; with a user go the user's.
+            GRANT UPDATE (revoked_at) ON access_tokens TO daybook_service;
             GRANT INSERT ON audit_log TO daybook_service;
             GRANT EXECUTE ON FUNCTION ensure_partitions(date[], integer, integer),
                 maintain_partitions(), note_days(), drop_day_before(date) TO daybook_service;

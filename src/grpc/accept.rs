@@ -28,7 +28,7 @@ use tonic::transport::server::Connected;
 use crate::grpc::{
     flood::FrameCount,
     tls::{Tls, names},
-    waiting::Line,
+    waiting::{Line, Lines},
 };
 
 /// Bytes that a client must send in time: the preface of HTTP/2 (24) and the head of
@@ -38,6 +38,9 @@ const FIRST_BYTES: usize = 24 + 9;
 /// A frame that ends a connection: nothing behind the last stream that there can be was refused,
 /// ENHANCE_YOUR_CALM (RFC 9113, sections 6.8 and 7).
 const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 11];
+
+/// Longest wait for the end of a connection that makes room for another.
+const ROOM_WAIT: Duration = Duration::from_millis(200);
 
 /// Wait after the system refused to accept, for example for want of descriptors:
 /// without it the loop would spin.
@@ -55,6 +58,7 @@ pub fn incoming(
         permits: Arc::new(Semaphore::new(connections_max)),
         first_bytes_timeout,
         tls,
+        lines: Lines::default(),
         handshakes: JoinSet::new(),
     };
     futures_util::stream::unfold(door, |mut door| async move {
@@ -69,17 +73,32 @@ struct Door {
     permits: Arc<Semaphore>,
     first_bytes_timeout: Duration,
     tls: Option<Tls>,
+    lines: Lines,
     /// Those that are under way; at most as many as there are permits.
     handshakes: JoinSet<Option<Connection>>,
 }
 
 impl Door {
+    /// A place for a connection. Where there is none, the one on which nothing has been asked for
+    /// longest makes room: peers who hold connections and ask nothing keep nobody out.
+    async fn permit(&mut self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Some(permit);
+        }
+        if !self.lines.cut_idlest() {
+            return None;
+        }
+        let permit = Arc::clone(&self.permits).acquire_owned();
+        tokio::time::timeout(ROOM_WAIT, permit).await.ok()?.ok()
+    }
+
     async fn next(&mut self) -> Connection {
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
                 Some(ended) = self.handshakes.join_next() => {
                     if let Ok(Some(connection)) = ended {
+                        self.lines.add(&connection.line);
                         return connection;
                     }
                     continue;
@@ -93,7 +112,7 @@ impl Door {
                     continue;
                 }
             };
-            let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            let Some(permit) = self.permit().await else {
                 tracing::debug!(%remote, "closed a connection beyond the limit");
                 continue;
             };
@@ -102,7 +121,9 @@ impl Door {
             }
             let patience = self.first_bytes_timeout;
             let Some(tls) = &self.tls else {
-                return Connection::new(Socket::Plain(stream), remote, patience, permit);
+                let connection = Connection::new(Socket::Plain(stream), remote, patience, permit);
+                self.lines.add(&connection.line);
+                return connection;
             };
             let acceptor = tls.acceptor();
             self.handshakes.spawn(async move {
@@ -244,6 +265,9 @@ impl AsyncWrite for Connection {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.line.is_cut(context) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         let written = match &mut this.stream {
             Socket::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Socket::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
@@ -272,6 +296,9 @@ impl AsyncWrite for Connection {
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.line.is_cut(context) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         let written = match &mut this.stream {
             Socket::Plain(stream) => Pin::new(stream).poll_write_vectored(context, buffers),
             Socket::Tls(stream) => Pin::new(stream).poll_write_vectored(context, buffers),

@@ -8,7 +8,7 @@ use tonic::Status;
 use crate::{
     access::Authenticator,
     config::ServerSettings,
-    domain::access::{Identity, Principal, Token, certificate_name_hash},
+    domain::access::{Identity, Principal, Token, TokenHash, certificate_name_hash},
     error::{Error, ErrorKind},
     grpc::{
         accept::Peer,
@@ -63,7 +63,7 @@ impl Gate {
         let address = peer.map(|peer| peer.address);
         let names = peer.map_or_else(Arc::default, |peer| Arc::clone(&peer.names));
         self.rates.count_address(address)?;
-        let identity = match &self.authenticator {
+        let (identity, pass) = match &self.authenticator {
             Some(authenticator) => {
                 let count = || self.rates.count_look_up(address);
                 let found = identify(authenticator, request.headers(), &names, count).await;
@@ -72,9 +72,10 @@ impl Gate {
                 {
                     authenticator.count_refusal(address);
                 }
-                found?
+                let (identity, hash) = found?;
+                (identity, Pass(Some((authenticator.clone(), hash))))
             }
-            None => Identity::local(),
+            None => (Identity::local(), Pass(None)),
         };
         let turn = match identity.principal {
             Principal::Token { token_id, .. } => {
@@ -94,6 +95,7 @@ impl Gate {
         // A secret goes no further than here.
         request.headers_mut().remove(AUTHORIZATION);
         request.extensions_mut().insert(identity.clone());
+        request.extensions_mut().insert(pass);
         Ok(Admitted { identity, _turn: turn })
     }
 }
@@ -103,6 +105,31 @@ pub(super) struct Admitted {
     /// Who.
     pub(super) identity: Identity,
     _turn: Option<Turn>,
+}
+
+/// What somebody was let in by, for calls that last: it may be taken away meanwhile.
+#[derive(Clone)]
+pub(super) struct Pass(Option<(Authenticator, TokenHash)>);
+
+impl Pass {
+    /// Looks again whether it is in force.
+    ///
+    /// # Errors
+    /// `Unauthenticated` if it is not any more; what the database says.
+    pub(super) async fn check(&self) -> Result<(), Error> {
+        let Some((authenticator, hash)) = &self.0 else { return Ok(()) };
+        let identity = authenticator.identify(*hash, || Ok(())).await?;
+        identity.map(drop).ok_or_else(|| Error::new(ErrorKind::Unauthenticated))
+    }
+}
+
+/// What a request that lasts was let in by.
+///
+/// # Errors
+/// UNAUTHENTICATED for a request that passed no gate.
+pub(super) fn pass<T>(request: &tonic::Request<T>) -> Result<Pass, Error> {
+    let pass = request.extensions().get::<Pass>().cloned();
+    pass.ok_or_else(|| Error::new(ErrorKind::Unauthenticated))
 }
 
 /// Who asks, as the gate found out.
@@ -121,18 +148,20 @@ async fn identify(
     headers: &HeaderMap,
     names: &[String],
     count: impl Fn() -> Result<(), Error>,
-) -> Result<Identity, Error> {
+) -> Result<(Identity, TokenHash), Error> {
     let unauthenticated = || Error::new(ErrorKind::Unauthenticated);
     if !headers.contains_key(AUTHORIZATION) {
         for name in names {
             let hash = certificate_name_hash(name);
             if let Some(identity) = authenticator.identify(hash, &count).await? {
-                return Ok(identity);
+                return Ok((identity, hash));
             }
         }
     }
     let token = token(headers).ok_or_else(unauthenticated)?;
-    authenticator.identify(token.hash(), count).await?.ok_or_else(unauthenticated)
+    let hash = token.hash();
+    let identity = authenticator.identify(hash, count).await?.ok_or_else(unauthenticated)?;
+    Ok((identity, hash))
 }
 
 /// The one token that a request brings.

@@ -27,6 +27,7 @@ use crate::{
     },
     error::{Error, ErrorKind, Violation},
     grpc::{
+        admission::{Pass, pass},
         deadline,
         ingest_service::{IngestApi, StreamLimits},
         pb::v1::{
@@ -53,6 +54,7 @@ pub(super) fn open(
     api: &IngestApi,
     request: Request<Streaming<RecordTransactionsRequest>>,
 ) -> Result<AnswerStream, Error> {
+    let pass = pass(&request)?;
     let place = api.places.clone().try_acquire_owned().map_err(|_| {
         Error::new(ErrorKind::ResourceExhausted("the server is at its limit of streams"))
     })?;
@@ -61,6 +63,7 @@ pub(super) fn open(
     let time = deadline::time_limit(&headers, api.limits.time_max).unwrap_or_default();
     let (answers, receiver) = mpsc::channel(QUEUED_ANSWERS);
     let recording = Recording {
+        pass,
         ingest: api.ingest.clone(),
         reader: Reader {
             requests: request.into_inner(),
@@ -98,6 +101,7 @@ fn answer_stream(
 
 /// A stream at work.
 struct Recording {
+    pass: Pass,
     ingest: Ingest,
     reader: Reader,
     writer: Writer,
@@ -162,6 +166,8 @@ impl Recording {
         let mut sent = within(idle_max, self.reader.next()).await?;
         loop {
             let Sent::Chunk(chunk) = sent else { return Ok(()) };
+            // What lets a stream in may be revoked or expire while it lasts.
+            self.pass.check().await?;
             let chunk_options = options.clone();
             let (ingest, writer) = (&self.ingest, &self.writer);
             let summary = &mut self.summary;

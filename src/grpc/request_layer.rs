@@ -19,7 +19,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body::{Body as _, Frame, SizeHint};
 use rand::RngExt;
 use tokio::sync::watch;
@@ -33,14 +33,17 @@ use crate::{
     error::{Error, ErrorKind, Violation},
     grpc::{
         accept::Peer,
-        admission::Gate,
+        admission::{Admitted, Gate},
         deadline,
         gather::{TooMany, gather, make},
         policy::{Policy, is_stream, policy_of},
         status::{code, to_status},
-        waiting::{Wait, Waiting},
+        waiting::{InUse, Line, Wait, Waiting},
     },
 };
+
+/// What asks whether Daybook serves.
+const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
 
 /// Header of every answer, by which its lines are found in the log.
 const REQUEST_ID: &str = "x-request-id";
@@ -166,8 +169,13 @@ where
         let inner = std::mem::replace(&mut self.inner, clone);
         let shared = Arc::clone(&self.shared);
         let path = request.uri().path().to_owned();
+        if !is_grpc(&request) {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            return Box::pin(std::future::ready(Ok(response)));
+        }
         if policy_of(&path) == Some(Policy::Open) {
-            return Box::pin(catch(inner, request));
+            return Box::pin(async move { answer_open(inner, request, &shared).await });
         }
         let id = Uuid::new_v4();
         let span = tracing::info_span!("request", %id, rpc = path, by = tracing::field::Empty);
@@ -206,18 +214,21 @@ impl Drop for AbandonedLine {
 }
 
 /// A request that has begun, until its answer has left.
-struct AtWork(Arc<Shared>);
+struct AtWork {
+    shared: Arc<Shared>,
+    _in_use: Option<InUse>,
+}
 
 impl AtWork {
-    fn begin(shared: &Arc<Shared>) -> Self {
+    fn begin(shared: &Arc<Shared>, line: Option<&Line>) -> Self {
         shared.at_work.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(shared))
+        Self { shared: Arc::clone(shared), _in_use: line.map(Line::begin_use) }
     }
 }
 
 impl Drop for AtWork {
     fn drop(&mut self) {
-        self.0.at_work.fetch_sub(1, Ordering::Relaxed);
+        self.shared.at_work.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -245,6 +256,7 @@ struct Answer<B> {
     body: B,
     _wait: Option<Wait>,
     _at_work: AtWork,
+    _admitted: Option<Admitted>,
 }
 
 impl<B> http_body::Body for Answer<B>
@@ -282,7 +294,8 @@ where
     if !*shared.is_started.borrow() {
         return Ok(refuse(ErrorKind::Unavailable("the server is starting")));
     }
-    let at_work = AtWork::begin(shared);
+    let line = line_of(&request);
+    let at_work = AtWork::begin(shared, line.as_ref());
     let Some(limit) = deadline::time_limit(request.headers(), shared.limits.time_max) else {
         return Ok(refuse(ErrorKind::InvalidArgument(vec![Violation {
             field: "grpc-timeout".into(),
@@ -294,23 +307,22 @@ where
         return Ok(refuse(ErrorKind::DeadlineExceeded));
     }
     let is_stream = is_stream(request.uri().path());
-    let line = request.extensions().get::<Peer>().map(|peer| peer.line.clone());
     let work = async {
         if !is_stream {
             let body = std::mem::take(request.body_mut());
             let bytes_max = shared.limits.request_bytes_max;
             match gather(body, bytes_max, &shared.arriving, line.as_ref()).await {
                 Ok(body) => *request.body_mut() = body,
-                Err(TooMany) => return Ok(refuse(AT_LIMIT)),
+                Err(TooMany) => return Ok((refuse(AT_LIMIT), None)),
             }
         }
         let Some(place) = Place::take(shared) else {
             // Whoever asks again at once, against advice, is refused less often and leaves more of
             // the processors to those who are at work.
             tokio::time::sleep(REFUSAL_PAUSE).await;
-            return Ok(refuse(AT_LIMIT));
+            return Ok((refuse(AT_LIMIT), None));
         };
-        let _admitted = match shared.gate.admit(&mut request).await {
+        let admitted = match shared.gate.admit(&mut request).await {
             Ok(admitted) => {
                 if !matches!(admitted.identity.principal, Principal::Local) {
                     let by = tracing::field::display(&admitted.identity.principal);
@@ -324,19 +336,20 @@ where
                     let pause = rand::rng().random_range(TURNED_BACK_PAUSE_MS);
                     tokio::time::sleep(Duration::from_millis(pause)).await;
                 }
-                return Ok(to_status(error).into_http());
+                return Ok((to_status(error).into_http(), None));
             }
         };
-        catch(inner, request).await
+        Ok((catch(inner, request).await?, Some(admitted)))
     };
-    let response = match tokio::time::timeout(limit, work).await {
-        Ok(response) => response?,
+    let (response, admitted) = match tokio::time::timeout(limit, work).await {
+        Ok(answered) => answered?,
         // The handler is dropped, and with it its statement is cancelled.
         Err(_) => return Ok(refuse(ErrorKind::DeadlineExceeded)),
     };
     let (head, body) = response.into_parts();
     if is_stream {
-        let body = Answer { body, _wait: None, _at_work: at_work };
+        // It counts as one of its caller's calls at work for as long as it lasts.
+        let body = Answer { body, _wait: None, _at_work: at_work, _admitted: admitted };
         return Ok(Response::from_parts(head, Body::new(body)));
     }
     if body.is_end_stream() {
@@ -346,8 +359,46 @@ where
     let Some(wait) = shared.leaving.begin(line.as_ref(), length) else {
         return Ok(refuse(AT_LIMIT));
     };
-    let answer = Answer { body, _wait: Some(wait), _at_work: at_work };
+    let answer = Answer { body, _wait: Some(wait), _at_work: at_work, _admitted: None };
     Ok(Response::from_parts(head, Body::new(answer)))
+}
+
+/// The connection that a request came by.
+fn line_of(request: &Request<Body>) -> Option<Line> {
+    request.extensions().get::<Peer>().map(|peer| peer.line.clone())
+}
+
+/// Answers what is always admitted, once it has arrived whole.
+async fn answer_open<S, E>(
+    inner: S,
+    mut request: Request<Body>,
+    shared: &Shared,
+) -> Result<Response<Body>, E>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = E>,
+{
+    let line = line_of(&request);
+    let _in_use = line.as_ref().map(Line::begin_use);
+    if request.uri().path() == HEALTH_CHECK {
+        let body = std::mem::take(request.body_mut());
+        let bytes_max = shared.limits.request_bytes_max;
+        match gather(body, bytes_max, &shared.arriving, line.as_ref()).await {
+            Ok(body) => *request.body_mut() = body,
+            Err(TooMany) => return Ok(refuse(AT_LIMIT)),
+        }
+    }
+    catch(inner, request).await
+}
+
+/// Whether a request is gRPC, by what it says that it carries (gRPC over HTTP/2, "Content-Type").
+/// A page of somebody else's can make a browser send others, and not this without being let.
+fn is_grpc(request: &Request<Body>) -> bool {
+    let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    content_type.is_some_and(|content_type| {
+        content_type == b"application/grpc"
+            || content_type.starts_with(b"application/grpc+")
+            || content_type.starts_with(b"application/grpc;")
+    })
 }
 
 /// Runs the service; a panic becomes INTERNAL.

@@ -11,8 +11,8 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Context,
     time::{Duration, Instant},
@@ -33,10 +33,69 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default)]
 pub struct Line(Arc<LineState>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct LineState {
     is_cut: AtomicBool,
     waker: AtomicWaker,
+    /// Requests that have begun on it and whose answer has not left.
+    uses: AtomicUsize,
+    /// When it was made, or its last request ended.
+    idle_since: Mutex<Instant>,
+}
+
+impl Default for LineState {
+    fn default() -> Self {
+        Self {
+            is_cut: AtomicBool::default(),
+            waker: AtomicWaker::default(),
+            uses: AtomicUsize::default(),
+            idle_since: Mutex::new(Instant::now()),
+        }
+    }
+}
+
+/// A request on a connection; ends when dropped.
+#[derive(Debug)]
+pub(super) struct InUse(Line);
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        *self.0.0.idle_since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.0.0.uses.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// All connections that there are.
+#[derive(Debug, Default)]
+pub(super) struct Lines(Vec<Weak<LineState>>);
+
+impl Lines {
+    /// Remembers a connection.
+    pub(super) fn add(&mut self, line: &Line) {
+        if self.0.len() == self.0.capacity() {
+            self.0.retain(|line| line.strong_count() > 0);
+        }
+        self.0.push(Arc::downgrade(&line.0));
+    }
+
+    /// Cuts the connection on which nothing has been asked for longest; whether there was one.
+    pub(super) fn cut_idlest(&mut self) -> bool {
+        self.0.retain(|line| line.strong_count() > 0);
+        let now = Instant::now();
+        let idle = self.0.iter().filter_map(Weak::upgrade).filter_map(|line| {
+            let since = *line.idle_since.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_idle = line.uses.load(Ordering::Relaxed) == 0
+                && !line.is_cut.load(Ordering::Relaxed)
+                && now.duration_since(since) >= GRACE;
+            is_idle.then_some((since, line))
+        });
+        let idlest = idle.min_by_key(|(since, _)| *since);
+        if let Some((_, line)) = idlest {
+            Line(line).cut();
+            return true;
+        }
+        false
+    }
 }
 
 impl Line {
@@ -44,6 +103,12 @@ impl Line {
     fn cut(&self) {
         self.0.is_cut.store(true, Ordering::Release);
         self.0.waker.wake();
+    }
+
+    /// A request begins on it.
+    pub(super) fn begin_use(&self) -> InUse {
+        self.0.uses.fetch_add(1, Ordering::Relaxed);
+        InUse(self.clone())
     }
 
     /// Whether the connection is to end; if not, its task is woken when it is.

@@ -29,7 +29,7 @@ macro_rules! migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: [Migration; 15] = [
+pub const MIGRATIONS: [Migration; 16] = [
     migration!(1, "0001_ledger"),
     migration!(2, "0002_partitions"),
     migration!(3, "0003_seed"),
@@ -45,6 +45,7 @@ pub const MIGRATIONS: [Migration; 15] = [
     migration!(13, "0013_access"),
     migration!(14, "0014_set_aside"),
     migration!(15, "0015_users_of_tokens"),
+    migration!(16, "0016_revoked_for_good"),
 ];
 
 /// A migration that is recorded in the database.

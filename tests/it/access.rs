@@ -12,18 +12,18 @@ use daybook::{
             DESCRIPTORS,
             v1::{
                 AccountKey, AddWalletRequest, CreateAssetRequest, CreateUserRequest,
-                DeleteTransactionRequest, DeleteUserRequest, RemoveWalletRequest,
-                ledger_service_client::LedgerServiceClient,
+                DeleteTransactionRequest, DeleteUserRequest, RecordingStart, RemoveWalletRequest,
+                ledger_service_client::LedgerServiceClient, record_transactions_request::Message,
             },
         },
         policy::POLICIES,
     },
 };
-use prost::Message;
+use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use rand::RngExt;
 use rustix::process::Signal;
-use tonic::{Code, metadata::MetadataValue, transport::Endpoint};
+use tonic::{Code, Status, metadata::MetadataValue, transport::Endpoint};
 use tonic_types::StatusExt;
 use uuid::Uuid;
 
@@ -37,6 +37,7 @@ use crate::{
         rows::NewRow,
         schema::{TestSchema, one},
         service::{TestService, new_target, settings},
+        upload::{Upload, row},
     },
 };
 
@@ -108,7 +109,7 @@ pub(crate) async fn token_of(service: &TestService, role: Role) -> (Token, Uuid)
     };
     let (hash, certificate_name, expires_days) = (token.hash(), None, Some(1));
     let new = NewToken { token_id, name, hash, role, user_uuid, certificate_name, expires_days };
-    let made = create_token(&service.database, &new).await.unwrap();
+    let made = create_token(&service.owner, &new).await.unwrap();
     assert!(matches!(made, RecordedToken::Recorded(_)), "{made:?}");
     (token, token_id)
 }
@@ -338,6 +339,56 @@ async fn one_token_has_so_many_calls_at_work_and_others_theirs() {
     let ((), (answered, _), ()) = tokio::join!(held, others, release);
     assert_eq!(answered, 2);
     assert_eq!(at_once(&client, 2, &bearer(&noisy)).await.0, 2);
+}
+
+/// Opens a stream that records, with a token.
+async fn stream(service: &TestService, token: &Token) -> Result<Upload, Status> {
+    let bearer: MetadataValue<_> = bearer(token).parse().unwrap();
+    let mut client = service.ingest().await;
+    let headers = |request: &mut tonic::Request<()>| {
+        request.metadata_mut().insert("authorization", bearer);
+    };
+    let mut upload = Upload::open_with(&mut client, headers).await?;
+    let start = RecordingStart { create_accounts: true, ..Default::default() };
+    upload.send(Message::Start(start)).await;
+    Ok(upload)
+}
+
+#[tokio::test]
+async fn a_revoked_token_ends_the_streams_that_it_let_in() {
+    let service = guarded(Duration::from_millis(300)).await;
+    let (token, token_id) = token_of(&service, Role::Ingester).await;
+    let mut upload = stream(&service, &token).await.unwrap();
+    upload.chunk(1, &[row(1)]).await;
+    assert_eq!(upload.acknowledged().await.recorded_count, 1);
+    let revoke = "UPDATE access_tokens SET revoked_at = now() WHERE token_id = $1";
+    service.sql.execute(revoke, &[&token_id]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    upload.chunk(2, &[row(2)]).await;
+    let ended = upload.failure().await;
+    assert_eq!((ended.code(), ended.message()), (Code::Unauthenticated, WANTED));
+    assert_eq!(one::<i64>(&service.sql, "SELECT count(*) FROM transactions").await, 1);
+    for change in ["NULL", "now() + interval '1 day'"] {
+        let text = format!("UPDATE access_tokens SET revoked_at = {change}");
+        let error = service.sql.batch_execute(&text).await.unwrap_err();
+        assert_eq!(error.code().unwrap().code(), "23001", "{change}");
+    }
+}
+
+#[tokio::test]
+async fn streams_count_as_calls_at_work_for_as_long_as_they_last() {
+    let settings = |server: &mut ServerSettings| server.token_concurrency_max = 2;
+    let service = guarded_with(Duration::from_secs(60), settings).await;
+    let noisy = token_of(&service, Role::Ingester).await.0;
+    let other = token_of(&service, Role::Ingester).await.0;
+    let mut first = stream(&service, &noisy).await.unwrap();
+    let _second = stream(&service, &noisy).await.unwrap();
+    let refused = stream(&service, &noisy).await.err().expect("a third");
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
+    let _others = stream(&service, &other).await.unwrap();
+    first.end(0).await;
+    first.summary().await;
+    eventually("one has ended", async || stream(&service, &noisy).await.is_ok()).await;
 }
 
 #[tokio::test]

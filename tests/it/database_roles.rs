@@ -48,6 +48,8 @@ async fn the_service_role_writes_rows_and_changes_nothing_else() {
         "DELETE FROM audit_log",
         "DELETE FROM access_tokens",
         "UPDATE access_tokens SET role = 'admin'",
+        "INSERT INTO access_tokens (token_id, name, token_hash, role)
+         VALUES (gen_random_uuid(), 'x', sha256('x'), 'admin')",
         "DELETE FROM accounts",
         "UPDATE users SET user_uuid = gen_random_uuid()",
         "SELECT pg_read_file('/etc/passwd')",

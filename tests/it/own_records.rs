@@ -88,7 +88,7 @@ impl Guarded {
             certificate_name: None,
             expires_days: None,
         };
-        let made = create_token(&self.service.database, &new).await.unwrap();
+        let made = create_token(&self.service.owner, &new).await.unwrap();
         assert!(matches!(made, RecordedToken::Recorded(_)), "{made:?}");
         format!("Bearer {}", token.to_text())
     }

@@ -171,3 +171,30 @@ async fn old_connections_go_and_no_call_fails() {
     let took = closed.await.unwrap();
     assert!((Duration::from_millis(900)..Duration::from_secs(3)).contains(&took), "{took:?}");
 }
+
+#[tokio::test]
+async fn connections_on_which_nothing_is_asked_make_room_for_others() {
+    let service = impatient(|settings| settings.server.connections_max = 4).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(RawClient::open(service.address).await);
+    }
+    let used = RawClient::open(service.address).await;
+    let request = ListUsersRequest { page_size: 1, ..Default::default() };
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    used.call(LIST_USERS, &request, None).await.unwrap();
+    let mut others = Vec::new();
+    for _ in 0..3 {
+        let other = RawClient::open(service.address).await;
+        let answer = other.call(LIST_USERS, &request, None).await.unwrap();
+        assert_eq!(answer.status.code(), Code::Ok);
+        others.push(other);
+    }
+    for idle in held {
+        idle.until_closed().await;
+    }
+    // Whoever asks is not cut off for them.
+    for other in others.iter().chain([&used]) {
+        assert_eq!(other.call(LIST_USERS, &request, None).await.unwrap().status.code(), Code::Ok);
+    }
+}

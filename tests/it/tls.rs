@@ -262,7 +262,7 @@ async fn known_by(service: &TestService, role: Role, name: &str) -> RecordedToke
         certificate_name: Some(name.to_owned()),
         expires_days: None,
     };
-    create_token(&service.database, &new).await.unwrap()
+    create_token(&service.owner, &new).await.unwrap()
 }
 
 #[tokio::test]

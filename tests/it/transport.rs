@@ -93,6 +93,30 @@ async fn other_protocols_are_closed_at_once() {
 }
 
 #[tokio::test]
+async fn what_a_page_elsewhere_may_make_a_browser_send_is_not_answered() {
+    let service = start(|_| ()).await;
+    let client = RawClient::open(service.address).await;
+    for path in [LIST_USERS, "/grpc.health.v1.Health/Check", "/nowhere"] {
+        // What a form or a script sends without asking first (Fetch, "CORS-safelisted").
+        for content_type in [
+            None,
+            Some(""),
+            Some("text/plain"),
+            Some("application/x-www-form-urlencoded"),
+            Some("multipart/form-data; boundary=x"),
+            Some("application/json"),
+            Some("application/grpcx"),
+            Some("text/plain; application/grpc"),
+        ] {
+            assert_eq!(client.status_of(path, content_type).await, 415, "{path} {content_type:?}");
+        }
+        for content_type in ["application/grpc", "application/grpc+proto"] {
+            assert_eq!(client.status_of(path, Some(content_type)).await, 200, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn connections_beyond_the_limit_are_closed_until_one_is_free() {
     let service = start(|settings| settings.server.connections_max = 2).await;
     let first = RawClient::open(service.address).await;
@@ -285,7 +309,7 @@ async fn a_panic_is_an_internal_error_and_the_server_goes_on() {
         }));
     // More often than there are places: each is given back.
     for path in [LIST_USERS, SUM_AMOUNT, LIST_USERS, "/grpc.health.v1.Health/Check", SUM_AMOUNT] {
-        let request = Request::post(path).body(Body::empty()).unwrap();
+        let request = grpc_request(path);
         let response = service.clone().oneshot(request).await.unwrap();
         let status = Status::from_header_map(response.headers()).unwrap();
         let message = match path.contains("health") {
@@ -296,9 +320,13 @@ async fn a_panic_is_an_internal_error_and_the_server_goes_on() {
         assert!(!format!("{:?}", response.headers()).contains("secret"));
         assert_eq!(layer.at_work(), 0);
     }
-    let request = Request::post("/daybook.v1.StatusService/GetStatus").body(Body::empty()).unwrap();
+    let request = grpc_request("/daybook.v1.StatusService/GetStatus");
     let response = service.oneshot(request).await.unwrap();
     assert!(response.headers().get("grpc-status").is_none());
+}
+
+fn grpc_request(path: &str) -> Request<Body> {
+    Request::post(path).header("content-type", "application/grpc").body(Body::empty()).unwrap()
 }
 
 fn request_id(headers: &HeaderMap) -> uuid::Uuid {

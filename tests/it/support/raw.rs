@@ -89,6 +89,19 @@ impl RawClient {
         (response, body)
     }
 
+    /// The status of HTTP that a request with this content type is answered with.
+    pub(crate) async fn status_of(&self, path: &str, content_type: Option<&str>) -> u16 {
+        let mut sender = self.sender.clone().ready().await.unwrap();
+        let mut request = Request::post(format!("http://{}{path}", self.address))
+            .header("origin", "https://example.org");
+        if let Some(content_type) = content_type {
+            request = request.header("content-type", content_type);
+        }
+        let (response, mut body) = sender.send_request(request.body(()).unwrap(), false).unwrap();
+        body.send_data(Bytes::from_static(&[0; 5]), true).unwrap();
+        response.await.unwrap().status().as_u16()
+    }
+
     /// Whether the connection has ended.
     pub(crate) fn is_closed(&self) -> bool {
         self.connection.is_finished()
