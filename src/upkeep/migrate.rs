@@ -27,7 +27,7 @@ pub enum Standing {
 /// that none is. Returns how many it applied, and what the role may do.
 ///
 /// # Errors
-/// As for [`migrate`]; for another role than the owner also if migrations are missing or the
+/// As for [`migrate()`]; for another role than the owner also if migrations are missing or the
 /// schema is closed to it.
 pub async fn bring_up_to_date(database: &Database) -> Result<(usize, Standing), UpkeepError> {
     let client = database.connect().await?;
