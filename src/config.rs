@@ -373,11 +373,11 @@ pub struct ServerSettings {
     pub first_bytes_timeout_ms: u64,
 
     /// Age at which a connection is told to go, in seconds; what it asks meanwhile is answered, and
-    /// its client connects anew. 0 is no limit
+    /// its client connects anew (one that does not retry may see a call fail then). 0 is no limit
     #[arg(
         long,
         env = "DAYBOOK_CONNECTION_AGE_MAX_SECONDS",
-        default_value_t = 3_600,
+        default_value_t = 0,
         value_name = "SECONDS"
     )]
     pub connection_age_max_seconds: u64,

@@ -7,6 +7,7 @@ use std::{
     os::unix::process::ExitStatusExt,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
@@ -49,8 +50,18 @@ impl Drop for Daybook {
     }
 }
 
+/// An address that nothing listens on, given once in this process, and outside of the range that
+/// the system gives to whoever asks for any.
 pub(crate) fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let begin = u16::try_from(std::process::id() % 10_000).unwrap();
+    loop {
+        let place = (begin + NEXT.fetch_add(1, Ordering::Relaxed) % 10_000) % 10_000;
+        let address = SocketAddr::from(([127, 0, 0, 1], 20_000 + place));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
 
 /// One of the built programs, whatever this process' environment.
