@@ -75,3 +75,41 @@ postgres_extensions() {
     *) echo "$("$1/pg_config" --sharedir)/extension" ;;
   esac
 }
+
+# For scripts that measure. The binary that they were given in $daybook, else one that is built now.
+measured_binary() {
+  [ -z "$daybook" ] || return 0
+  cargo build --release --locked --bins
+  daybook=${CARGO_TARGET_DIR:-$root/target}/release/daybook
+}
+
+# A folder $scratch, and the same settings whatever the caller's environment says. At the end of the
+# script the processes in $pid and $noise are stopped, and the folder goes.
+measured_scratch() {
+  local setting
+  scratch=$(mktemp -d)
+  # Started by root, Postgres runs as another user, who must reach its files.
+  chmod 755 "$scratch"
+  for setting in "${!DAYBOOK_@}"; do
+    if [ "$setting" != DAYBOOK_POSTGRES_BIN_DIR ]; then unset "$setting"; fi
+  done
+  pid='' noise=''
+  trap end_measuring EXIT
+}
+end_measuring() {
+  local process
+  for process in $noise $pid; do
+    if kill -TERM "$process" 2>/dev/null; then wait "$process" || true; fi
+  done
+  rm -rf "$scratch"
+}
+
+# Waits until the daybook in $pid, which writes to $scratch/log, has seeded and serves; it says
+# itself which port it got: $address.
+until_serving() {
+  address=''
+  until address=$(sed -nE 's/^Daybook serves gRPC on //p' "$scratch/log") && [ -n "$address" ]; do
+    kill -0 "$pid" 2>/dev/null || die "daybook ended: $(tail -n 3 "$scratch/log")"
+    sleep 0.2
+  done
+}

@@ -78,6 +78,15 @@ impl RawClient {
         path: &str,
         sent: &'static [u8],
     ) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
+        self.begin_call(path, Bytes::from_static(sent), false).await
+    }
+
+    async fn begin_call(
+        &self,
+        path: &str,
+        sent: Bytes,
+        is_whole: bool,
+    ) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
         let mut sender = self.sender.clone().ready().await.unwrap();
         let request = Request::post(format!("http://{}{path}", self.address))
             .header("content-type", "application/grpc")
@@ -85,7 +94,7 @@ impl RawClient {
             .body(())
             .unwrap();
         let (response, mut body) = sender.send_request(request, false).unwrap();
-        body.send_data(Bytes::from_static(sent), false).unwrap();
+        body.send_data(sent, is_whole).unwrap();
         (response, body)
     }
 
@@ -176,15 +185,7 @@ impl RawClient {
         path: &str,
         message: &impl Message,
     ) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
-        let mut sender = self.sender.clone().ready().await.unwrap();
-        let request = Request::post(format!("http://{}{path}", self.address))
-            .header("content-type", "application/grpc")
-            .header("te", "trailers")
-            .body(())
-            .unwrap();
-        let (response, mut body) = sender.send_request(request, false).unwrap();
-        body.send_data(framed(message), true).unwrap();
-        (response, body)
+        self.begin_call(path, framed(message), true).await
     }
 
     /// Cuts the connection without a word.
