@@ -35,6 +35,7 @@ mod list_wallet_users;
 mod list_wallets;
 pub mod page;
 pub mod page_token;
+mod places;
 pub mod policy;
 mod rank;
 pub mod rates;

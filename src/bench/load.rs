@@ -180,9 +180,10 @@ impl Caller {
             let (set, message) = self.next_question();
             let outcome = self.call(&orders.load.sets[set], message).await;
             self.last_answer = Instant::now();
+            let took = self.last_answer - begun_at;
             match outcome {
-                Ok(()) => self.recorders[set].answered(self.last_answer - begun_at),
-                Err(name) => self.recorders[set].failed(name),
+                Ok(()) => self.recorders[set].answered(took),
+                Err(name) => self.recorders[set].failed(name, took),
             }
         }
         (self.recorders, self.last_answer)

@@ -24,15 +24,19 @@ pub(super) struct Recorder {
     pub(super) nanos_max: u64,
     /// Number of calls that were not answered as asked, by the name of what they ended with.
     pub(super) errors: BTreeMap<&'static str, u64>,
+    /// How long those took, in nanoseconds.
+    pub(super) error_latencies: Histogram<u32>,
 }
 
 impl Recorder {
     /// One that has seen nothing.
     #[must_use]
     pub(super) fn new() -> Self {
-        let latencies = Histogram::new_with_bounds(SHORTEST_NANOS, LONGEST_NANOS, DIGITS);
+        let latencies = Histogram::new_with_bounds(SHORTEST_NANOS, LONGEST_NANOS, DIGITS)
+            .expect("the bounds are in order and the digits few");
         Self {
-            latencies: latencies.expect("the bounds are in order and the digits few"),
+            error_latencies: latencies.clone(),
+            latencies,
             nanos_sum: 0,
             nanos_min: u64::MAX,
             nanos_max: 0,
@@ -42,7 +46,7 @@ impl Recorder {
 
     /// Counts a call that was answered.
     pub(super) fn answered(&mut self, latency: Duration) {
-        let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
+        let nanos = nanos(latency);
         self.latencies.saturating_record(nanos);
         self.nanos_sum += u128::from(nanos);
         self.nanos_min = self.nanos_min.min(nanos);
@@ -50,13 +54,17 @@ impl Recorder {
     }
 
     /// Counts a call that was not answered as asked.
-    pub(super) fn failed(&mut self, name: &'static str) {
+    pub(super) fn failed(&mut self, name: &'static str, latency: Duration) {
+        self.error_latencies.saturating_record(nanos(latency));
         *self.errors.entry(name).or_default() += 1;
     }
 
     /// Adds what another one has seen.
     pub(super) fn add(&mut self, other: &Self) {
         self.latencies.add(&other.latencies).expect("all histograms have the same bounds");
+        self.error_latencies
+            .add(&other.error_latencies)
+            .expect("all histograms have the same bounds");
         self.nanos_sum += other.nanos_sum;
         self.nanos_min = self.nanos_min.min(other.nanos_min);
         self.nanos_max = self.nanos_max.max(other.nanos_max);
@@ -64,6 +72,10 @@ impl Recorder {
             *self.errors.entry(name).or_default() += count;
         }
     }
+}
+
+fn nanos(latency: Duration) -> u64 {
+    u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The name of a status code as the specification of gRPC writes it.

@@ -41,6 +41,8 @@ pub struct CallSummary {
     pub calls_per_second: f64,
     /// Calls that were not answered as asked, by the name of what they ended with.
     pub errors: BTreeMap<&'static str, u64>,
+    /// The mean and the 99th percentile of how long those took; none where there are none.
+    pub error_latencies: Option<[Duration; 2]>,
     /// Latencies of the answered ones; none where there are none.
     pub latencies: Option<Latencies>,
 }
@@ -91,11 +93,15 @@ impl Summary {
 
 impl CallSummary {
     fn new(recorder: &Recorder, seconds: f64) -> Self {
-        let answered = recorder.latencies.len();
+        let (answered, failed) = (recorder.latencies.len(), &recorder.error_latencies);
         Self {
             count: answered + recorder.errors.values().sum::<u64>(),
             calls_per_second: if seconds > 0.0 { answered as f64 / seconds } else { 0.0 },
             errors: recorder.errors.clone(),
+            error_latencies: (!failed.is_empty()).then(|| {
+                let mean = Duration::from_secs_f64(failed.mean() / 1e9);
+                [mean, Duration::from_nanos(failed.value_at_quantile(0.99))]
+            }),
             latencies: (answered > 0).then(|| Latencies::new(recorder)),
         }
     }
@@ -117,11 +123,15 @@ impl CallSummary {
         let histogram = buckets
             .map(|(edge, count)| json!({ "up_to": edge.as_secs_f64(), "count": count }))
             .collect::<Vec<_>>();
+        let error_latencies = self
+            .error_latencies
+            .map(|[avg, p99]| json!({ "avg": avg.as_secs_f64(), "p99": p99.as_secs_f64() }));
         json!({
             "count": self.count,
             "calls_per_second": self.calls_per_second,
             "error_count": errors,
             "errors": self.errors,
+            "error_latency_seconds": error_latencies,
             "latency_seconds": latencies,
             "histogram": histogram,
         })
@@ -191,6 +201,10 @@ impl fmt::Display for CallSummary {
         for (name, count) in &self.errors {
             writeln!(out, "    {name:<20} {count}")?;
         }
+        if let Some([avg, p99]) = self.error_latencies {
+            let (avg, p99) = (millis(avg), millis(p99));
+            writeln!(out, "    after {avg:.3} ms on average, p99 {p99:.3} ms")?;
+        }
         let Some(latencies) = &self.latencies else { return Ok(()) };
         let named = [("min", latencies.min), ("avg", latencies.avg)];
         let last = [("max", latencies.max)];
@@ -217,7 +231,8 @@ mod tests {
     fn measured(latencies: impl IntoIterator<Item = u64>, errors: &[&'static str]) -> Measured {
         let mut recorder = Recorder::new();
         latencies.into_iter().for_each(|micros| recorder.answered(Duration::from_micros(micros)));
-        errors.iter().for_each(|name| recorder.failed(name));
+        let millis = (1..).map(Duration::from_millis);
+        errors.iter().zip(millis).for_each(|(name, took)| recorder.failed(name, took));
         Measured { recorders: vec![recorder.clone(), recorder], seconds: 2.0, not_begun: 0 }
     }
 
@@ -268,6 +283,8 @@ mod tests {
         assert_eq!(json["count"], 8);
         assert_eq!(json["error_count"], 2);
         assert_eq!(json["errors"]["INTERNAL"], 2);
+        let took = json["error_latency_seconds"]["avg"].as_f64().expect("it is a number");
+        assert!((took / 0.001 - 1.0).abs() < 0.002, "{took}");
         assert_eq!(json["calls"]["rank"]["count"], 4);
         assert_eq!(json["calls"]["sum_amount"]["latency_seconds"]["max"], 0.0004);
         assert_eq!(json["not_begun"], 0);

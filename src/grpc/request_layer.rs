@@ -20,7 +20,10 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderValue, Request, Response, StatusCode,
+    header::{CONTENT_TYPE, ORIGIN},
+};
 use http_body::{Body as _, Frame, SizeHint};
 use rand::RngExt;
 use tokio::sync::watch;
@@ -37,6 +40,7 @@ use crate::{
         admission::{Admitted, Gate},
         deadline,
         gather::{TooMany, gather, make},
+        places::Places,
         policy::{Policy, is_stream, policy_of},
         status::{code, to_status},
         waiting::{InUse, Line, Wait, Waiting},
@@ -52,15 +56,11 @@ const REQUEST_ID: &str = "x-request-id";
 /// What is said where there are too many.
 const AT_LIMIT: ErrorKind = ErrorKind::Unavailable("the server is at its limit of requests");
 
-/// How long a refusal waits that others would ask for again and again. Ten milliseconds is the
-/// promise.
-const REFUSAL_PAUSE: Duration = Duration::from_millis(5);
-
 /// Time between two looks for peers that keep the server waiting.
 const LATE_LOOK: Duration = Duration::from_millis(50);
 
 /// Time between two of them that are cut off.
-const LATE_PAUSE: Duration = Duration::from_millis(3);
+const LATE_PAUSE: Duration = Duration::from_millis(20);
 
 /// How long a refusal of somebody who asks too often waits, in milliseconds: callers who do not
 /// listen are kept from asking so often that refusing them takes the time of others. Each waits for
@@ -95,8 +95,7 @@ pub struct RequestLayer {
 struct Shared {
     limits: RequestLimits,
     gate: Gate,
-    /// Requests that take time of ours: what there is a limit of.
-    places: AtomicUsize,
+    places: Arc<Places>,
     /// Requests that have begun and whose answer has not left.
     at_work: AtomicUsize,
     /// Requests that have not arrived whole.
@@ -110,7 +109,7 @@ impl RequestLayer {
     /// A layer with these limits and this gate. Requests are turned away until `is_started`.
     #[must_use]
     pub fn new(limits: RequestLimits, gate: Gate, is_started: watch::Receiver<bool>) -> Self {
-        let (places, at_work) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let (places, at_work) = (Places::new(limits.concurrency_max), AtomicUsize::new(0));
         let arriving = Waiting::new(limits.waiting_bytes_max, limits.read_time_max);
         let leaving = Waiting::new(limits.waiting_bytes_max, limits.answer_time_max);
         let shared = Shared { limits, gate, places, at_work, arriving, leaving, is_started };
@@ -170,9 +169,9 @@ where
         let inner = std::mem::replace(&mut self.inner, clone);
         let shared = Arc::clone(&self.shared);
         let path = request.uri().path().to_owned();
-        if !is_grpc(&request) {
+        if let Some(status) = turned_away(&request) {
             let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            *response.status_mut() = status;
             return Box::pin(std::future::ready(Ok(response)));
         }
         if policy_of(&path) == Some(Policy::Open) {
@@ -233,25 +232,6 @@ impl Drop for AtWork {
     }
 }
 
-/// A request's place among those that take time of ours.
-struct Place(Arc<Shared>);
-
-impl Place {
-    /// A place, if one is free.
-    fn take(shared: &Arc<Shared>) -> Option<Self> {
-        let most = shared.limits.concurrency_max;
-        let take = |places| (places < most).then_some(places + 1);
-        let taken = shared.places.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
-        taken.ok().map(|_| Self(Arc::clone(shared)))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.places.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// An answer on its way: one of a stream lasts as long as that, any other is waited for.
 struct Answer<B> {
     body: B,
@@ -309,6 +289,9 @@ where
     }
     let is_stream = is_stream(request.uri().path());
     let work = async {
+        if !shared.places.is_any_free() {
+            return Ok((at_limit(shared).await, None));
+        }
         if !is_stream {
             let body = std::mem::take(request.body_mut());
             let bytes_max = shared.limits.request_bytes_max;
@@ -317,11 +300,8 @@ where
                 Err(TooMany) => return Ok((refuse(AT_LIMIT), None)),
             }
         }
-        let Some(place) = Place::take(shared) else {
-            // Whoever asks again at once, against advice, is refused less often and leaves more of
-            // the processors to those who are at work.
-            tokio::time::sleep(REFUSAL_PAUSE).await;
-            return Ok((refuse(AT_LIMIT), None));
+        let Some(place) = shared.places.take() else {
+            return Ok((at_limit(shared).await, None));
         };
         let admitted = match shared.gate.admit(&mut request).await {
             Ok(admitted) => {
@@ -391,15 +371,22 @@ where
     catch(inner, request).await
 }
 
-/// Whether a request is gRPC, by what it says that it carries (gRPC over HTTP/2, "Content-Type").
-/// A page of somebody else's can make a browser send others, and not this without being let.
-fn is_grpc(request: &Request<Body>) -> bool {
+/// With what a request is turned away that no client of gRPC sends. A browser says from which page
+/// it asks, and no page is let in; a page of somebody else's cannot make it leave that out, nor
+/// send what says that it is gRPC (gRPC over HTTP/2, "Content-Type") without being let.
+fn turned_away(request: &Request<Body>) -> Option<StatusCode> {
     let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    content_type.is_some_and(|content_type| {
+    let is_grpc = content_type.is_some_and(|content_type| {
         content_type == b"application/grpc"
             || content_type.starts_with(b"application/grpc+")
             || content_type.starts_with(b"application/grpc;")
-    })
+    });
+    let is_of_page = request.headers().contains_key(ORIGIN);
+    match (is_grpc, is_of_page) {
+        (true, false) => None,
+        (true, true) => Some(StatusCode::FORBIDDEN),
+        (false, _) => Some(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+    }
 }
 
 /// Runs the service; a panic becomes INTERNAL.
@@ -419,6 +406,12 @@ where
                 .into_http())
         }
     }
+}
+
+/// Refuses what there is no place for.
+async fn at_limit(shared: &Shared) -> Response<Body> {
+    tokio::time::sleep(shared.places.refusal_pause()).await;
+    refuse(AT_LIMIT)
 }
 
 fn refuse(kind: ErrorKind) -> Response<Body> {

@@ -108,10 +108,20 @@ async fn what_a_page_elsewhere_may_make_a_browser_send_is_not_answered() {
             Some("application/grpcx"),
             Some("text/plain; application/grpc"),
         ] {
-            assert_eq!(client.status_of(path, content_type).await, 415, "{path} {content_type:?}");
+            for origin in [None, Some("https://example.org")] {
+                let status = client.status_of(path, content_type, origin).await;
+                assert_eq!(status, 415, "{path} {content_type:?} {origin:?}");
+            }
         }
         for content_type in ["application/grpc", "application/grpc+proto"] {
-            assert_eq!(client.status_of(path, Some(content_type)).await, 200, "{path}");
+            let content_type = Some(content_type);
+            assert_eq!(client.status_of(path, content_type, None).await, 200, "{path}");
+            // No page is let in: not one elsewhere, not one without an origin of its own, and not
+            // one that reached a loopback address by a name of its own.
+            for origin in ["https://example.org", "null", "http://127.0.0.1:50051"] {
+                let status = client.status_of(path, content_type, Some(origin)).await;
+                assert_eq!(status, 403, "{path} {origin}");
+            }
         }
     }
 }

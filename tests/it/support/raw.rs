@@ -99,10 +99,17 @@ impl RawClient {
     }
 
     /// The status of HTTP that a request with this content type is answered with.
-    pub(crate) async fn status_of(&self, path: &str, content_type: Option<&str>) -> u16 {
+    pub(crate) async fn status_of(
+        &self,
+        path: &str,
+        content_type: Option<&str>,
+        origin: Option<&str>,
+    ) -> u16 {
         let mut sender = self.sender.clone().ready().await.unwrap();
-        let mut request = Request::post(format!("http://{}{path}", self.address))
-            .header("origin", "https://example.org");
+        let mut request = Request::post(format!("http://{}{path}", self.address));
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
         if let Some(content_type) = content_type {
             request = request.header("content-type", content_type);
         }
