@@ -43,14 +43,15 @@ pub enum Command {
     /// Hold every running total against the rows, and repair what differs if asked; exit code
     /// 0 if all agree, 2 if something differs, 3 if it did and was repaired
     Audit(AuditArgs),
-    /// Record the rows of a CSV file
+    /// Record the rows of a CSV file: transactions, or prices (--prices)
     ///
     /// A mapping says which column is what: a file (--map-file), assignments
     /// (--map time.format=YYMMDD ...), or `--map daybook` for what `daybook export` wrote.
     /// docs/import.md explains its keys. The same file can be imported again: rows that are
-    /// there are known by their ids. Lines that cannot be recorded go into the reject file.
-    /// Works beside a running Daybook and without one. Exit code 0 if every row is recorded, 2
-    /// if lines were rejected, 1 if the import did not come to its end.
+    /// there are known by their ids. With --prices no mapping is needed where the columns are
+    /// called symbol, price, and timestamp, ticked_at or time. Lines that cannot be recorded go
+    /// into the reject file. Works beside a running Daybook and without one. Exit code 0 if every
+    /// row is recorded, 2 if lines were rejected, 1 if the import did not come to its end.
     Import(Box<ImportArgs>),
     /// Write rows as CSV, in the form that `daybook import --map daybook` reads
     ///
@@ -140,6 +141,22 @@ pub struct ImportArgs {
     /// The file: CSV, plain or gzip; - is standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// The file has prices: each is known by its symbol and instant
+    #[arg(long)]
+    pub prices: bool,
+    /// Put prices in the place of other ones of the same symbol and instant, instead of
+    /// rejecting their lines
+    #[arg(long, requires = "prices")]
+    pub replace: bool,
+    /// Seconds between two prices of the symbols that this import records: 1 to 86,400
+    #[arg(
+        long,
+        default_value_t = 60,
+        value_parser = clap::value_parser!(i32).range(1..=86_400),
+        requires = "prices",
+        value_name = "SECONDS"
+    )]
+    pub tick_interval: i32,
     /// A key of the mapping and its value, again and again; or daybook
     #[arg(long, value_name = "KEY=VALUE", conflicts_with = "map_file")]
     pub map: Vec<String>,

@@ -9,6 +9,7 @@ pub mod decimal;
 pub mod direction;
 pub mod explanation;
 pub mod metric;
+pub mod price;
 pub mod ranking;
 pub mod recorded_transaction;
 pub mod refusal;

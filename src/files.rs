@@ -1,10 +1,13 @@
-//! Transactions from files and into files: `daybook import` and `daybook export`.
+//! Transactions and prices from files, and transactions into files: `daybook import` and
+//! `daybook export`.
 //!
 //! A mapping (`mapping`) says which column of a file is what. Records (`records`) become
-//! transactions (`rows`) by it; both are pure. `import` has them recorded, and gives back what
-//! was refused; `export` writes rows in the form that `--map daybook` reads.
+//! transactions (`rows`) or prices (`price_rows`) by it; all are pure. `import` has them
+//! recorded, and gives back what was refused; `export` writes transactions in the form that
+//! `--map daybook` reads.
 
 pub mod amounts;
+pub mod columns;
 pub mod csv;
 pub mod dry_run;
 pub mod encoding;
@@ -14,6 +17,7 @@ pub mod ids;
 pub mod import;
 pub mod instants;
 pub mod mapping;
+pub mod price_rows;
 pub mod records;
 pub mod rejects;
 pub mod rows;

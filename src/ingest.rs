@@ -1,4 +1,4 @@
-//! Taking transactions in: from streams, from single requests, from files.
+//! Taking transactions and price ticks in: from streams, from single requests, from files.
 //!
 //! Everything that is not a statement lies here: what a row must be, whose accounts and days
 //! are looked up, what becomes of a row whose id is known. Called by `grpc` and by whatever
@@ -6,6 +6,7 @@
 
 mod chunk;
 mod days;
+pub mod record_prices;
 pub mod record_transactions;
 mod strangers;
 
@@ -16,8 +17,8 @@ use tokio::sync::Semaphore;
 pub use crate::ingest::record_transactions::{ChunkOutcome, RecordOptions};
 use crate::{
     config::PartitionSettings,
-    ingest::days::{DayLimits, Days},
-    store::{Database, account_ids::AccountIds, assets::Assets},
+    ingest::days::{DayLimits, DayTable, Days},
+    store::{Database, account_ids::AccountIds, assets::Assets, symbols::SymbolIds},
 };
 
 /// Most rows of a chunk.
@@ -30,6 +31,8 @@ pub struct Ingest {
     accounts: AccountIds,
     assets: Assets,
     days: Arc<Days>,
+    symbols: SymbolIds,
+    price_days: Arc<Days>,
     /// As many chunks are at work as there are connections for them: the others wait here,
     /// in turn, and not for a connection, which they would give up after a while.
     turns: Arc<Semaphore>,
@@ -40,10 +43,13 @@ impl Ingest {
     #[must_use]
     pub fn new(database: &Database, partitions: &PartitionSettings) -> Self {
         let database = database.for_ingest();
+        let limits = DayLimits::new(partitions);
         Self {
             accounts: AccountIds::new(database.clone()),
             assets: Assets::new(database.clone()),
-            days: Arc::new(Days::new(database.clone(), DayLimits::new(partitions))),
+            days: Arc::new(Days::new(DayTable::Transactions, database.clone(), limits)),
+            symbols: SymbolIds::new(database.clone()),
+            price_days: Arc::new(Days::new(DayTable::Prices, database.clone(), limits.of_prices())),
             turns: Arc::new(Semaphore::new(database.pool_size())),
             database,
         }

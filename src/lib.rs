@@ -16,6 +16,7 @@ pub mod files;
 pub mod grpc;
 pub mod ingest;
 pub mod ledger;
+pub mod prices;
 pub mod seed;
 pub mod selftest;
 pub mod store;

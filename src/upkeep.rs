@@ -5,6 +5,7 @@ pub mod days;
 pub mod get_status;
 pub mod migrate;
 pub mod partitions;
+pub mod price_folding;
 pub mod pulse;
 pub mod sealing;
 pub mod server_check;

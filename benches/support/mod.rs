@@ -17,6 +17,7 @@ use daybook::{
     },
     ingest::Ingest,
     ledger::Ledger,
+    prices::Prices,
     seed::{SeedOutcome, SeedPlan, seed},
     store::{Database, DatabaseTarget},
     upkeep::{
@@ -101,6 +102,7 @@ impl Bench {
             analytics: Analytics::new(self.database.clone()),
             ledger: Ledger::new(self.database.clone()),
             ingest: Ingest::new(&self.database, &self.settings.partitions),
+            prices: Prices::new(self.database.clone()),
             status: StatusReader::new(self.database.clone(), VerifierCounts::default()),
             gate: Gate::new(None, &self.settings.server),
             tls: None,

@@ -19,31 +19,38 @@ BEGIN
         EXECUTE format(
             'GRANT SELECT ON users, accounts, user_wallets, assets, transactions, transaction_ids,
                  schema_migrations, user_uuids, seed_runs, seed_days, corrections, running_totals,
-                 day_totals, absent_days, known_days, transaction_references TO %I', role);
+                 day_totals, absent_days, known_days, transaction_references, symbols, prices,
+                 price_changes, price_totals TO %I', role);
         EXECUTE format(
-            'GRANT EXECUTE ON FUNCTION partition_bounds(regclass),
+            'GRANT EXECUTE ON FUNCTION partition_bounds(regclass), price_unit(timestamptz),
                  days_in_the_way(timestamptz, timestamptz),
                  days_without_rows_at_hand(timestamptz, timestamptz) TO %I', role);
         IF role IN ('daybook_service', 'daybook_client') THEN
-            EXECUTE format('GRANT INSERT, UPDATE, DELETE ON user_wallets, transactions TO %I', role);
+            EXECUTE format('GRANT INSERT, UPDATE, DELETE ON user_wallets, transactions, prices
+                     TO %I', role);
             -- Keys are the database's to give, and a user's UUID is an account's address.
             EXECUTE format(
                 'GRANT INSERT (user_uuid, username, name), UPDATE (username, name), DELETE
                      ON users TO %I', role);
             EXECUTE format('GRANT INSERT (network, address) ON accounts TO %I', role);
             EXECUTE format('GRANT INSERT (code, name, decimals) ON assets TO %I', role);
+            EXECUTE format(
+                'GRANT INSERT (name, base, quote, tick_interval_seconds),
+                     UPDATE (base, quote, tick_interval_seconds) ON symbols TO %I', role);
         END IF;
         IF role = 'daybook_service' THEN
             -- For locks of rows: a trigger refuses whatever would change.
             GRANT UPDATE (address) ON accounts TO daybook_service;
             GRANT INSERT, UPDATE, DELETE ON corrections, set_aside_corrections, running_totals,
-                day_totals, damaged_totals, damaged_day_totals TO daybook_service;
+                day_totals, damaged_totals, damaged_day_totals, price_changes, price_totals
+                TO daybook_service;
             GRANT SELECT ON set_aside_corrections, damaged_totals, damaged_day_totals, access_tokens,
                 audit_log TO daybook_service;
             -- Tokens are made by the owner's commands; with a user go the user's.
             GRANT UPDATE (revoked_at) ON access_tokens TO daybook_service;
             GRANT INSERT ON audit_log TO daybook_service;
             GRANT EXECUTE ON FUNCTION ensure_partitions(date[], integer, integer),
+                ensure_price_partitions(date[], integer, integer),
                 maintain_partitions(), note_days(), drop_day_before(date) TO daybook_service;
             -- Empty pages at the end of this file are cut off; before Postgres 17 only the owner may.
             IF current_setting('server_version_num')::integer >= 170000 THEN

@@ -12,8 +12,8 @@ BEGIN
     FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
     WHERE e.extname = 'pg_partman';
     IF partman IS NOT NULL THEN
-        EXECUTE format('DELETE FROM %I.part_config WHERE parent_table = $1', partman)
-            USING scratch || '.transactions';
+        EXECUTE format('DELETE FROM %I.part_config WHERE parent_table = ANY ($1)', partman)
+            USING ARRAY[scratch || '.transactions', scratch || '.prices'];
     END IF;
     SET LOCAL lock_timeout = '10s';
     EXECUTE format('DROP SCHEMA %I CASCADE', scratch);

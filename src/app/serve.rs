@@ -24,6 +24,7 @@ use crate::{
     },
     ingest::Ingest,
     ledger::Ledger,
+    prices::Prices,
     seed::{self, SeedOutcome, SeedPlan},
     store::{Database, DatabaseTarget},
     upkeep::{
@@ -31,6 +32,7 @@ use crate::{
         get_status::StatusReader,
         migrate::{self, Standing},
         partitions::{self, Keeper, PartitionUpkeep},
+        price_folding::PriceFolding,
         pulse::Pulse,
         sealing::{Sealing, SealingPolicy},
         server_check,
@@ -100,6 +102,7 @@ async fn run(
         analytics: Analytics::new(database.clone()),
         ledger: Ledger::new(database.clone()),
         ingest: Ingest::new(database, &settings.partitions),
+        prices: Prices::new(database.clone()),
         status: StatusReader::new(database.clone(), verified.clone()),
         gate: Gate::new(Authenticator::wanted(&settings.server, database), &settings.server),
         tls,
@@ -253,6 +256,11 @@ impl Workers {
         self.tasks.spawn(async move {
             workers::sealing::run(sealing, policy, sealing_stop).await;
             "sealing"
+        });
+        let (folding, folding_stop) = (PriceFolding::new(database.clone()), stop.clone());
+        self.tasks.spawn(async move {
+            workers::price_folding::run(folding, folding_stop).await;
+            "price folding"
         });
         if settings.partitions.retention_days > 0 {
             let retention = Retention::new(database.clone(), settings.partitions.retention_days);

@@ -20,5 +20,5 @@ pub mod rows;
 pub mod series_audit;
 pub mod sums;
 pub mod tree;
-mod varint;
+pub(in crate::domain) mod varint;
 pub mod whole;

@@ -2,15 +2,14 @@
 
 use crate::files::{
     error::FileError,
-    rows::FileRow,
     source::{Rejected, Source},
 };
 
 /// What an import would record, as far as the file and the mapping tell.
-#[derive(Debug, Default)]
-pub struct DryRun {
+#[derive(Debug)]
+pub struct DryRun<Row> {
     /// The first rows.
-    pub first_rows: Vec<FileRow>,
+    pub first_rows: Vec<Row>,
     /// The first lines that are no rows.
     pub first_rejected: Vec<Rejected>,
     /// How many rows there are.
@@ -23,8 +22,16 @@ pub struct DryRun {
 ///
 /// # Errors
 /// If the file cannot be read, or the mapping does not fit it.
-pub async fn dry_run(source: &mut Source, shown: usize) -> Result<DryRun, FileError> {
-    let mut found = DryRun::default();
+pub async fn dry_run<Row: Send + 'static>(
+    source: &mut Source<Row>,
+    shown: usize,
+) -> Result<DryRun<Row>, FileError> {
+    let mut found = DryRun {
+        first_rows: Vec::new(),
+        first_rejected: Vec::new(),
+        row_count: 0,
+        rejected_count: 0,
+    };
     while let Some(chunk) = source.next().await? {
         found.row_count += chunk.rows.len() as u64;
         found.rejected_count += chunk.rejected.len() as u64;

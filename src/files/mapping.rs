@@ -2,9 +2,12 @@
 //! wrong is told with its key and line. docs/import.md explains every key.
 
 mod check;
+mod prices;
 mod raw;
 
 use std::{collections::BTreeMap, fmt};
+
+use serde::de::DeserializeOwned;
 
 use crate::{
     domain::{account::Network, transaction::RowRules},
@@ -17,6 +20,8 @@ use crate::{
         template::Template,
     },
 };
+
+pub use crate::files::mapping::prices::PriceMapping;
 
 /// The mapping of what `daybook export` writes.
 pub const DAYBOOK: &str = include_str!("mapping/daybook.toml");
@@ -207,13 +212,7 @@ impl Mapping {
     /// # Errors
     /// The first thing that is wrong with it.
     pub fn parse(text: &str) -> Result<Self, MappingError> {
-        let raw: RawMapping = toml::from_str(text).map_err(|error| {
-            let line = error.span().map(|span| check::line_at(text, &span));
-            let key = line.and_then(|line| text.lines().nth(line - 1)).map_or("", str::trim);
-            let key = if key.is_empty() { String::new() } else { format!("{key:?}:") };
-            let message = error.message().lines().collect::<Vec<_>>().join(" ");
-            MappingError { line, key, message }
-        })?;
+        let raw: RawMapping = read_toml(text)?;
         Checker::new(text).mapping(raw)
     }
 
@@ -225,6 +224,17 @@ impl Mapping {
     pub fn of_exports() -> Result<Self, MappingError> {
         Ok(Self { rules: RowRules::Recorded, ..Self::parse(DAYBOOK)? })
     }
+}
+
+/// The keys and values of a mapping.
+fn read_toml<T: DeserializeOwned>(text: &str) -> Result<T, MappingError> {
+    toml::from_str(text).map_err(|error| {
+        let line = error.span().map(|span| check::line_at(text, &span));
+        let key = line.and_then(|line| text.lines().nth(line - 1)).map_or("", str::trim);
+        let key = if key.is_empty() { String::new() } else { format!("{key:?}:") };
+        let message = error.message().lines().collect::<Vec<_>>().join(" ");
+        MappingError { line, key, message }
+    })
 }
 
 /// Decimals of an asset, from their text.

@@ -9,18 +9,16 @@ use uuid::Uuid;
 use crate::{
     domain::{account::AccountKey, decimal::Decimal, refusal::Fault, transaction::NewTransaction},
     files::{
-        ids::{LineCounter, id_of_key, id_of_line},
+        columns::{Header, Layout, ReadRow, RowError, shown, texts},
+        ids::{LINES_MAX, LineCounter, id_of_key, id_of_line},
         mapping::{
-            AccountSource, Accounts, AmountSource, IdSource, Mapping, MappingError, Position,
-            decimals_of,
+            AccountSource, Accounts, AmountSource, FileFormat, IdSource, Mapping, MappingError,
+            Position, decimals_of,
         },
         records::Record,
         template::Template,
     },
 };
-
-/// Longest part of a value that a reason repeats, in characters.
-const SHOWN_MAX: usize = 60;
 
 /// A record as a transaction.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -31,21 +29,6 @@ pub struct FileRow {
     pub transaction: NewTransaction,
     /// Decimals that its asset is to have.
     pub asset_decimals: Option<u32>,
-}
-
-/// Why a record is no transaction.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum RowError {
-    /// For this reason.
-    Rejected(String),
-    /// The mapping names no key, and the file has too many lines for that.
-    TooManyLines,
-}
-
-impl From<String> for RowError {
-    fn from(reason: String) -> Self {
-        Self::Rejected(reason)
-    }
 }
 
 /// Turns records into transactions.
@@ -60,16 +43,18 @@ pub struct RowReader {
     passed_over: i64,
 }
 
-impl Mapping {
-    /// The mapping of a file with this header, or with so many columns without one.
-    ///
-    /// # Errors
-    /// If the file does not have a column that the mapping names, or has it twice.
-    pub fn bind(&self, header: &Header) -> Result<RowReader, MappingError> {
-        let column_count = match header {
-            Header::Names(names) => names.len(),
-            Header::Count(count) => *count,
-        };
+impl Layout for Mapping {
+    type Reader = RowReader;
+
+    fn file(&self) -> &FileFormat {
+        &self.file
+    }
+
+    fn lines_max(&self) -> Option<usize> {
+        matches!(self.id, IdSource::Line).then_some(LINES_MAX)
+    }
+
+    fn bind(&self, header: &Header) -> Result<RowReader, MappingError> {
         let place_of = |name: &str| header.place_of(name);
         let one = |template: &Template| template.bind(place_of);
         let all = |templates: &[Template]| {
@@ -130,7 +115,7 @@ impl Mapping {
         };
         Ok(RowReader {
             mapping,
-            column_count,
+            column_count: header.column_count(),
             lines: LineCounter::default(),
             run: None,
             passed_over: 0,
@@ -138,48 +123,10 @@ impl Mapping {
     }
 }
 
-/// How the columns of a file are called.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Header {
-    /// By these names.
-    Names(Vec<String>),
-    /// By their numbers, from 1 to this one.
-    Count(usize),
-}
+impl ReadRow for RowReader {
+    type Row = FileRow;
 
-impl Header {
-    fn place_of(&self, name: &str) -> Result<usize, MappingError> {
-        let error = |message| MappingError { line: None, key: format!("{{{name}}}"), message };
-        match self {
-            Self::Names(names) => {
-                let mut places = names.iter().enumerate().filter(|(_, other)| *other == name);
-                match (places.next(), places.next()) {
-                    (Some((place, _)), None) => Ok(place),
-                    (Some(_), Some(_)) => Err(error("is a column that the file has twice".into())),
-                    (None, _) => Err(error(format!(
-                        "is no column of the file, whose columns are {}",
-                        names.join(", ")
-                    ))),
-                }
-            }
-            Self::Count(count) => name
-                .parse::<usize>()
-                .ok()
-                .filter(|number| (1..=*count).contains(number))
-                .map(|number| number - 1)
-                .ok_or_else(|| {
-                    error(format!("must be a number from 1 to {count}: the file has no header"))
-                }),
-        }
-    }
-}
-
-impl RowReader {
-    /// The transaction that a record is.
-    ///
-    /// # Errors
-    /// Says why it is none.
-    pub fn read(&mut self, record: &Record) -> Result<FileRow, RowError> {
+    fn read(&mut self, record: &Record) -> Result<FileRow, RowError> {
         // Counted whatever else is wrong: the numbers of later lines must not depend on it.
         let before = match &self.mapping.id {
             IdSource::Line => Some(self.lines.count(&record.raw).ok_or(RowError::TooManyLines)?),
@@ -225,18 +172,15 @@ impl RowReader {
         Ok(FileRow { line: record.line, transaction, asset_decimals })
     }
 
-    /// Takes notice of a line that is no record.
-    pub fn pass_over(&mut self) {
+    fn pass_over(&mut self) {
         self.passed_over += 1;
     }
+}
 
+impl RowReader {
     /// The values of a record, and its instant.
     fn known<'a>(&self, record: &'a Record) -> Result<(Vec<Cow<'a, str>>, DateTime<Utc>), String> {
-        if record.fields.len() != self.column_count {
-            let (found, wanted) = (record.fields.len(), self.column_count);
-            return Err(format!("has {found} fields where {wanted} are wanted"));
-        }
-        let raws = texts(&self.mapping, record)?;
+        let raws = texts(&self.mapping.file, record, self.column_count)?;
         let occurred_at = Values { mapping: &self.mapping, raws: &raws }.instant()?;
         Ok((raws, occurred_at))
     }
@@ -255,22 +199,6 @@ impl RowReader {
         self.run = Some((occurred_at, count));
         count
     }
-}
-
-/// The fields of a record as characters.
-fn texts<'a>(mapping: &Mapping<usize>, record: &'a Record) -> Result<Vec<Cow<'a, str>>, String> {
-    let format = &mapping.file;
-    let text = |(place, field): (usize, &'a Vec<u8>)| {
-        let text = format.encoding.decode(field);
-        let text =
-            text.ok_or_else(|| format!("field {} holds bytes that are no characters", place + 1))?;
-        Ok(match text {
-            Cow::Borrowed(text) if format.is_trimmed => Cow::Borrowed(text.trim()),
-            Cow::Owned(text) if format.is_trimmed => Cow::Owned(text.trim().to_owned()),
-            Cow::Borrowed(_) | Cow::Owned(_) => text,
-        })
-    };
-    record.fields.iter().enumerate().map(text).collect()
 }
 
 /// The values of one record.
@@ -399,14 +327,6 @@ impl Values<'_> {
                 Ok(id_of_key(origin, &key))
             }
         }
-    }
-}
-
-/// A value for a reason, cut where it is long.
-fn shown(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_MAX) {
-        Some((end, _)) => format!("{:?}...", &text[..end]),
-        None => format!("{text:?}"),
     }
 }
 

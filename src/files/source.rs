@@ -14,15 +14,10 @@ use std::{
 use flate2::bufread::MultiGzDecoder;
 use tokio::sync::mpsc;
 
-use crate::{
-    domain::transaction::RowRules,
-    files::{
-        error::FileError,
-        ids::LINES_MAX,
-        mapping::{IdSource, Mapping},
-        records::{BrokenLine, Record, RecordReader},
-        rows::{FileRow, Header, RowError, RowReader},
-    },
+use crate::files::{
+    columns::{Header, Layout, ReadRow, RowError, RowOf},
+    error::FileError,
+    records::{BrokenLine, Record, RecordReader},
 };
 
 /// Name of standard input in the place of a file's.
@@ -35,12 +30,18 @@ const GZIP_MAGIC: &[u8] = &[0x1F, 0x8B];
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Rows of a file.
-#[derive(Debug, Default)]
-pub struct Chunk {
+#[derive(Debug)]
+pub struct Chunk<Row> {
     /// Rows to record, each with its line as it is.
-    pub rows: Vec<(FileRow, Vec<u8>)>,
+    pub rows: Vec<(Row, Vec<u8>)>,
     /// Lines that are no rows.
     pub rejected: Vec<Rejected>,
+}
+
+impl<Row> Default for Chunk<Row> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), rejected: Vec::new() }
+    }
 }
 
 /// A line that is not recorded.
@@ -64,19 +65,21 @@ pub struct ChunkSize {
 }
 
 /// A file that is being read.
-pub struct Source {
-    chunks: mpsc::Receiver<Result<Chunk, FileError>>,
+pub struct Source<Row> {
+    chunks: mpsc::Receiver<Result<Chunk<Row>, FileError>>,
     bytes_read: Arc<AtomicU64>,
     bytes_total: Option<u64>,
-    rules: RowRules,
 }
 
-impl Source {
+impl<Row: Send + 'static> Source<Row> {
     /// Opens a file, gzip or plain, or standard input for `-`.
     ///
     /// # Errors
     /// If the file cannot be opened.
-    pub fn open(path: &Path, mapping: Mapping, size: ChunkSize) -> Result<Self, FileError> {
+    pub fn open<L>(path: &Path, mapping: L, size: ChunkSize) -> Result<Self, FileError>
+    where
+        L: Layout<Reader: ReadRow<Row = Row>>,
+    {
         let bytes_read = Arc::new(AtomicU64::new(0));
         let io_error = |source| FileError::Io { path: path.to_owned(), source };
         let (input, bytes_total): (Box<dyn Read + Send>, _) = if path == Path::new(STDIN) {
@@ -92,7 +95,6 @@ impl Source {
         };
         let (sender, chunks) = mpsc::channel(1);
         let counted = Counted { inner: input, count: Arc::clone(&bytes_read) };
-        let rules = mapping.rules;
         let reader = Reader { path: path.to_owned(), mapping, size, sender };
         let is_file = bytes_total.is_some();
         // Not one of the runtime's threads, which waits for them when it ends: standard input
@@ -101,21 +103,15 @@ impl Source {
             .name("file reader".to_owned())
             .spawn(move || reader.run(counted, is_file))
             .map_err(io_error)?;
-        Ok(Self { chunks, bytes_read, bytes_total, rules })
+        Ok(Self { chunks, bytes_read, bytes_total })
     }
 
     /// The next chunk; `None` at the end.
     ///
     /// # Errors
     /// If the file cannot be read, or the mapping does not fit it.
-    pub async fn next(&mut self) -> Result<Option<Chunk>, FileError> {
+    pub async fn next(&mut self) -> Result<Option<Chunk<Row>>, FileError> {
         self.chunks.recv().await.transpose()
-    }
-
-    /// Which rules its rows are held to.
-    #[must_use]
-    pub fn rules(&self) -> RowRules {
-        self.rules
     }
 
     /// Bytes of the file, unless it tells no length.
@@ -132,14 +128,14 @@ impl Source {
 }
 
 /// What the thread works with.
-struct Reader {
+struct Reader<L: Layout> {
     path: PathBuf,
-    mapping: Mapping,
+    mapping: L,
     size: ChunkSize,
-    sender: mpsc::Sender<Result<Chunk, FileError>>,
+    sender: mpsc::Sender<Result<Chunk<RowOf<L>>, FileError>>,
 }
 
-impl Reader {
+impl<L: Layout> Reader<L> {
     fn run(&self, input: impl Read, is_file: bool) {
         let outcome = self.check_size(is_file).and_then(|()| self.send_all(input));
         if let Err(error) = outcome {
@@ -150,13 +146,13 @@ impl Reader {
 
     /// Finds out that a file has too many lines before any is recorded.
     fn check_size(&self, is_file: bool) -> Result<(), FileError> {
-        if !is_file || !matches!(self.mapping.id, IdSource::Line) {
+        let Some(lines_max) = self.mapping.lines_max().filter(|_| is_file) else {
             return Ok(());
-        }
+        };
         let count = || {
             let mut lines = 0;
             let mut input = unpacked(File::open(&self.path)?)?;
-            while lines <= LINES_MAX {
+            while lines <= lines_max {
                 let bytes = input.fill_buf()?;
                 if bytes.is_empty() {
                     break;
@@ -168,11 +164,11 @@ impl Reader {
             Ok(lines)
         };
         let lines = count().map_err(|source| self.io_error(source))?;
-        if lines > LINES_MAX { Err(FileError::TooManyLines) } else { Ok(()) }
+        if lines > lines_max { Err(FileError::TooManyLines) } else { Ok(()) }
     }
 
     fn send_all(&self, input: impl Read) -> Result<(), FileError> {
-        let format = &self.mapping.file;
+        let format = self.mapping.file();
         let input = unpacked(input).map_err(|source| self.io_error(source))?;
         let mut records = RecordReader::new(input, format.dialect);
         for _ in 0..format.skip_lines {
@@ -210,7 +206,7 @@ impl Reader {
             line,
             reason: reason.to_owned(),
         })?;
-        let format = &self.mapping.file;
+        let format = self.mapping.file();
         let name_of = |field| {
             let text = format.encoding.decode(field).ok_or_else(|| FileError::BadHeader {
                 line: record.line,
@@ -227,8 +223,8 @@ impl Reader {
 
     fn add(
         &self,
-        chunk: &mut Chunk,
-        reader: &mut Option<RowReader>,
+        chunk: &mut Chunk<RowOf<L>>,
+        reader: &mut Option<L::Reader>,
         found: Result<Record, BrokenLine>,
     ) -> Result<(), FileError> {
         let record = match found {

@@ -9,6 +9,7 @@ use crate::{
     domain::{
         account::{AccountKey, Address, AddressError, Network},
         asset::{Asset, AssetRecord},
+        decimal::Decimal,
         direction::Direction,
         user::{User, is_plain, parse_user_uuid},
         window::{self, Window},
@@ -39,6 +40,9 @@ pub const PAGE_SIZE_MAX: usize = 1_000;
 
 /// Rows in an answer to a request for a list that does not say how many.
 pub const PAGE_SIZE_DEFAULT: usize = 100;
+
+/// Longest text of a decimal: longer ones are not read.
+const DECIMAL_LENGTH_MAX: usize = 200;
 
 /// Names of a window's fields in a request's own words.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +91,21 @@ pub fn instant(
     window::instant(given.seconds, given.nanos)
         .map_err(|error| violations.add(field, error.to_string()))
         .ok()
+}
+
+/// Checks a decimal that is required; `hint` says what it must be.
+pub fn decimal(
+    given: &str,
+    field: &'static str,
+    hint: fn() -> String,
+    violations: &mut Violations,
+) -> Option<Decimal> {
+    let number = Some(given).filter(|text| text.len() <= DECIMAL_LENGTH_MAX);
+    let number = number.and_then(Decimal::parse);
+    if number.is_none() {
+        violations.add(field, hint());
+    }
+    number
 }
 
 /// Checks a text that is short and plain, as the predicate has it.

@@ -1,8 +1,7 @@
 //! `daybook.v1.IngestService`: the index of its rpcs.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use futures_util::Stream;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming};
@@ -11,11 +10,14 @@ use crate::{
     config::ServerSettings,
     grpc::{
         pb::v1::{
-            RecordTransactionRequest, RecordTransactionResponse, RecordTransactionsRequest,
-            RecordTransactionsResponse, ingest_service_server::IngestService,
+            RecordPricesRequest, RecordPricesResponse, RecordTransactionRequest,
+            RecordTransactionResponse, RecordTransactionsRequest, RecordTransactionsResponse,
+            ingest_service_server::IngestService,
         },
+        record_prices::PriceRecorder,
         record_transaction::record_transaction,
-        record_transactions,
+        record_transactions::TransactionRecorder,
+        recording::{self, AnswerStream},
         status::to_status,
     },
     ingest::Ingest,
@@ -65,14 +67,15 @@ impl IngestApi {
 
 #[tonic::async_trait]
 impl IngestService for IngestApi {
-    type RecordTransactionsStream =
-        Pin<Box<dyn Stream<Item = Result<RecordTransactionsResponse, Status>> + Send>>;
+    type RecordTransactionsStream = AnswerStream<RecordTransactionsResponse>;
+    type RecordPricesStream = AnswerStream<RecordPricesResponse>;
 
     async fn record_transactions(
         &self,
         request: Request<Streaming<RecordTransactionsRequest>>,
     ) -> Result<Response<Self::RecordTransactionsStream>, Status> {
-        record_transactions::open(self, request).map(Response::new).map_err(to_status)
+        let answers = recording::open::<TransactionRecorder>(self, request);
+        answers.map(Response::new).map_err(to_status)
     }
 
     async fn record_transaction(
@@ -81,5 +84,13 @@ impl IngestService for IngestApi {
     ) -> Result<Response<RecordTransactionResponse>, Status> {
         let answer = record_transaction(&self.ingest, request.into_inner()).await;
         answer.map(Response::new).map_err(to_status)
+    }
+
+    async fn record_prices(
+        &self,
+        request: Request<Streaming<RecordPricesRequest>>,
+    ) -> Result<Response<Self::RecordPricesStream>, Status> {
+        let answers = recording::open::<PriceRecorder>(self, request);
+        answers.map(Response::new).map_err(to_status)
     }
 }

@@ -41,7 +41,7 @@ const TRACK: Policy = Policy::Roles(&[Role::User, Role::Admin]);
 /// What somebody who records needs to look up: what exists, by its name.
 const LOOK_UP: Policy = Policy::Roles(&[Role::Reader, Role::Ingester, Role::Admin]);
 
-/// Recording transactions.
+/// Recording transactions and prices.
 const INGEST: Policy = Policy::Roles(&[Role::Ingester, Role::Admin]);
 
 /// Changing who there is, and taking transactions away.
@@ -54,6 +54,7 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("/daybook.v1.AnalyticsService/Rank", READ),
     ("/daybook.v1.AnalyticsService/SumAmount", READ_OWN),
     ("/daybook.v1.AnalyticsService/SumSeries", READ_OWN),
+    ("/daybook.v1.IngestService/RecordPrices", INGEST),
     ("/daybook.v1.IngestService/RecordTransaction", INGEST),
     ("/daybook.v1.IngestService/RecordTransactions", INGEST),
     ("/daybook.v1.LedgerService/AddWallet", TRACK),
@@ -71,6 +72,9 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("/daybook.v1.LedgerService/ListWalletUsers", READ),
     ("/daybook.v1.LedgerService/ListWallets", READ_OWN),
     ("/daybook.v1.LedgerService/RemoveWallet", TRACK),
+    ("/daybook.v1.PriceService/ListPrices", ANY),
+    ("/daybook.v1.PriceService/ListSymbols", ANY),
+    ("/daybook.v1.PriceService/RankSymbols", ANY),
     ("/daybook.v1.StatusService/GetStatus", LOOK_UP),
     ("/grpc.health.v1.Health/Check", Policy::Open),
     ("/grpc.health.v1.Health/Watch", Policy::Open),
@@ -81,7 +85,8 @@ pub const POLICIES: &[(&str, Policy)] = &[
 
 /// Those of them that are streams: they last as long as their peers like, within limits of their
 /// own.
-pub const STREAMS: &[&str] = &["/daybook.v1.IngestService/RecordTransactions"];
+pub const STREAMS: &[&str] =
+    &["/daybook.v1.IngestService/RecordPrices", "/daybook.v1.IngestService/RecordTransactions"];
 
 /// Whether an rpc is a stream that lasts.
 #[must_use]

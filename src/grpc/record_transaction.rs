@@ -7,7 +7,6 @@ use uuid::Uuid;
 use crate::{
     domain::{
         asset::SEEDED_ASSET_CODE,
-        decimal::Decimal,
         refusal::{Fault, RefusalReason},
         transaction::{NewTransaction, RowRules, amount_hint},
     },
@@ -19,9 +18,6 @@ use crate::{
     },
     ingest::{Ingest, RecordOptions},
 };
-
-/// Longest text of an amount: longer ones are not read.
-const AMOUNT_LENGTH_MAX: usize = 200;
 
 const SENDER: AccountFields =
     AccountFields { network: "sender.network", address: "sender.address" };
@@ -66,11 +62,7 @@ pub(super) fn transaction(
     let occurred_at = decode::instant(given.occurred_at.as_ref(), "occurred_at", violations);
     let sender = account(given.sender.as_ref(), "sender", SENDER, violations);
     let receiver = account(given.receiver.as_ref(), "receiver", RECEIVER, violations);
-    let amount = Some(&given.amount).filter(|text| text.len() <= AMOUNT_LENGTH_MAX);
-    let amount = match amount.and_then(|text| Decimal::parse(text)) {
-        Some(amount) => Some(amount),
-        None => violations.require(None, "amount", amount_hint()),
-    };
+    let amount = decode::decimal(&given.amount, "amount", amount_hint, violations);
     let asset_code = match given.asset {
         code if code.is_empty() => Arc::from(SEEDED_ASSET_CODE),
         code => Arc::from(code),

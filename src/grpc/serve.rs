@@ -25,9 +25,11 @@ use crate::{
                 analytics_service_server::AnalyticsServiceServer,
                 ingest_service_server::IngestServiceServer,
                 ledger_service_server::LedgerServiceServer,
+                price_service_server::PriceServiceServer,
                 status_service_server::StatusServiceServer,
             },
         },
+        price_service::{PriceApi, PriceLimits},
         rank::RankLimits,
         request_layer::{RequestLayer, RequestLimits},
         status_service::StatusApi,
@@ -36,6 +38,7 @@ use crate::{
     },
     ingest::Ingest,
     ledger::Ledger,
+    prices::Prices,
     upkeep::get_status::StatusReader,
 };
 
@@ -67,6 +70,8 @@ pub struct Services {
     pub ledger: Ledger,
     /// What takes transactions in.
     pub ingest: Ingest,
+    /// Prices of symbols.
+    pub prices: Prices,
     /// How Daybook itself is doing.
     pub status: StatusReader,
     /// Who may ask.
@@ -228,6 +233,10 @@ fn add_services(
     let ledger = LedgerApi::new(services.analytics.clone(), services.ledger, ledger_limits);
     let (stop, tasks) = (streams.stop.clone(), streams.tasks.clone());
     let ingest = IngestApi::new(services.ingest, settings, stop, tasks);
+    let price_limits = PriceLimits {
+        population_max: settings.rank_population_max,
+        response_bytes_max: settings.response_bytes_max,
+    };
     routes
         .add_service(
             AnalyticsServiceServer::new(analytics)
@@ -241,6 +250,11 @@ fn add_services(
         )
         .add_service(
             IngestServiceServer::new(ingest)
+                .max_decoding_message_size(decoded)
+                .max_encoding_message_size(encoded),
+        )
+        .add_service(
+            PriceServiceServer::new(PriceApi::new(services.prices, price_limits))
                 .max_decoding_message_size(decoded)
                 .max_encoding_message_size(encoded),
         )

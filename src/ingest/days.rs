@@ -12,7 +12,7 @@ use crate::{
     domain::refusal::{Fault, RefusalReason},
     error::Error,
     store::{
-        Database, StoreErrorKind, partitions,
+        Database, StoreErrorKind, partitions, record_prices,
         record_transactions::{DayState, DayStates, day_states},
     },
 };
@@ -36,6 +36,11 @@ impl DayLimits {
         }
     }
 
+    /// The same without retention, which drops no days of prices.
+    pub(super) fn of_prices(self) -> Self {
+        Self { retention: None, ..self }
+    }
+
     /// First and last day that rows are taken for.
     fn range(&self, today: NaiveDate) -> (NaiveDate, NaiveDate) {
         let back = self.retention.map_or(self.back_max, |days| days.min(self.back_max));
@@ -45,8 +50,26 @@ impl DayLimits {
     }
 }
 
+/// What table's days.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum DayTable {
+    Transactions,
+    Prices,
+}
+
+impl DayTable {
+    /// The field of a row that says its day.
+    fn field(self) -> &'static str {
+        match self {
+            Self::Transactions => "occurred_at",
+            Self::Prices => "ticked_at",
+        }
+    }
+}
+
 /// Days, as far as they are known to have a partition.
 pub(super) struct Days {
+    table: DayTable,
     database: Database,
     limits: DayLimits,
     present: Mutex<HashSet<NaiveDate>>,
@@ -62,8 +85,8 @@ pub(super) struct DayPlan {
 }
 
 impl Days {
-    pub(super) fn new(database: Database, limits: DayLimits) -> Self {
-        Self { database, limits, present: Mutex::default() }
+    pub(super) fn new(table: DayTable, database: Database, limits: DayLimits) -> Self {
+        Self { table, database, limits, present: Mutex::default() }
     }
 
     /// Says which of these days are to be made, and what is wrong with others; makes nothing.
@@ -78,12 +101,16 @@ impl Days {
         if unknown.is_empty() {
             return Ok(DayPlan::default());
         }
-        let Some(states) = day_states(&self.database, &unknown).await? else {
+        let states = match self.table {
+            DayTable::Transactions => day_states(&self.database, &unknown).await?,
+            DayTable::Prices => record_prices::day_states(&self.database, &unknown).await?,
+        };
+        let Some(states) = states else {
             return Ok(DayPlan::default());
         };
         let is_there = |state: &&DayState| state.has_partition && state.absent.is_none();
         self.present().extend(states.days.iter().filter(is_there).map(|state| state.day));
-        let (mut missing, faults) = sort_out(&states, self.limits);
+        let (mut missing, faults) = sort_out(&states, self.limits, self.table.field());
         missing.sort_unstable();
         Ok(DayPlan { missing, faults })
     }
@@ -100,7 +127,11 @@ impl Days {
     pub(super) async fn make(&self, days: &[NaiveDate]) -> Result<Option<Fault>, Error> {
         let client = self.database.connect().await?;
         let limits = (self.limits.back_max, self.limits.count_max);
-        match partitions::ensure(&client, days, limits.0, limits.1).await {
+        let made = match self.table {
+            DayTable::Transactions => partitions::ensure(&client, days, limits.0, limits.1).await,
+            DayTable::Prices => partitions::ensure_prices(&client, days, limits.0, limits.1).await,
+        };
+        match made {
             Ok(made) => {
                 tracing::info!(made, first = %days[0], "made partitions for rows that came");
                 self.present().extend(days);
@@ -110,7 +141,7 @@ impl Days {
                 tracing::warn!(%error, "cannot make partitions for rows that came");
                 Ok(Some(Fault {
                     reason: RefusalReason::DayAbsent,
-                    field: "occurred_at",
+                    field: self.table.field(),
                     message:
                         "is on a day whose partition cannot be made; the server's log says why"
                             .to_owned(),
@@ -126,12 +157,15 @@ impl Days {
 }
 
 /// Days to be made, and days that rows are refused for.
-fn sort_out(states: &DayStates, limits: DayLimits) -> (Vec<NaiveDate>, BTreeMap<NaiveDate, Fault>) {
+fn sort_out(
+    states: &DayStates,
+    limits: DayLimits,
+    field: &'static str,
+) -> (Vec<NaiveDate>, BTreeMap<NaiveDate, Fault>) {
     let (first, last) = limits.range(states.today);
     let mut missing = Vec::new();
     let mut faults = BTreeMap::new();
     for &DayState { day, has_partition, absent } in &states.days {
-        let field = "occurred_at";
         if let Some(is_dropped) = absent {
             let how = if is_dropped { "dropped by retention" } else { "detached or dropped" };
             let message = format!("is on {day}, whose rows were {how}");
@@ -158,7 +192,7 @@ fn sort_out(states: &DayStates, limits: DayLimits) -> (Vec<NaiveDate>, BTreeMap<
     );
     let reason = RefusalReason::DayOutOfRange;
     for day in missing.drain(..) {
-        faults.insert(day, Fault { reason, field: "occurred_at", message: message.clone() });
+        faults.insert(day, Fault { reason, field, message: message.clone() });
     }
     (missing, faults)
 }
@@ -199,7 +233,7 @@ mod tests {
             ("2026-02-01", false, Some(true)),
             ("2026-02-02", true, Some(false)),
         ]);
-        let (missing, faults) = sort_out(&states, limits(10, None));
+        let (missing, faults) = sort_out(&states, limits(10, None), "occurred_at");
         assert_eq!(missing, [day("2025-03-01"), day("2026-03-31")]);
         let reasons: Vec<_> =
             faults.iter().map(|(day, fault)| (day.to_string(), fault.reason)).collect();
@@ -219,7 +253,7 @@ mod tests {
     #[test]
     fn rows_that_retention_would_drop_are_not_taken() {
         let states = states(&[("2026-02-20", false, None), ("2026-02-19", false, None)]);
-        let (missing, faults) = sort_out(&states, limits(10, Some(9)));
+        let (missing, faults) = sort_out(&states, limits(10, Some(9)), "occurred_at");
         assert_eq!(missing, [day("2026-02-20")]);
         assert_eq!(faults.len(), 1);
     }
@@ -227,8 +261,8 @@ mod tests {
     #[test]
     fn more_days_than_there_is_room_for_are_all_refused() {
         let states = states(&[("2026-02-20", false, None), ("2026-02-22", false, None)]);
-        assert_eq!(sort_out(&states, limits(10, None)).0.len(), 2);
-        let (missing, faults) = sort_out(&states, limits(9, None));
+        assert_eq!(sort_out(&states, limits(10, None), "occurred_at").0.len(), 2);
+        let (missing, faults) = sort_out(&states, limits(9, None), "occurred_at");
         assert!(missing.is_empty());
         assert!(faults.values().all(|fault| fault.message.contains("2026-02-20 to 2026-02-22")));
         assert_eq!(faults.len(), 2);

@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// Times that a chunk is tried while other writers, or days that go, get in its way.
-const ATTEMPTS_MAX: u32 = 8;
+pub(super) const ATTEMPTS_MAX: u32 = 8;
 
 /// Longest wait before the second try; doubled each time.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -304,13 +304,13 @@ impl Ingest {
 }
 
 /// What kept rows from being written, and can be got over.
-enum Hindrance {
+pub(super) enum Hindrance {
     KnownId,
     MissingDay,
     Passing,
 }
 
-fn hindrance(error: &StoreError) -> Option<Hindrance> {
+pub(super) fn hindrance(error: &StoreError) -> Option<Hindrance> {
     match error.kind() {
         StoreErrorKind::Unique => Some(Hindrance::KnownId),
         StoreErrorKind::Check if error.constraint().is_none() => Some(Hindrance::MissingDay),
@@ -328,7 +328,7 @@ fn hindrance(error: &StoreError) -> Option<Hindrance> {
 }
 
 /// Waits a random while, up to twice as long each time.
-async fn pause(attempt: u32) {
+pub(super) async fn pause(attempt: u32) {
     let longest = PAUSE * 2u32.pow(attempt.min(8));
     let wait = longest.mul_f64(rand::rng().random_range(0.5..1.0));
     tokio::time::sleep(wait).await;

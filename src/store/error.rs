@@ -6,7 +6,7 @@ use std::fmt;
 use tokio_postgres::error::SqlState;
 
 use crate::{
-    domain::running_total::damage::Damaged,
+    domain::{price::spans::PriceSpan, running_total::damage::Damaged},
     error::{BoxError, Error, ErrorKind},
 };
 
@@ -93,6 +93,13 @@ impl StoreError {
     #[must_use]
     pub fn of_damaged(stem: &'static str, damaged: Damaged) -> Self {
         Self::with_source(StoreErrorKind::Damaged, stem, damaged)
+    }
+
+    /// A cell of prices that a statement brought cannot be read.
+    #[must_use]
+    pub fn of_broken_prices(stem: &'static str, span: PriceSpan, group: i32) -> Self {
+        let text = format!("the cell of {span:?} and symbols of group {group} cannot be read");
+        Self::with_source(StoreErrorKind::Damaged, stem, text)
     }
 
     /// Which stored totals could not be read, if that is what failed.

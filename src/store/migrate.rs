@@ -29,7 +29,7 @@ macro_rules! migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: [Migration; 16] = [
+pub const MIGRATIONS: [Migration; 17] = [
     migration!(1, "0001_ledger"),
     migration!(2, "0002_partitions"),
     migration!(3, "0003_seed"),
@@ -46,6 +46,7 @@ pub const MIGRATIONS: [Migration; 16] = [
     migration!(14, "0014_set_aside"),
     migration!(15, "0015_users_of_tokens"),
     migration!(16, "0016_revoked_for_good"),
+    migration!(17, "0017_prices"),
 ];
 
 /// A migration that is recorded in the database.

@@ -6,7 +6,7 @@
 
 use bytes::{Buf, BufMut, BytesMut};
 use num_bigint::BigInt;
-use tokio_postgres::types::{FromSql, Type, accepts};
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 
 use crate::{
     domain::{decimal::Decimal, running_total::whole::Whole},
@@ -32,6 +32,17 @@ impl<'a> FromSql<'a> for Numeric {
     }
 
     accepts!(NUMERIC);
+}
+
+impl ToSql for Numeric {
+    fn to_sql(&self, _: &Type, into: &mut BytesMut) -> Result<IsNull, BoxError> {
+        encode_decimal(&self.0, 0, into);
+        Ok(IsNull::No)
+    }
+
+    accepts!(NUMERIC);
+
+    to_sql_checked!();
 }
 
 /// A NUMERIC as a whole number of `1 / 10^scale`, the scale being the one that it is

@@ -31,6 +31,23 @@ pub async fn ensure(
     Ok(rows.first().map_or(0, |row| row.get("made")))
 }
 
+/// Makes the partitions of prices that these days lack; returns how many it made.
+///
+/// # Errors
+/// As for [`ensure`].
+pub async fn ensure_prices(
+    client: &Client,
+    days: &[NaiveDate],
+    days_back_max: u32,
+    count_max: u32,
+) -> Result<i32, StoreError> {
+    let days_back_max = i32::try_from(days_back_max).unwrap_or(i32::MAX);
+    let count_max = i32::try_from(count_max).unwrap_or(i32::MAX);
+    let params: [&(dyn ToSql + Sync); 3] = [&days, &days_back_max, &count_max];
+    let rows = statement!("partitions_ensure_prices").query(client, &params).await?;
+    Ok(rows.first().map_or(0, |row| row.get("made")))
+}
+
 /// Refuses days that may not have partitions, as [`ensure`] would, and makes none.
 ///
 /// # Errors

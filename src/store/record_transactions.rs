@@ -165,15 +165,20 @@ pub async fn day_states(
     days: &[NaiveDate],
 ) -> Result<Option<DayStates>, StoreError> {
     let answer = database.read(statement!("record_transactions_days"), &[&days]).await?;
-    let Some(first) = answer.value.first() else { return Ok(None) };
+    Ok(states_of(&answer.value))
+}
+
+/// Reads what a statement says of days, of whatever table.
+pub(super) fn states_of(rows: &[Row]) -> Option<DayStates> {
+    let first = rows.first()?;
     let state = |row: &Row| DayState {
         day: row.get("day"),
         has_partition: row.get("has_partition"),
         absent: row.get("is_dropped"),
     };
-    Ok(Some(DayStates {
-        days: answer.value.iter().map(state).collect(),
+    Some(DayStates {
+        days: rows.iter().map(state).collect(),
         today: first.get("today"),
         partition_count: first.get("partition_count"),
-    }))
+    })
 }

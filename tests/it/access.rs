@@ -43,12 +43,13 @@ use crate::{
 
 /// Who may call what: r reader, i ingester, u user, a admin, and * whoever asks. Written down here
 /// once more, so that a change of the policy is a change of two files.
-const EXPECTED: [(&str, &str); 28] = [
+const EXPECTED: [(&str, &str); 32] = [
     ("/daybook.v1.AnalyticsService/BatchSumAmount", "rua"),
     ("/daybook.v1.AnalyticsService/Histogram", "rua"),
     ("/daybook.v1.AnalyticsService/Rank", "ra"),
     ("/daybook.v1.AnalyticsService/SumAmount", "rua"),
     ("/daybook.v1.AnalyticsService/SumSeries", "rua"),
+    ("/daybook.v1.IngestService/RecordPrices", "ia"),
     ("/daybook.v1.IngestService/RecordTransaction", "ia"),
     ("/daybook.v1.IngestService/RecordTransactions", "ia"),
     ("/daybook.v1.LedgerService/AddWallet", "ua"),
@@ -66,6 +67,9 @@ const EXPECTED: [(&str, &str); 28] = [
     ("/daybook.v1.LedgerService/ListWalletUsers", "ra"),
     ("/daybook.v1.LedgerService/ListWallets", "rua"),
     ("/daybook.v1.LedgerService/RemoveWallet", "ua"),
+    ("/daybook.v1.PriceService/ListPrices", "riua"),
+    ("/daybook.v1.PriceService/ListSymbols", "riua"),
+    ("/daybook.v1.PriceService/RankSymbols", "riua"),
     ("/daybook.v1.StatusService/GetStatus", "ria"),
     ("/grpc.health.v1.Health/Check", "*"),
     ("/grpc.health.v1.Health/Watch", "*"),

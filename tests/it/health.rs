@@ -11,6 +11,7 @@ use daybook::{
     },
     ingest::Ingest,
     ledger::Ledger,
+    prices::Prices,
     store::Database,
     upkeep::{get_status::StatusReader, verifier::VerifierCounts},
 };
@@ -67,6 +68,7 @@ impl Server {
         let services = Services {
             analytics: Analytics::new(database.clone()),
             ledger: Ledger::new(database.clone()),
+            prices: Prices::new(database.clone()),
             ingest: Ingest::new(&database, &settings.partitions),
             status: StatusReader::new(database, VerifierCounts::default()),
             gate: Gate::new(None, &settings.server),

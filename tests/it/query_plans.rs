@@ -2,6 +2,7 @@
 //! made for it, on the first execution and on the tenth.
 
 mod listing;
+mod prices;
 mod totals;
 
 use std::sync::OnceLock;
@@ -129,6 +130,19 @@ async fn locked(client: &Client) -> Vec<String> {
     client.query(text, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
 }
 
+/// Scans of partitions that fetched nothing from the table itself. A vacuum may come by other
+/// tables any time, and then neither do theirs.
+fn unfetched_leaves(plan: &[String]) -> usize {
+    let (mut is_of_leaf, mut count) = (false, 0);
+    for line in plan {
+        if line.contains(" Scan ") {
+            is_of_leaf = line.contains("transactions_p");
+        }
+        count += usize::from(is_of_leaf && line.contains("Heap Fetches: 0"));
+    }
+    count
+}
+
 #[tokio::test]
 async fn sums_read_the_windows_days_from_the_covering_index_alone() {
     let schema = busy_schema().await;
@@ -156,8 +170,7 @@ async fn sums_read_the_windows_days_from_the_covering_index_alone() {
                     line.contains(&condition) && line.contains("asset_id = ") && line.contains("<")
                 };
                 assert_eq!(lines.iter().filter(is_narrow).count(), days.len(), "{lines:#?}");
-                let fetches = lines.iter().filter(|line| line.contains("Heap Fetches: 0")).count();
-                assert_eq!(fetches, days.len(), "{stem}: {lines:#?}");
+                assert_eq!(unfetched_leaves(&lines), days.len(), "{stem}: {lines:#?}");
             }
         }
     }

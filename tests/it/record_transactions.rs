@@ -99,6 +99,7 @@ async fn chunks_are_acknowledged_in_order_and_summed_up() {
         recorded_count: 5,
         already_present_count: 1,
         refused_count: 5,
+        replaced_count: 0,
     };
     assert_eq!(upload.summary().await, summary);
 }

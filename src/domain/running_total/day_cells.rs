@@ -61,28 +61,36 @@ pub fn group_of(account_id: i64) -> i64 {
     account_id.div_euclid(GROUP_ACCOUNTS)
 }
 
-/// The spans that together make up the days, in no order.
+/// The spans that together make up the days, in the order of time.
 #[must_use]
 pub fn cover(days: Range<i64>) -> Vec<DaySpan> {
-    let mut spans = Vec::new();
-    let (mut first, mut end) = (days.start, days.end);
+    let spans = cover_levels(days, LEVELS);
+    spans.into_iter().map(|(level, number)| DaySpan { level, number }).collect()
+}
+
+/// The fewest spans of so many levels, each as its level and its number there, that together
+/// make up units of the lowest level, in the order of time.
+pub(in crate::domain) fn cover_levels(units: Range<i64>, levels: u8) -> Vec<(u8, i64)> {
+    let (mut spans, mut spans_of_end) = (Vec::new(), Vec::new());
+    let (mut first, mut end) = (units.start, units.end);
     // From the shortest spans to the longest, from both sides inwards.
-    for level in 0..LEVELS {
+    for level in 0..levels {
         if first >= end {
             break;
         }
-        let is_last = level + 1 == LEVELS;
+        let is_last = level + 1 == levels;
         while first < end && (is_last || first.rem_euclid(FANOUT) != 0) {
-            spans.push(DaySpan { level, number: first });
+            spans.push((level, first));
             first += 1;
         }
         while first < end && end.rem_euclid(FANOUT) != 0 {
             end -= 1;
-            spans.push(DaySpan { level, number: end });
+            spans_of_end.push((level, end));
         }
         first = first.div_euclid(FANOUT);
         end = end.div_euclid(FANOUT);
     }
+    spans.extend(spans_of_end.into_iter().rev());
     spans
 }
 
@@ -146,10 +154,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_day_is_covered_once(first in -800_000i64..3_000_000, length in 0i64..9_000) {
-            let mut days: Vec<_> =
+        fn every_day_is_covered_once_and_in_order(
+            first in -800_000i64..3_000_000, length in 0i64..9_000,
+        ) {
+            let days: Vec<_> =
                 cover(first..first + length).into_iter().flat_map(DaySpan::days).collect();
-            days.sort_unstable();
             prop_assert_eq!(days, (first..first + length).collect::<Vec<_>>());
         }
 

@@ -9,7 +9,7 @@ use super::{cell::BrokenCell, whole::Whole};
 const LONG: u8 = 127;
 
 /// Appends an unsigned word.
-pub(super) fn put_unsigned(mut word: u64, into: &mut Vec<u8>) {
+pub(in crate::domain) fn put_unsigned(mut word: u64, into: &mut Vec<u8>) {
     while word >= 0x80 {
         into.push((word & 0x7f) as u8 | 0x80);
         word >>= 7;
@@ -18,12 +18,12 @@ pub(super) fn put_unsigned(mut word: u64, into: &mut Vec<u8>) {
 }
 
 /// Appends a signed word, small magnitudes in few bytes.
-pub(super) fn put_signed(word: i64, into: &mut Vec<u8>) {
+pub(in crate::domain) fn put_signed(word: i64, into: &mut Vec<u8>) {
     put_unsigned((word << 1 ^ word >> 63).cast_unsigned(), into);
 }
 
 /// Appends a whole number.
-pub(super) fn put_whole(number: &Whole, into: &mut Vec<u8>) {
+pub(in crate::domain) fn put_whole(number: &Whole, into: &mut Vec<u8>) {
     match number {
         Whole::Small(small) => {
             let bytes = small.unsigned_abs().to_le_bytes();
@@ -48,26 +48,32 @@ fn put_magnitude(is_negative: bool, bytes: &[u8], into: &mut Vec<u8>) {
 }
 
 /// Reads numbers one after the other.
-pub(super) struct Reader<'a> {
+pub(in crate::domain) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(in crate::domain) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
-    pub(super) fn is_at_end(&self) -> bool {
+    pub(in crate::domain) fn is_at_end(&self) -> bool {
         self.rest.is_empty()
     }
 
-    pub(super) fn byte(&mut self) -> Result<u8, BrokenCell> {
+    pub(in crate::domain) fn byte(&mut self) -> Result<u8, BrokenCell> {
         let (&first, rest) = self.rest.split_first().ok_or(BrokenCell)?;
         self.rest = rest;
         Ok(first)
     }
 
-    pub(super) fn unsigned(&mut self) -> Result<u64, BrokenCell> {
+    pub(in crate::domain) fn bytes(&mut self, length: usize) -> Result<&'a [u8], BrokenCell> {
+        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(BrokenCell)?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    pub(in crate::domain) fn unsigned(&mut self) -> Result<u64, BrokenCell> {
         let mut word = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -79,20 +85,19 @@ impl<'a> Reader<'a> {
         Err(BrokenCell)
     }
 
-    pub(super) fn signed(&mut self) -> Result<i64, BrokenCell> {
+    pub(in crate::domain) fn signed(&mut self) -> Result<i64, BrokenCell> {
         let word = self.unsigned()?;
         Ok((word >> 1).cast_signed() ^ -(word & 1).cast_signed())
     }
 
-    pub(super) fn whole(&mut self) -> Result<Whole, BrokenCell> {
+    pub(in crate::domain) fn whole(&mut self) -> Result<Whole, BrokenCell> {
         let head = self.byte()?;
         let is_negative = head & 1 == 1;
         let mut length = usize::from(head >> 1);
         if head >> 1 == LONG {
             length = usize::try_from(self.unsigned()?).map_err(|_| BrokenCell)?;
         }
-        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(BrokenCell)?;
-        self.rest = rest;
+        let bytes = self.bytes(length)?;
         if length <= 15 {
             let mut filled = [0; 16];
             filled[..length].copy_from_slice(bytes);

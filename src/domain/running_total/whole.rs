@@ -3,6 +3,8 @@
 //! Amounts are counted in the smallest unit that a cell knows. Nearly all of them, and
 //! nearly all of their sums and squares, fit 128 bits; what does not is just as exact.
 
+use std::cmp::Ordering;
+
 use num_bigint::BigInt;
 use num_traits::ToPrimitive;
 
@@ -34,6 +36,17 @@ impl Whole {
             return Self::Small(sum);
         }
         Self::from(self.to_big() + other.to_big())
+    }
+
+    /// The difference.
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Self {
+        if let (Self::Small(a), Self::Small(b)) = (self, other)
+            && let Some(difference) = a.checked_sub(*b)
+        {
+            return Self::Small(difference);
+        }
+        Self::from(self.to_big() - other.to_big())
     }
 
     /// The product.
@@ -84,6 +97,21 @@ impl From<BigInt> for Whole {
     }
 }
 
+impl Ord for Whole {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if let (Self::Small(a), Self::Small(b)) = (self, other) {
+            return a.cmp(b);
+        }
+        self.to_big().cmp(&other.to_big())
+    }
+}
+
+impl PartialOrd for Whole {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -98,6 +126,7 @@ mod tests {
             let (x, y) = (Whole::Small(a), Whole::Small(b));
             let (big_x, big_y) = (BigInt::from(a), BigInt::from(b));
             prop_assert_eq!(x.plus(&y).to_big(), &big_x + &big_y);
+            prop_assert_eq!(x.minus(&y).to_big(), &big_x - &big_y);
             prop_assert_eq!(x.times(&y).to_big(), &big_x * &big_y);
             prop_assert_eq!(x.negated().to_big(), -&big_x);
             prop_assert_eq!(x.shifted(exponent).to_big(), &big_x * BigInt::from(10).pow(exponent));
@@ -105,6 +134,17 @@ mod tests {
             let square = x.times(&x);
             prop_assert_eq!(square.plus(&square.negated()), Whole::ZERO);
             prop_assert_eq!(x.plus(&y).plus(&y.negated()), x);
+        }
+
+        #[test]
+        fn order_agrees_with_big_numbers(
+            a in any::<i128>(), b in any::<i128>(), exponents in (0u32..4, 0u32..4),
+        ) {
+            let (x, y) = (Whole::Small(a), Whole::Small(b));
+            prop_assert_eq!(x.cmp(&y), a.cmp(&b));
+            let (x, y) = (x.shifted(exponents.0), y.shifted(exponents.1));
+            prop_assert_eq!(x.cmp(&y), x.to_big().cmp(&y.to_big()));
+            prop_assert_eq!(x.cmp(&x.clone()), Ordering::Equal);
         }
     }
 }

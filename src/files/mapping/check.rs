@@ -23,6 +23,9 @@ use crate::{
     },
 };
 
+/// How instants are written where a mapping need not say.
+const RFC_3339: &str = "rfc3339";
+
 /// Turns values into what they mean.
 pub(super) struct Checker<'a> {
     text: &'a str,
@@ -71,7 +74,10 @@ impl<'a> Checker<'a> {
             time,
             time_format,
             amount,
-            amount_format: self.amount_format(&raw.amount)?,
+            amount_format: self.number_format(
+                ["amount.decimal", "amount.thousands"],
+                [raw.amount.decimal.as_ref(), raw.amount.thousands.as_ref()],
+            )?,
             asset_code,
             asset_decimals,
             accounts,
@@ -82,7 +88,8 @@ impl<'a> Checker<'a> {
         })
     }
 
-    fn file(&self, raw: RawFile) -> Checked<FileFormat> {
+    /// What the file looks like.
+    pub(super) fn file(&self, raw: RawFile) -> Checked<FileFormat> {
         let one_byte = |key, placed: &Placed| match placed.get_ref().0.as_bytes() {
             [byte] if byte.is_ascii() && !matches!(byte, b'\r' | b'\n') => Ok(*byte),
             _ => Err(self.wrong(key, placed, "must be one ASCII character")),
@@ -117,15 +124,26 @@ impl<'a> Checker<'a> {
     }
 
     fn time(&self, raw: &RawTime) -> Checked<(Template, InstantFormat)> {
-        let zone = match &raw.zone {
+        let format = self.time_format(Some(&raw.format), raw.zone.as_ref())?;
+        Ok((self.template("time.text", &raw.text)?, format))
+    }
+
+    /// How instants are written: as RFC 3339 has them where that is not said.
+    pub(super) fn time_format(
+        &self,
+        format: Option<&Placed>,
+        zone: Option<&Placed>,
+    ) -> Checked<InstantFormat> {
+        let zone = match zone {
             None => Tz::UTC,
             Some(placed) => time_zone(&placed.get_ref().0).ok_or_else(|| {
                 self.wrong("time.zone", placed, "must be an IANA name such as Europe/Prague")
             })?,
         };
-        let format = InstantFormat::parse(&raw.format.get_ref().0, zone)
-            .map_err(|message| self.wrong("time.format", &raw.format, &message))?;
-        Ok((self.template("time.text", &raw.text)?, format))
+        let text = format.map_or(RFC_3339, |placed| &placed.get_ref().0);
+        InstantFormat::parse(text, zone).map_err(|message| {
+            self.wrong_at("time.format", format.map(Placed::span).as_ref(), &message)
+        })
     }
 
     fn amount(&self, raw: &RawAmount) -> Checked<AmountSource<String>> {
@@ -183,7 +201,13 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn amount_format(&self, raw: &RawAmount) -> Checked<AmountFormat> {
+    /// How numbers are written, by what stands before their decimals and between groups of three
+    /// digits, which these keys say.
+    pub(super) fn number_format(
+        &self,
+        [decimal_key, thousands_key]: [&str; 2],
+        [decimal, thousands]: [Option<&Placed>; 2],
+    ) -> Checked<AmountFormat> {
         let mark = |key, placed: &Placed| {
             let mut characters = placed.get_ref().0.chars();
             match (characters.next(), characters.next()) {
@@ -193,19 +217,17 @@ impl<'a> Checker<'a> {
                 _ => Err(self.wrong(key, placed, "must be one character such as , or .")),
             }
         };
-        let decimal_mark = match &raw.decimal {
+        let decimal_mark = match decimal {
             None => '.',
-            Some(placed) => mark("amount.decimal", placed)?,
+            Some(placed) => mark(decimal_key, placed)?,
         };
-        let thousands_mark = match &raw.thousands {
+        let thousands_mark = match thousands {
             None => None,
             Some(placed) if placed.get_ref().0.is_empty() => None,
-            Some(placed) => Some(mark("amount.thousands", placed)?),
+            Some(placed) => Some(mark(thousands_key, placed)?),
         };
-        if let Some(placed) =
-            raw.thousands.as_ref().filter(|_| thousands_mark == Some(decimal_mark))
-        {
-            return Err(self.wrong("amount.thousands", placed, "is the decimal mark too"));
+        if let Some(placed) = thousands.filter(|_| thousands_mark == Some(decimal_mark)) {
+            return Err(self.wrong(thousands_key, placed, "is the decimal mark too"));
         }
         Ok(AmountFormat { decimal_mark, thousands_mark })
     }
@@ -302,7 +324,8 @@ impl<'a> Checker<'a> {
         texts.iter().map(|text| self.template_of(key, text, Some(&raw.span()))).collect()
     }
 
-    fn template(&self, key: &str, placed: &Placed) -> Checked<Template> {
+    /// A text with places for values of columns.
+    pub(super) fn template(&self, key: &str, placed: &Placed) -> Checked<Template> {
         self.template_of(key, &placed.get_ref().0, Some(&placed.span()))
     }
 
@@ -318,7 +341,8 @@ impl<'a> Checker<'a> {
         Template::parse(text).map_err(|error| self.wrong_at(key, place, &error.to_string()))
     }
 
-    fn wrong(&self, key: &str, placed: &Placed, message: &str) -> MappingError {
+    /// What is wrong with a value.
+    pub(super) fn wrong(&self, key: &str, placed: &Placed, message: &str) -> MappingError {
         self.wrong_at(key, Some(&placed.span()), message)
     }
 

@@ -42,6 +42,34 @@ pub(super) struct RawMapping {
     pub(super) words: BTreeMap<String, BTreeMap<String, Text>>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPriceMapping {
+    pub(super) symbol: Option<Placed>,
+    #[serde(default)]
+    pub(super) file: RawFile,
+    #[serde(default)]
+    pub(super) time: RawPriceTime,
+    #[serde(default)]
+    pub(super) price: RawPrice,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPriceTime {
+    pub(super) text: Option<Placed>,
+    pub(super) format: Option<Placed>,
+    pub(super) zone: Option<Placed>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPrice {
+    pub(super) text: Option<Placed>,
+    pub(super) decimal: Option<Placed>,
+    pub(super) thousands: Option<Placed>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFile {

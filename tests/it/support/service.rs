@@ -22,6 +22,7 @@ use daybook::{
                 analytics_service_client::AnalyticsServiceClient,
                 ingest_service_client::IngestServiceClient,
                 ledger_service_client::LedgerServiceClient,
+                price_service_client::PriceServiceClient,
                 status_service_client::StatusServiceClient,
             },
         },
@@ -30,6 +31,7 @@ use daybook::{
     },
     ingest::Ingest,
     ledger::Ledger,
+    prices::Prices,
     store::{Database, DatabaseTarget},
     upkeep::{
         days::DayWatch, get_status::StatusReader, migrate, partitions, pulse::Pulse, server_check,
@@ -124,6 +126,7 @@ impl TestService {
         let services = Services {
             analytics: Analytics::new(database.clone()),
             ledger: Ledger::new(database.clone()),
+            prices: Prices::new(database.clone()),
             ingest: Ingest::new(&database, &settings.partitions),
             status: StatusReader::new(database.clone(), verified.clone()),
             gate: Gate::new(authenticator.clone(), &settings.server),
@@ -188,6 +191,11 @@ impl TestService {
     /// A client of `IngestService`.
     pub(crate) async fn ingest(&self) -> IngestServiceClient<Channel> {
         IngestServiceClient::new(self.channel().await)
+    }
+
+    /// A client of `PriceService`.
+    pub(crate) async fn prices(&self) -> PriceServiceClient<Channel> {
+        PriceServiceClient::new(self.channel().await)
     }
 
     /// A client of `StatusService`.

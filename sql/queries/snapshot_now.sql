@@ -1,0 +1,2 @@
+-- The clock of the database at the snapshot.
+SELECT now() AS as_of

@@ -1,0 +1,221 @@
+//! `ListPrices`: ticks and bars, against what SQL makes of the ticks; pages; days that are gone.
+
+use chrono::DateTime;
+use daybook::{
+    grpc::pb::v1::{
+        Bar, ListPricesRequest, ListPricesResponse, RankSymbolsRequest, SymbolMetric, Tick, Window,
+    },
+    upkeep::price_folding::fold_all,
+};
+use prost_types::Timestamp;
+use tonic::{Code, Status};
+
+use crate::{
+    invalid_requests::fields,
+    rank_symbols::make_symbols,
+    support::{schema::one, service::TestService, upload::instant},
+};
+
+const DAYS: [&str; 3] = ["2024-05-01", "2024-05-02", "2024-05-03"];
+
+/// A tick each 100 seconds for three days, with a hole of an hour.
+async fn start() -> TestService {
+    let service = TestService::start().await;
+    make_symbols(&service.sql, 2, &DAYS).await;
+    let text = "INSERT INTO prices (symbol_id, ticked_at, price)
+        SELECT s, '2024-05-01T00:00:07Z'::timestamptz + n * interval '100 seconds',
+            round(100 + 50 * sin(n / 77.0)::numeric, 4) + s
+        FROM generate_series(0, 2591) AS n, generate_series(1, 2) AS s
+        WHERE n NOT BETWEEN 1000 AND 1036";
+    service.sql.execute(text, &[]).await.unwrap();
+    service
+}
+
+fn request(start: &str, end: &str, bucket_seconds: i32, page_size: i32) -> ListPricesRequest {
+    ListPricesRequest {
+        symbol: "S0001-USD".to_owned(),
+        window: Some(window(start, end)),
+        bucket_seconds,
+        page_size,
+        page_token: String::new(),
+    }
+}
+
+fn window(start: &str, end: &str) -> Window {
+    Window { start: Some(instant(start)), end: Some(instant(end)) }
+}
+
+async fn ask(
+    service: &TestService,
+    request: &ListPricesRequest,
+) -> Result<ListPricesResponse, Status> {
+    service.prices().await.list_prices(request.clone()).await.map(tonic::Response::into_inner)
+}
+
+/// All pages together.
+async fn walk(service: &TestService, mut request: ListPricesRequest) -> (Vec<Tick>, Vec<Bar>) {
+    let (mut ticks, mut bars) = (Vec::new(), Vec::new());
+    loop {
+        let answer = ask(service, &request).await.unwrap();
+        assert_eq!(answer.window, request.window);
+        ticks.extend(answer.ticks);
+        bars.extend(answer.bars);
+        if answer.next_page_token.is_empty() {
+            return (ticks, bars);
+        }
+        request.page_token = answer.next_page_token;
+    }
+}
+
+async fn bars_of_ticks(service: &TestService, start: &str, end: &str, seconds: i32) -> Vec<Bar> {
+    let text = "SELECT floor(extract(epoch FROM ticked_at) / $3::integer)::bigint * $3 AS starts,
+            trim_scale((array_agg(price ORDER BY ticked_at))[1])::text AS open,
+            trim_scale(max(price))::text AS high, trim_scale(min(price))::text AS low,
+            trim_scale((array_agg(price ORDER BY ticked_at DESC))[1])::text AS close,
+            count(*) AS tick_count,
+            trim_scale(round(sum(price)::numeric(200, 60) / count(*), 18))::text AS mean
+        FROM prices
+        WHERE symbol_id = 1 AND ticked_at >= $1::text::timestamptz
+          AND ticked_at < $2::text::timestamptz
+        GROUP BY 1 ORDER BY 1";
+    let rows = service.sql.query(text, &[&start, &end, &seconds]).await.unwrap();
+    let bar = |row: &tokio_postgres::Row| Bar {
+        starts_at: Some(Timestamp { seconds: row.get("starts"), nanos: 0 }),
+        open: row.get("open"),
+        high: row.get("high"),
+        low: row.get("low"),
+        close: row.get("close"),
+        tick_count: row.get("tick_count"),
+        mean: row.get("mean"),
+    };
+    rows.iter().map(bar).collect()
+}
+
+#[tokio::test]
+async fn ticks_and_bars_are_those_of_the_rows_on_pages_of_any_size() {
+    let service = start().await;
+    let (from, to) = ("2024-05-01T05:00:00Z", "2024-05-03T17:03:00Z");
+    for is_folded in [false, true] {
+        if is_folded {
+            assert!(fold_all(&service.database).await.unwrap() > 0);
+        }
+        let (ticks, _) = walk(&service, request(from, to, 0, 500)).await;
+        let rows = service
+            .sql
+            .query(
+                "SELECT ticked_at, trim_scale(price)::text AS price FROM prices
+                 WHERE symbol_id = 1 AND ticked_at >= $1::text::timestamptz
+                   AND ticked_at < $2::text::timestamptz ORDER BY ticked_at",
+                &[&from, &to],
+            )
+            .await
+            .unwrap();
+        let expected: Vec<(i64, String)> = rows
+            .iter()
+            .map(|row| (row.get::<_, DateTime<chrono::Utc>>(0).timestamp(), row.get(1)))
+            .collect();
+        let found: Vec<(i64, String)> =
+            ticks.into_iter().map(|tick| (tick.ticked_at.unwrap().seconds, tick.price)).collect();
+        assert!(found == expected && found.len() > 2_000);
+        // From ticks, from cells, and neither a part of the other.
+        for (seconds, size) in
+            [(1, 300), (240, 100), (3_600, 7), (7_777, 0), (86_400, 1), (172_800, 9)]
+        {
+            let (_, bars) = walk(&service, request(from, to, seconds, size)).await;
+            let expected = bars_of_ticks(&service, from, to, seconds).await;
+            assert_eq!(bars, expected, "{seconds}");
+        }
+    }
+    assert!(service.end().await);
+}
+
+#[tokio::test]
+async fn a_window_that_is_not_said_is_the_last_day_on_every_page() {
+    let service = TestService::start().await;
+    make_symbols(&service.sql, 1, &[]).await;
+    let text = "INSERT INTO prices (symbol_id, ticked_at, price)
+        SELECT 1, now() - n * interval '1 second', 1 + n FROM generate_series(0, 9) AS n
+        WHERE now() - n * interval '1 second' >= current_date";
+    service.sql.execute(text, &[]).await.unwrap();
+    let count: i64 = one(&service.sql, "SELECT count(*) FROM prices").await;
+    let mut request = ListPricesRequest {
+        symbol: "s0001usd".to_owned(),
+        page_size: 1,
+        ..ListPricesRequest::default()
+    };
+    let first = ask(&service, &request).await.unwrap();
+    let window = first.window.unwrap();
+    let (start, end) = (window.start.unwrap().seconds, window.end.unwrap().seconds);
+    assert_eq!(end - start, 86_400);
+    let mut ticks = first.ticks.len();
+    request.page_token = first.next_page_token;
+    while !request.page_token.is_empty() {
+        let next = ask(&service, &request).await.unwrap();
+        assert_eq!(next.window, Some(window));
+        ticks += next.ticks.len();
+        request.page_token = next.next_page_token;
+    }
+    assert_eq!(i64::try_from(ticks).unwrap(), count);
+    assert!(service.end().await);
+}
+
+#[tokio::test]
+async fn ticks_of_a_day_that_is_gone_are_refused_and_totals_of_it_are_not() {
+    let service = start().await;
+    fold_all(&service.database).await.unwrap();
+    let all = request("2024-05-01T00:00:00Z", "2024-05-04T00:00:00Z", 86_400, 0);
+    let before = ask(&service, &all).await.unwrap();
+    let leaf: String = one(
+        &service.sql,
+        "SELECT leaf::text FROM partition_bounds('prices') WHERE lower_at = '2024-05-02'",
+    )
+    .await;
+    service.sql.batch_execute(&format!("DROP TABLE {leaf}")).await.unwrap();
+    assert_eq!(ask(&service, &all).await.unwrap().bars, before.bars);
+    for (start, end, seconds) in [
+        ("2024-05-01T00:00:00Z", "2024-05-04T00:00:00Z", 0),
+        ("2024-05-01T00:00:00Z", "2024-05-04T00:00:00Z", 3_600),
+        ("2024-05-02T11:01:00Z", "2024-05-04T00:00:00Z", 86_400),
+    ] {
+        let status = ask(&service, &request(start, end, seconds, 5_000)).await.unwrap_err();
+        assert_eq!(status.code(), Code::FailedPrecondition, "{start} {seconds}");
+        assert!(status.message().contains("2024-05-02"), "{status:?}");
+    }
+    let cut = RankSymbolsRequest {
+        metric: SymbolMetric::Mean.into(),
+        window: Some(window("2024-05-01T00:00:00Z", "2024-05-02T11:01:30Z")),
+        ..RankSymbolsRequest::default()
+    };
+    let status = service.prices().await.rank_symbols(cut).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    // What is at hand is answered, in few pages however wide the window.
+    let ages = request("0001-01-01T00:00:00Z", "9999-12-31T00:00:00Z", 3_600, 10_000);
+    assert_eq!(ask(&service, &ages).await.unwrap_err().code(), Code::FailedPrecondition);
+    let (ticks, _) =
+        walk(&service, request("2024-05-03T00:00:00Z", "2024-05-04T00:00:00Z", 0, 0)).await;
+    assert_eq!(ticks.len(), 864);
+    let ages = request("0001-01-01T00:00:00Z", "9999-12-31T00:00:00Z", 86_400, 10_000);
+    let answer = ask(&service, &ages).await.unwrap();
+    assert_eq!((answer.bars.len(), answer.next_page_token.as_str()), (3, ""));
+    assert!(service.end().await);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named() {
+    let service = TestService::start().await;
+    let wrong = ListPricesRequest {
+        symbol: "btc usd".to_owned(),
+        window: Some(Window::default()),
+        bucket_seconds: -1,
+        page_size: 10_001,
+        page_token: "x".to_owned(),
+    };
+    let status = ask(&service, &wrong).await.unwrap_err();
+    assert_eq!(
+        fields(&status),
+        ["symbol", "window.start", "window.end", "bucket_seconds", "page_size", "page_token"]
+    );
+    let unknown = request("2024-05-01T00:00:00Z", "2024-05-02T00:00:00Z", 0, 0);
+    assert_eq!(ask(&service, &unknown).await.unwrap_err().code(), Code::NotFound);
+    assert!(service.end().await);
+}

@@ -1,0 +1,120 @@
+//! Prices are read from the days of their window alone, and cells by their key.
+
+use chrono::{DateTime, Utc};
+
+use super::{Param, borrowed, executed_pages, plan};
+use crate::{
+    rank_symbols::make_symbols,
+    support::{
+        ledger::at,
+        schema::{TestSchema, statement_text},
+    },
+};
+
+const DAYS: [&str; 4] = ["2024-05-01", "2024-05-02", "2024-05-03", "2024-05-04"];
+
+/// 2024-05-02T12:00:00Z, as a unit.
+const UNIT: i64 = 1_714_651_200 / 240;
+
+/// Partitions that the tx has locked.
+const LOCKED: &str = "SELECT DISTINCT l.relation::regclass::text FROM pg_locks l
+    JOIN pg_inherits i ON i.inhrelid = l.relation
+    WHERE l.pid = pg_backend_pid() AND i.inhparent = 'prices'::regclass ORDER BY 1";
+
+/// A hundred symbols that tick each minute of three days, folded.
+async fn busy() -> TestSchema {
+    let schema = TestSchema::prepared().await;
+    make_symbols(&schema.sql, 100, &DAYS).await;
+    let text = "INSERT INTO prices (symbol_id, ticked_at, price)
+        SELECT s, '2024-05-01'::timestamptz + n * interval '1 minute', 1 + n % 7
+        FROM generate_series(0, 4319) AS n, generate_series(1, 100) AS s
+        ORDER BY n";
+    schema.sql.execute(text, &[]).await.unwrap();
+    daybook::upkeep::price_folding::fold_all(&schema.database).await.unwrap();
+    schema.sql.batch_execute("VACUUM ANALYZE prices, price_totals, price_changes").await.unwrap();
+    schema
+}
+
+fn statements() -> Vec<(&'static str, Vec<Param>, i64)> {
+    let (start, end) = (at("2024-05-02T11:58:00Z"), at("2024-05-02T12:00:00Z"));
+    let instants = || Box::new(vec![start; 3]) as Param;
+    let symbols = || Box::new(vec![1, 2, 3]) as Param;
+    let instant = |at: DateTime<Utc>| Box::new(at) as Param;
+    vec![
+        ("price_ticks", vec![instant(start), instant(end)], 40),
+        ("price_ticks_of_symbols", vec![instant(start), instant(end), symbols()], 40),
+        (
+            "price_ticks_of_units",
+            vec![Box::new(vec![UNIT; 3]), symbols(), instant(start), instant(end)],
+            20,
+        ),
+        (
+            "list_prices",
+            vec![
+                Box::new(7),
+                instant(start),
+                instant(at("2024-05-03T00:00:00Z")),
+                Box::new(50_i64),
+            ],
+            20,
+        ),
+        ("record_prices_found", vec![symbols(), instants(), instant(start), instant(end)], 20),
+    ]
+}
+
+#[tokio::test]
+async fn ticks_are_read_from_the_windows_day_alone_the_tenth_time_as_the_first() {
+    let schema = busy().await;
+    let client = schema.connect().await;
+    let leaf = schema
+        .sql
+        .query_one(
+            "SELECT leaf::text FROM partition_bounds('prices') WHERE lower_at = '2024-05-02'",
+            &[],
+        )
+        .await
+        .unwrap();
+    let leaf: String = leaf.get(0);
+    for (stem, params, pages_max) in statements() {
+        let text = statement_text(stem);
+        let lines = plan(&client, "ANALYZE, BUFFERS, COSTS OFF, TIMING OFF", &text, &params).await;
+        for line in lines.iter().filter(|line| line.contains("Scan") && line.contains("prices_p")) {
+            assert!(line.contains(&leaf), "{stem}: {lines:#?}");
+        }
+        let pages = executed_pages(&lines);
+        assert!(pages <= pages_max, "{stem} read {pages} pages: {lines:#?}");
+        let prepared = client.prepare(&text).await.unwrap();
+        for _ in 0..9 {
+            client.query(&prepared, &borrowed(&params)).await.unwrap();
+        }
+        client.batch_execute("BEGIN").await.unwrap();
+        client.query(&prepared, &borrowed(&params)).await.unwrap();
+        let locks = client.query(LOCKED, &[]).await.unwrap();
+        let locks: Vec<String> = locks.iter().map(|row| row.get(0)).collect();
+        assert_eq!(locks, [leaf.as_str()], "{stem}");
+        client.batch_execute("COMMIT").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn cells_and_changes_are_found_by_key() {
+    let schema = busy().await;
+    let client = schema.connect().await;
+    let spans = || -> [Param; 2] { [Box::new(vec![0_i16, 1]), Box::new(vec![UNIT, UNIT / 4])] };
+    let [levels, numbers] = spans();
+    let [more_levels, more_numbers] = spans();
+    let cases: [(&str, Vec<Param>); 3] = [
+        ("price_cells", vec![levels, numbers, Box::new(vec![0_i32, 0])]),
+        ("price_cells_of_spans", vec![more_levels, more_numbers, Box::new(None::<Vec<i32>>)]),
+        (
+            "price_changes_between",
+            vec![Box::new(UNIT), Box::new(UNIT + 360), Box::new(None::<Vec<i32>>)],
+        ),
+    ];
+    for (stem, params) in cases {
+        let lines =
+            plan(&client, "ANALYZE, BUFFERS, COSTS OFF", &statement_text(stem), &params).await;
+        assert!(executed_pages(&lines) < 30, "{stem}: {lines:#?}");
+        assert!(!lines.iter().any(|line| line.contains("Seq Scan on price_totals")), "{lines:#?}");
+    }
+}
