@@ -9,18 +9,25 @@ pub mod rank_symbols;
 
 use std::ops::Range;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
 
 pub use crate::store::prices::{PriceBar, PriceTick};
 use crate::{
-    domain::window::Window,
+    domain::{
+        decimal::Decimal,
+        running_total::day_cells::{MICROS_PER_DAY, day_of},
+        window::Window,
+    },
     error::{AbsentDay, Error, ErrorKind},
     store::{
         Database, Snapshot,
         price_totals::{PriceTotals, price_totals},
-        prices::now,
+        prices::{self, days_lacking, now},
     },
 };
+
+/// Most days that a refusal names.
+const DAYS_NAMED_MAX: usize = 10;
 
 /// Answers questions about prices from one database.
 #[derive(Clone)]
@@ -61,16 +68,51 @@ async fn totals_of(
     symbols: Option<&[i32]>,
 ) -> Result<PriceTotals, Error> {
     let totals = price_totals(session, windows, symbols).await?;
-    match totals.missing_at.and_then(DateTime::from_timestamp_micros) {
-        Some(at) => Err(Error::new(ErrorKind::FailedPrecondition(vec![AbsentDay {
-            day: at.date_naive(),
-            is_dropped: false,
-        }]))),
-        None => Ok(totals),
+    if !totals.doubtful_days.is_empty() {
+        let days: Vec<NaiveDate> =
+            totals.doubtful_days.iter().filter_map(|&day| date(day)).collect();
+        refuse(&days_lacking(session, &days).await?)?;
     }
+    Ok(totals)
+}
+
+/// Refuses a span in which symbols have ticks on days that are not at hand, as far as totals know.
+async fn refuse_absent_days(
+    session: &Snapshot,
+    span: &Range<i64>,
+    symbols: Option<&[i32]>,
+) -> Result<(), Error> {
+    // Nothing lies outside of what there is.
+    let Some(all) = prices::span(session).await? else { return Ok(()) };
+    let (start, end) = (span.start.max(all.start), span.end.min(all.end));
+    let days: Vec<NaiveDate> = (day_of(start)..=day_of(end - 1)).filter_map(date).collect();
+    let lacking = days_lacking(session, &days).await?;
+    let window = |day: &NaiveDate| {
+        let start = day.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
+        start..start + MICROS_PER_DAY
+    };
+    let windows: Vec<Range<i64>> = lacking.iter().map(window).collect();
+    let found = totals_of(session, &windows, symbols).await?;
+    let with_ticks = lacking.iter().zip(&found.windows).filter(|(_, totals)| !totals.is_empty());
+    refuse(&with_ticks.map(|(day, _)| *day).collect::<Vec<_>>())
+}
+
+/// Refuses because of these days, if there are any.
+fn refuse(days: &[NaiveDate]) -> Result<(), Error> {
+    if days.is_empty() {
+        return Ok(());
+    }
+    let absent = |&day| AbsentDay { day, is_dropped: false };
+    let days = days.iter().take(DAYS_NAMED_MAX).map(absent).collect();
+    Err(Error::new(ErrorKind::FailedPrecondition(days)))
+}
+
+/// A day, counted from the Unix epoch.
+fn date(day: i64) -> Option<NaiveDate> {
+    Some(DateTime::from_timestamp_micros(day.checked_mul(MICROS_PER_DAY)?)?.date_naive())
 }
 
 /// A tick of totals as it is shown.
-fn tick(at: i64, price: crate::domain::decimal::Decimal) -> PriceTick {
+fn tick(at: i64, price: Decimal) -> PriceTick {
     PriceTick { ticked_at: DateTime::from_timestamp_micros(at).unwrap_or_default(), price }
 }

@@ -1,10 +1,13 @@
 //! `PriceService.ListPrices`.
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 
 use crate::{
     domain::{
-        decimal::Decimal, metric::ROUNDED_DECIMALS, price::symbol::SymbolName, window::Window,
+        decimal::Decimal,
+        metric::ROUNDED_DECIMALS,
+        price::symbol::SymbolName,
+        window::{self, Window},
     },
     error::Error,
     grpc::{
@@ -95,7 +98,7 @@ fn decode(request: &ListPricesRequest, digest: [u8; 8]) -> Result<PricesQuestion
     let parts = symbol.zip(window).zip(bucket.zip(size).zip(at));
     let ((symbol, window), ((bucket_seconds, page_size), at)) = violations.finish(parts)?;
     let (window, from) = match at {
-        Some((window, from)) => (Some(window), DateTime::from_timestamp_micros(from)),
+        Some((of_page, from)) => (Some(of_page), Some(from)),
         None => (window, None),
     };
     Ok(PricesQuestion { symbol, window, from, bucket_seconds, page_size })
@@ -107,16 +110,22 @@ fn position(window: Window, from: i64) -> String {
     format!("{start}:{end}:{from}")
 }
 
-fn read_position(text: &str) -> Option<(Window, i64)> {
+fn read_position(text: &str) -> Option<(Window, DateTime<Utc>)> {
     let (window, rest) = read_window(text)?;
-    Some((window, rest.parse().ok()?))
+    let from = DateTime::from_timestamp_micros(rest.parse().ok()?)?;
+    (window.start() <= from && from <= window.end()).then_some((window, from))
 }
 
 /// The window at the head of a position, and what follows it.
 pub(super) fn read_window(text: &str) -> Option<(Window, &str)> {
     let (start, rest) = text.split_once(':')?;
     let (end, rest) = rest.split_once(':')?;
-    let instant = |text: &str| DateTime::from_timestamp_micros(text.parse().ok()?);
+    let instant = |text: &str| {
+        let at = DateTime::from_timestamp_micros(text.parse().ok()?)?;
+        let nanos = i32::try_from(at.timestamp_subsec_nanos()).ok()?;
+        // As requests are checked: anybody can write a token.
+        window::instant(at.timestamp(), nanos).ok()
+    };
     Some((Window::new(instant(start)?, instant(end)?)?, rest))
 }
 

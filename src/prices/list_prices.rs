@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::{
     domain::{
         price::{spans::UNIT_MICROS, symbol::SymbolName, totals::TickTotals},
         window::Window,
     },
-    error::{AbsentDay, Error, ErrorKind},
-    prices::{Prices, last_day, micros, totals_of},
+    error::{Error, ErrorKind},
+    prices::{Prices, last_day, micros, refuse_absent_days, totals_of},
     store::{
         Snapshot,
         prices::{self as store, PriceBar, PriceTick},
@@ -25,9 +25,6 @@ const CELLS_FROM_SECONDS: i64 = 86_400;
 /// Longest span that is read tick by tick for one page of bars, in microseconds: a year has half a
 /// million ticks of a symbol. A page ends there.
 const BARS_SPAN_MAX: i64 = 92 * 86_400_000_000;
-
-/// Most days that a refusal names.
-const DAYS_NAMED_MAX: usize = 10;
 
 /// A question for prices.
 #[derive(Clone, Debug)]
@@ -123,45 +120,12 @@ async fn expect_ticks(
     symbol_id: i32,
     count: usize,
 ) -> Result<(), Error> {
-    // Nothing lies outside of what there is.
-    let Some(all) = store::span(session).await? else { return Ok(()) };
-    let shown = shown.start.max(all.start)..shown.end.min(all.end);
-    if shown.is_empty() {
-        return Ok(());
-    }
     let found = totals_of(session, std::slice::from_ref(&shown), Some(&[symbol_id])).await?;
     let expected = found.windows.first().and_then(|totals| totals.get(&symbol_id));
     if expected.is_some_and(|totals| usize::try_from(totals.count).is_ok_and(|all| all > count)) {
-        let absent = absent_days(session, &shown, symbol_id).await?;
-        return Err(Error::new(ErrorKind::FailedPrecondition(absent)));
+        refuse_absent_days(session, &shown, Some(&[symbol_id])).await?;
     }
     Ok(())
-}
-
-/// Days with ticks that are not at hand, the first of them.
-async fn absent_days(
-    session: &Snapshot,
-    shown: &Range<i64>,
-    symbol_id: i32,
-) -> Result<Vec<AbsentDay>, Error> {
-    const DAY: i64 = 86_400_000_000;
-    let numbers = shown.start.div_euclid(DAY)..(shown.end - 1).div_euclid(DAY) + 1;
-    let date = |number: i64| Some(DateTime::from_timestamp_micros(number * DAY)?.date_naive());
-    let days: Vec<NaiveDate> = numbers.filter_map(date).collect();
-    let lacking = store::days_lacking(session, &days).await?;
-    let window = |day: &NaiveDate| {
-        let start = day.and_time(NaiveTime::MIN).and_utc().timestamp_micros();
-        start..start + DAY
-    };
-    let windows: Vec<Range<i64>> = lacking.iter().map(window).collect();
-    let found = totals_of(session, &windows, Some(&[symbol_id])).await?;
-    Ok(lacking
-        .iter()
-        .zip(&found.windows)
-        .filter(|(_, totals)| totals.contains_key(&symbol_id))
-        .map(|(&day, _)| AbsentDay { day, is_dropped: false })
-        .take(DAYS_NAMED_MAX)
-        .collect())
 }
 
 /// Bars of a page, and where the next one begins.

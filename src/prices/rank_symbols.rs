@@ -12,7 +12,7 @@ use crate::{
         window::Window,
     },
     error::{Error, ErrorKind},
-    prices::{Prices, last_day, micros, tick, totals_of},
+    prices::{Prices, last_day, micros, refuse_absent_days, tick, totals_of},
     store::{
         Snapshot,
         price_totals::{BySymbol, price_totals_of_ticks},
@@ -130,7 +130,11 @@ impl Prices {
             true => {
                 let (scanned, count) =
                     price_totals_of_ticks(&session, &span, ids.as_deref()).await?;
-                Some((difference(&totals, &scanned), count))
+                let difference = difference(&totals, &scanned);
+                if difference.is_some() {
+                    refuse_absent_days(&session, &span, ids.as_deref()).await?;
+                }
+                Some((difference, count))
             }
             false => None,
         };

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
 
+use chrono::NaiveDate;
 use tokio_postgres::Client;
 
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     },
     store::{
         StoreError,
-        price_cells::{CellKey, SymbolUnit, ticks_of_units},
+        price_cells::{CellKey, SymbolUnit, days_lacking, ticks_of_units},
         statement::statement,
         tx::Tx,
     },
@@ -29,8 +30,17 @@ type Pending = BTreeMap<CellKey, BTreeSet<i32>>;
 /// What the ticks of symbols come to in spans of one level.
 type Fresh = HashMap<(PriceSpan, i32), TickTotals>;
 
-/// Folds up to `count_max` changed units of symbols in one tx, of units that are over or of all;
-/// returns how many notes of them it took, `None` if somebody else is folding.
+/// What came of folding.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum FoldedPrices {
+    /// So many notes of changed units were taken; those of these days wait, because the ticks of
+    /// the days are not at hand.
+    Folded(usize, Vec<NaiveDate>),
+    /// Somebody else is folding, or a day went meanwhile.
+    Busy,
+}
+
+/// Folds up to `count_max` changed units of symbols in one tx, of units that are over or of all.
 ///
 /// # Errors
 /// If the database refuses, or a cell cannot be read; then nothing was folded.
@@ -38,24 +48,40 @@ pub async fn fold_prices(
     client: &Client,
     count_max: i64,
     with_present: bool,
-) -> Result<Option<usize>, StoreError> {
+) -> Result<FoldedPrices, StoreError> {
     let tx = Tx::begin(client, "price_fold_take").await?;
-    let rows = statement!("price_fold_lock").query(client, &[]).await?;
-    if !rows.first().is_some_and(|row| row.get("is_ours")) {
-        tx.roll_back().await?;
-        return Ok(None);
-    }
-    let taken = statement!("price_fold_take").query(client, &[&count_max, &with_present]).await?;
-    let units: BTreeSet<SymbolUnit> =
-        taken.iter().map(|row| (row.get("unit_number"), row.get("symbol_id"))).collect();
-    match fold(client, &units).await {
-        Ok(()) => tx.commit().await?,
+    match take_and_fold(client, count_max, with_present).await {
+        Ok(FoldedPrices::Busy) => tx.roll_back().await.map(|()| FoldedPrices::Busy),
+        Ok(folded) => tx.commit().await.map(|()| folded),
         Err(error) => {
             tx.roll_back().await?;
-            return Err(error);
+            Err(error)
         }
     }
-    Ok(Some(taken.len()))
+}
+
+async fn take_and_fold(
+    client: &Client,
+    count_max: i64,
+    with_present: bool,
+) -> Result<FoldedPrices, StoreError> {
+    let rows = statement!("price_fold_lock").query(client, &[]).await?;
+    if !rows.first().is_some_and(|row| row.get("is_ours")) {
+        return Ok(FoldedPrices::Busy);
+    }
+    let noted = statement!("price_fold_days").query(client, &[]).await?;
+    let noted: Vec<NaiveDate> = noted.iter().map(|row| row.get("day")).collect();
+    let waiting = days_lacking(client, &noted).await?;
+    let taken =
+        statement!("price_fold_take").query(client, &[&count_max, &with_present, &waiting]).await?;
+    let units: BTreeSet<SymbolUnit> =
+        taken.iter().map(|row| (row.get("unit_number"), row.get("symbol_id"))).collect();
+    fold(client, &units).await?;
+    // What was not read of a day that went meanwhile would be taken for deleted.
+    if days_lacking(client, &noted).await? != waiting {
+        return Ok(FoldedPrices::Busy);
+    }
+    Ok(FoldedPrices::Folded(taken.len(), waiting))
 }
 
 async fn fold(client: &Client, units: &BTreeSet<SymbolUnit>) -> Result<(), StoreError> {

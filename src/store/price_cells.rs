@@ -3,18 +3,24 @@
 
 use std::collections::BTreeSet;
 
+use chrono::NaiveDate;
 use tokio_postgres::{Row, types::ToSql};
 
 use crate::{
-    domain::price::{
-        spans::{PriceSpan, UNIT_MICROS},
-        totals::TickTotals,
+    domain::{
+        price::{
+            spans::{PriceSpan, day_of_unit},
+            totals::TickTotals,
+        },
+        running_total::day_cells::MICROS_PER_DAY,
     },
-    store::{StoreError, instant::Micros, numeric::ScaledNumeric, statement::Statement},
+    store::{
+        StoreError,
+        instant::Micros,
+        numeric::ScaledNumeric,
+        statement::{Statement, statement},
+    },
 };
-
-/// Microseconds in a UTC day; units lie in one day each.
-const DAY_MICROS: i64 = 86_400_000_000;
 
 /// Whoever reads: a snapshot, or the tx of whoever folds.
 pub(super) trait Rows {
@@ -89,18 +95,26 @@ pub(super) async fn ticks_of_units(
     let mut ticks = Vec::new();
     let mut rest = units.iter().copied().peekable();
     while let Some((first, _)) = rest.peek().copied() {
-        let day = (first * UNIT_MICROS).div_euclid(DAY_MICROS);
-        let is_of_day =
-            |(unit, _): &SymbolUnit| (*unit * UNIT_MICROS).div_euclid(DAY_MICROS) == day;
+        let day = day_of_unit(first);
+        let is_of_day = |(unit, _): &SymbolUnit| day_of_unit(*unit) == day;
         let (mut numbers, mut symbols) = (Vec::new(), Vec::new());
         while let Some((unit, symbol)) = rest.next_if(is_of_day) {
             numbers.push(unit);
             symbols.push(symbol);
         }
-        let (start, end) = (Micros(day * DAY_MICROS), Micros((day + 1) * DAY_MICROS));
-        let statement = crate::store::statement::statement!("price_ticks_of_units");
+        let (start, end) = (Micros(day * MICROS_PER_DAY), Micros((day + 1) * MICROS_PER_DAY));
+        let statement = statement!("price_ticks_of_units");
         let rows = reader.rows(statement, &[&numbers, &symbols, &start, &end]).await?;
         ticks.extend(rows.iter().map(tick));
     }
     Ok(ticks)
+}
+
+/// Of these days those whose ticks are not at hand, earliest first.
+pub(super) async fn days_lacking(
+    reader: &impl Rows,
+    days: &[NaiveDate],
+) -> Result<Vec<NaiveDate>, StoreError> {
+    let rows = reader.rows(statement!("prices_days_lacking"), &[&days]).await?;
+    Ok(rows.iter().map(|row| row.get("day")).collect())
 }

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     domain::price::{
         cell::visit,
-        spans::{PriceSpan, cover, group_of, take_apart, unit_of},
+        spans::{PriceSpan, cover, day_of_unit, group_of, take_apart, unit_of},
         totals::TickTotals,
     },
     store::{
@@ -28,9 +28,9 @@ pub type BySymbol = HashMap<i32, TickTotals>;
 pub struct PriceTotals {
     /// For each window, of symbols that have ticks in it.
     pub windows: Vec<BySymbol>,
-    /// A unit, in microseconds since the Unix epoch, of which there should be ticks at the edge of
-    /// a window and are none: its day is not at hand.
-    pub missing_at: Option<i64>,
+    /// Days, counted from the Unix epoch, of which there should or could be ticks and none was
+    /// read: theirs are all gone, or not at hand.
+    pub doubtful_days: BTreeSet<i64>,
     /// Cells that were read.
     pub cells: usize,
     /// Ticks that were read.
@@ -81,6 +81,9 @@ pub async fn price_totals(
     let rows: BTreeSet<SymbolUnit> =
         changed.iter().copied().filter(|(unit, _)| inner.contains(unit)).collect();
     let of_changed = by_unit(ticks_of_units(session, &rows).await?);
+    found.doubtful_days.extend(rows.iter().map(|(unit, _)| day_of_unit(*unit)));
+    let read: BTreeSet<i64> = of_changed.keys().map(|unit| day_of_unit(*unit)).collect();
+    found.doubtful_days.retain(|day| !read.contains(day));
     for plan in plans {
         let totals = &mut found.windows[plan.window];
         for piece in plan.pieces {
@@ -88,8 +91,9 @@ pub async fn price_totals(
                 Piece::Ticks(range) => {
                     let ticks = ticks(session, &range, symbols).await?;
                     found.ticks += ticks.len();
-                    let witness = Witness { range: &range, changed: &changed, ticks: &ticks };
-                    found.missing_at = found.missing_at.or(witness.missing(&cells, wanted)?);
+                    if ticks.is_empty() && is_expected(&range, &changed, &cells, wanted)? {
+                        found.doubtful_days.insert(day_of_unit(unit_of(range.start)));
+                    }
                     ticks.into_iter().for_each(|(symbol, tick)| add(totals, symbol, tick));
                 }
                 Piece::Cell(span) => cells.add(span, wanted, totals)?,
@@ -221,33 +225,23 @@ impl Cells {
     }
 }
 
-/// What the cell of a unit says of ticks at the edge of a window that were read one by one.
-struct Witness<'a> {
-    /// The edge: it begins or ends with its unit, or the window lies in the unit.
-    range: &'a Range<i64>,
-    changed: &'a HashSet<SymbolUnit>,
-    ticks: &'a [(i32, TickTotals)],
-}
-
-impl Witness<'_> {
-    /// An instant of which there should be a tick and is none.
-    fn missing(
-        &self,
-        cells: &Cells,
-        wanted: impl Fn(i32) -> bool,
-    ) -> Result<Option<i64>, StoreError> {
-        let unit = unit_of(self.range.start);
-        let present: HashSet<i32> = self.ticks.iter().map(|(symbol, _)| *symbol).collect();
-        let is_in_doubt = |symbol| {
-            wanted(symbol) && !present.contains(&symbol) && !self.changed.contains(&(unit, symbol))
-        };
-        let mut missing = None;
-        cells.each(PriceSpan::of_unit(unit), is_in_doubt, |_, totals| {
-            let ends = [totals.first.at, totals.last.at];
-            missing = missing.or(ends.into_iter().find(|at| self.range.contains(at)));
-        })?;
-        Ok(missing)
+/// Whether there should or could be ticks in a part of a unit: some are noted as changed, or the
+/// cell has some on either side of its begin and end.
+fn is_expected(
+    range: &Range<i64>,
+    changed: &HashSet<SymbolUnit>,
+    cells: &Cells,
+    wanted: impl Fn(i32) -> bool,
+) -> Result<bool, StoreError> {
+    let unit = unit_of(range.start);
+    if changed.iter().any(|(of, symbol)| *of == unit && wanted(*symbol)) {
+        return Ok(true);
     }
+    let mut is_expected = false;
+    cells.each(PriceSpan::of_unit(unit), wanted, |_, totals| {
+        is_expected |= totals.first.at < range.end && totals.last.at >= range.start;
+    })?;
+    Ok(is_expected)
 }
 
 async fn changed_units(

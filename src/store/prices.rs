@@ -10,7 +10,7 @@ use crate::{
         price::spans::{LEVELS, PriceSpan},
         window::Window,
     },
-    store::{Snapshot, StoreError, numeric::Numeric, statement::statement},
+    store::{Snapshot, StoreError, numeric::Numeric, price_cells, statement::statement},
 };
 
 /// A price at an instant.
@@ -121,7 +121,7 @@ pub async fn bars(
     Ok(rows.iter().map(bar).collect())
 }
 
-/// Of these days those whose ticks cannot be at hand: they have no partition.
+/// Of these days those whose ticks are not at hand, earliest first.
 ///
 /// # Errors
 /// If the database cannot answer.
@@ -129,7 +129,5 @@ pub async fn days_lacking(
     session: &Snapshot,
     days: &[NaiveDate],
 ) -> Result<Vec<NaiveDate>, StoreError> {
-    let rows = session.rows(statement!("prices_days_lacking"), &[&days]).await?;
-    let days = rows.first().and_then(|row| row.get::<_, Option<Vec<NaiveDate>>>("days"));
-    Ok(days.unwrap_or_default())
+    price_cells::days_lacking(session, days).await
 }

@@ -29,7 +29,7 @@ const CANCEL_PAUSE: Duration = Duration::from_millis(20);
 /// Begins the tx of a snapshot. The catalog is not part of a snapshot: the lock, taken before
 /// it, keeps days from being dropped or detached until all statements have read.
 const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-                              LOCK TABLE ONLY transactions IN ACCESS SHARE MODE";
+                              LOCK TABLE ONLY transactions, ONLY prices IN ACCESS SHARE MODE";
 
 /// Stem that errors of beginning and ending a snapshot carry in the place of a
 /// statement's.

@@ -58,7 +58,7 @@ impl SymbolIds {
             kept.clear();
         }
         for row in &answer.value {
-            let Some(name) = SymbolName::parse(row.get("name")) else { continue };
+            let name = SymbolName::recorded(row.get("name"));
             kept.insert(name.clone(), row.get("symbol_id"));
             found.insert(name, row.get("symbol_id"));
         }

@@ -1,7 +1,12 @@
 //! Folds price ticks into cells of spans, so that questions read few of them one by one.
 
+use chrono::NaiveDate;
+
 use crate::{
-    store::{Connection, Database, fold_prices::fold_prices},
+    store::{
+        Connection, Database,
+        fold_prices::{FoldedPrices, fold_prices},
+    },
     upkeep::UpkeepError,
 };
 
@@ -12,13 +17,15 @@ pub const FOLDED_UNITS_MAX: i64 = 20_000;
 pub struct PriceFolding {
     database: Database,
     client: Option<Connection>,
+    /// Days whose changes wait, as they were last told.
+    waiting: Vec<NaiveDate>,
 }
 
 impl PriceFolding {
     /// Folds those of this database.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { database, client: None }
+        Self { database, client: None, waiting: Vec::new() }
     }
 
     /// Folds the units that are over until none has changed; returns how many notes of changes it
@@ -32,12 +39,14 @@ impl PriceFolding {
             Some(client) => client,
             None => self.database.connect().await?,
         };
-        let mut folded = 0;
-        while let Some(count) = fold_prices(&client, FOLDED_UNITS_MAX, false).await? {
-            folded += count;
-            if count == 0 {
-                break;
+        let (folded, waiting) = fold_until_done(&client, false).await?;
+        if waiting != self.waiting {
+            if let Some(first) = waiting.first() {
+                let days = waiting.len();
+                tracing::warn!(days, %first, "prices changed on days that were detached or \
+                    dropped: they are folded when the days are back");
             }
+            self.waiting = waiting;
         }
         self.client = Some(client);
         Ok(folded)
@@ -51,12 +60,23 @@ impl PriceFolding {
 /// As for [`PriceFolding::fold`].
 pub async fn fold_all(database: &Database) -> Result<usize, UpkeepError> {
     let client = database.connect().await?;
-    let mut folded = 0;
-    while let Some(count) = fold_prices(&client, FOLDED_UNITS_MAX, true).await? {
+    Ok(fold_until_done(&client, true).await?.0)
+}
+
+/// How many notes of changes were taken, and the days whose changes wait.
+async fn fold_until_done(
+    client: &Connection,
+    with_present: bool,
+) -> Result<(usize, Vec<NaiveDate>), UpkeepError> {
+    let (mut folded, mut waiting) = (0, Vec::new());
+    while let FoldedPrices::Folded(count, days) =
+        fold_prices(client, FOLDED_UNITS_MAX, with_present).await?
+    {
         folded += count;
+        waiting = days;
         if count == 0 {
             break;
         }
     }
-    Ok(folded)
+    Ok((folded, waiting))
 }

@@ -2,8 +2,12 @@
 
 use chrono::DateTime;
 use daybook::{
-    grpc::pb::v1::{
-        Bar, ListPricesRequest, ListPricesResponse, RankSymbolsRequest, SymbolMetric, Tick, Window,
+    grpc::{
+        page_token,
+        pb::v1::{
+            Bar, ListPricesRequest, ListPricesResponse, RankSymbolsRequest, SymbolMetric, Tick,
+            Window,
+        },
     },
     upkeep::price_folding::fold_all,
 };
@@ -165,11 +169,7 @@ async fn ticks_of_a_day_that_is_gone_are_refused_and_totals_of_it_are_not() {
     fold_all(&service.database).await.unwrap();
     let all = request("2024-05-01T00:00:00Z", "2024-05-04T00:00:00Z", 86_400, 0);
     let before = ask(&service, &all).await.unwrap();
-    let leaf: String = one(
-        &service.sql,
-        "SELECT leaf::text FROM partition_bounds('prices') WHERE lower_at = '2024-05-02'",
-    )
-    .await;
+    let leaf = leaf(&service, "2024-05-02").await;
     service.sql.batch_execute(&format!("DROP TABLE {leaf}")).await.unwrap();
     assert_eq!(ask(&service, &all).await.unwrap().bars, before.bars);
     for (start, end, seconds) in [
@@ -217,5 +217,152 @@ async fn what_is_wrong_is_named() {
     );
     let unknown = request("2024-05-01T00:00:00Z", "2024-05-02T00:00:00Z", 0, 0);
     assert_eq!(ask(&service, &unknown).await.unwrap_err().code(), Code::NotFound);
+    assert!(service.end().await);
+}
+
+/// What the table of a day of prices is called.
+async fn leaf(service: &TestService, day: &str) -> String {
+    let text = format!(
+        "SELECT leaf::text FROM partition_bounds('prices') WHERE lower_at = '{day}T00:00:00Z'"
+    );
+    one(&service.sql, &text).await
+}
+
+fn whole_day(verify: bool) -> RankSymbolsRequest {
+    RankSymbolsRequest {
+        metric: SymbolMetric::Mean.into(),
+        window: Some(window("2024-05-02T00:00:00Z", "2024-05-03T00:00:00Z")),
+        include_thin: true,
+        verify,
+        ..RankSymbolsRequest::default()
+    }
+}
+
+#[tokio::test]
+async fn changes_of_a_day_that_is_gone_wait_for_it() {
+    let service = start().await;
+    fold_all(&service.database).await.unwrap();
+    let leaf = leaf(&service, "2024-05-02").await;
+    let mut client = service.prices().await;
+    let before = client.rank_symbols(whole_day(true)).await.unwrap().into_inner().rows;
+    service
+        .sql
+        .batch_execute(&format!(
+            "BEGIN;
+             UPDATE prices SET price = price + 1
+             WHERE ticked_at >= '2024-05-02T00:00:00Z' AND ticked_at < '2024-05-02T06:00:00Z';
+             ALTER TABLE prices DETACH PARTITION {leaf};
+             COMMIT"
+        ))
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        let status = client.rank_symbols(whole_day(false)).await.unwrap_err();
+        assert_eq!(status.code(), Code::FailedPrecondition);
+        assert!(status.message().contains("2024-05-02"), "{status:?}");
+        assert_eq!(fold_all(&service.database).await.unwrap(), 0);
+    }
+    // Others are folded meanwhile.
+    let text = "INSERT INTO prices (symbol_id, ticked_at, price) VALUES (1, '2024-05-03Z', 7)";
+    service.sql.batch_execute(text).await.unwrap();
+    assert_eq!(fold_all(&service.database).await.unwrap(), 1);
+
+    let attach = format!(
+        "ALTER TABLE prices ATTACH PARTITION {leaf}
+         FOR VALUES FROM ('2024-05-02T00:00:00Z') TO ('2024-05-03T00:00:00Z')"
+    );
+    service.sql.batch_execute(&attach).await.unwrap();
+    for is_folded in [false, true] {
+        let answer = client.rank_symbols(whole_day(true)).await.unwrap().into_inner();
+        assert_eq!(answer.verification_difference, "");
+        assert_ne!(answer.rows[0].value, before[0].value);
+        assert_eq!(answer.rows[0].tick_count, before[0].tick_count);
+        if !is_folded {
+            assert!(fold_all(&service.database).await.unwrap() > 0);
+        }
+    }
+    assert!(service.end().await);
+}
+
+#[tokio::test]
+async fn a_window_inside_a_unit_of_a_day_that_is_gone_is_refused() {
+    let service = TestService::start().await;
+    make_symbols(&service.sql, 2, &["2024-05-02"]).await;
+    let text = "INSERT INTO prices (symbol_id, ticked_at, price)
+        SELECT 1, '2024-05-02T00:00:30Z'::timestamptz + n * interval '1 minute', 1 + n
+        FROM generate_series(0, 3) AS n";
+    service.sql.execute(text, &[]).await.unwrap();
+    fold_all(&service.database).await.unwrap();
+    let leaf = leaf(&service, "2024-05-02").await;
+    let windows = [
+        ("2024-05-02T00:01:00Z", "2024-05-02T00:03:00Z"),
+        ("2024-05-02T00:01:00Z", "2024-05-02T00:04:00Z"),
+        ("2024-05-02T00:00:00Z", "2024-05-02T00:03:00Z"),
+    ];
+    let rank = |(start, end)| RankSymbolsRequest {
+        metric: SymbolMetric::Mean.into(),
+        window: Some(window(start, end)),
+        ..RankSymbolsRequest::default()
+    };
+    let mut client = service.prices().await;
+    for detached in [false, true] {
+        if detached {
+            let text = format!("ALTER TABLE prices DETACH PARTITION {leaf}");
+            service.sql.batch_execute(&text).await.unwrap();
+        }
+        for (start, end) in windows {
+            let mut codes = vec![client.rank_symbols(rank((start, end))).await.err()];
+            for seconds in [0, 60] {
+                codes.push(ask(&service, &request(start, end, seconds, 0)).await.err());
+            }
+            let expected = detached.then_some(Code::FailedPrecondition);
+            let codes: Vec<_> = codes.iter().map(|status| Some(status.as_ref()?.code())).collect();
+            assert_eq!(codes, [expected; 3], "{start} {end} {detached}");
+        }
+        // Between two ticks there is nothing to miss, but for all that one can know.
+        let between = rank(("2024-05-02T00:00:31Z", "2024-05-02T00:01:29Z"));
+        assert_eq!(client.rank_symbols(between).await.is_err(), detached);
+        // Nothing was ever behind the last tick.
+        let behind = rank(("2024-05-02T00:03:31Z", "2024-05-02T00:03:59Z"));
+        assert!(client.rank_symbols(behind).await.is_ok());
+    }
+    // What is held against ticks that are not at hand is not said to differ.
+    assert!(client.rank_symbols(whole_day(false)).await.is_ok());
+    let status = client.rank_symbols(whole_day(true)).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status:?}");
+    assert!(service.end().await);
+}
+
+#[tokio::test]
+async fn page_tokens_that_nobody_gave_are_refused_by_name() {
+    let service = start().await;
+    let mut client = service.prices().await;
+    let whole = request("2024-05-01T00:00:00Z", "2024-05-04T00:00:00Z", 0, 0);
+    let digest = page_token::digest(&whole);
+    for position in [
+        "1:2",
+        "2:1:1",
+        "0:10:11",
+        "0:10:-1",
+        "-8334601228800000000:1:-9223372036854775808",
+        "0:8210266876799999999:1",
+        "-8334601228800000000:8210266876799999999:0",
+    ] {
+        let page_token = page_token::write(digest, position);
+        let status =
+            ask(&service, &ListPricesRequest { page_token, ..whole.clone() }).await.unwrap_err();
+        assert_eq!(fields(&status), ["page_token"], "{position}");
+    }
+    let digest = page_token::digest(&whole_day(false));
+    for position in
+        ["-8334601228800000000:8210266876799999999::a", "0:1:x:a", "0:1", "1:1:1:a", "x:1:1:a"]
+    {
+        let page_token = page_token::write(digest, position);
+        let status = client
+            .rank_symbols(RankSymbolsRequest { page_token, ..whole_day(false) })
+            .await
+            .unwrap_err();
+        assert_eq!(fields(&status), ["page_token"], "{position}");
+    }
     assert!(service.end().await);
 }

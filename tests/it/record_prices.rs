@@ -267,3 +267,29 @@ async fn symbols_are_recorded_with_their_interval_once() {
         assert_eq!(one::<i32>(&service.sql, text).await, expected);
     }
 }
+
+#[tokio::test]
+async fn a_symbol_has_one_series_whatever_it_is_called_by_and_whatever_came_before() {
+    let service = TestService::start().await;
+    let names = ["X-BTGBP", "BTC-GBP", "xbtgbp", "btc/usd", "xb-tusd", "x-btusd", "BTC-USD"];
+    let rows: Vec<_> = (0..).zip(names).map(|(minute, name)| price(name, minute, "1")).collect();
+    let count = i64::try_from(rows.len()).unwrap();
+    let mut messages = vec![start()];
+    messages.extend((1..).zip(&rows).map(|(n, row)| chunk(n, std::slice::from_ref(row))));
+    messages.push(end(count));
+    let (_, summary) = recorded(&service, messages).await;
+    assert_eq!(counts(&summary), [count, 0, 0, 0]);
+    let text = "SELECT string_agg(name || ' ' || n, ', ' ORDER BY name) FROM (
+        SELECT s.name, count(*) AS n FROM prices p JOIN symbols s USING (symbol_id) GROUP BY s.name
+    ) c";
+    assert_eq!(one::<String>(&service.sql, text).await, "btcgbp 3, btcusd 4");
+
+    // One that plain SQL made, by a name that nobody asks for, takes nobody's ticks.
+    service.sql.execute("INSERT INTO symbols (name) VALUES ('xbteur')", &[]).await.unwrap();
+    let rows = [price("xbteur", 0, "2"), price("btceur", 1, "2")];
+    let (_, summary) = recorded(&service, vec![start(), chunk(1, &rows), end(2)]).await;
+    assert_eq!(counts(&summary), [2, 0, 0, 0]);
+    let text = "SELECT count(*) FROM prices p JOIN symbols s USING (symbol_id)
+        WHERE s.name = 'btceur'";
+    assert_eq!(one::<i64>(&service.sql, text).await, 2);
+}

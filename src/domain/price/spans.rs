@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, ops::Range};
 
-use crate::domain::running_total::day_cells::{self, FANOUT};
+use crate::domain::running_total::day_cells::{self, FANOUT, day_of};
 
 /// Levels: spans of four minutes to 728 days.
 pub const LEVELS: u8 = 10;
@@ -80,6 +80,12 @@ impl PriceSpan {
 #[must_use]
 pub fn unit_of(instant: i64) -> i64 {
     instant.div_euclid(UNIT_MICROS)
+}
+
+/// The UTC day that a unit lies in, counted from the epoch: none lies in two.
+#[must_use]
+pub fn day_of_unit(unit: i64) -> i64 {
+    day_of(unit * UNIT_MICROS)
 }
 
 /// The number of the group that a symbol's numbers are kept in.

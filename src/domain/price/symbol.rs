@@ -35,18 +35,33 @@ impl SymbolName {
         if text.len() > SYMBOL_LENGTH_MAX + 1 || !text.chars().all(is_right) {
             return None;
         }
-        let mut parts: Vec<String> = text.split(SEPARATORS).map(str::to_ascii_lowercase).collect();
+        let parts: Vec<String> = text.split(SEPARATORS).map(str::to_ascii_lowercase).collect();
         if parts.len() > 2 || parts.iter().any(String::is_empty) {
             return None;
         }
-        // Written without a separator: its halves are what its end says.
-        if let [whole] = &parts[..]
-            && let Some(quote) = quote_of(whole)
-        {
-            parts = vec![whole[..whole.len() - quote.len()].to_owned(), quote.to_owned()];
+        let mut name: String = parts.iter().map(|part| usual(part)).collect();
+        // The separator is gone, and it is the end that says what the halves are: `x-btgbp` is
+        // xbtgbp, which is btcgbp. What comes out is read as itself.
+        loop {
+            if name.len() > SYMBOL_LENGTH_MAX {
+                return None;
+            }
+            let again = match quote_of(&name) {
+                Some(quote) => [usual(&name[..name.len() - quote.len()]), usual(quote)].concat(),
+                None => usual(&name).to_owned(),
+            };
+            if again == name {
+                break;
+            }
+            name = again;
         }
-        let name: String = parts.iter().map(|part| usual(part)).collect();
-        (name.len() <= SYMBOL_LENGTH_MAX).then(|| Self(name.into()))
+        Some(Self(name.into()))
+    }
+
+    /// A name as it is recorded, which is not read again.
+    #[must_use]
+    pub fn recorded(name: &str) -> Self {
+        Self(name.into())
     }
 
     /// As it is recorded.
@@ -104,11 +119,28 @@ mod tests {
             (&"a".repeat(32), Some(&*"a".repeat(32))),
             (&"a".repeat(33), None),
             (&format!("{}-usd", "a".repeat(29)), Some(&*format!("{}usd", "a".repeat(29)))),
+            // What it says without the separator.
+            ("X-BTGBP", Some("btcgbp")),
+            ("xb-tusd", Some("btcusd")),
+            ("a-xbt", Some("abtc")),
+            ("ax-bt", Some("abtc")),
             // The usual name is longer.
             (&format!("{}/xdg", "a".repeat(29)), None),
         ] {
             let name = SymbolName::parse(text);
             assert_eq!(name.as_ref().map(SymbolName::as_str), expected, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_name_is_read_as_itself(
+            text in "(x?b?t?|x?d?g?|[a-z]{0,3})[-/]?(xbt|xdg|bt|b?tusd|usd|usdt|[a-z]{1,3}){1,2}",
+        ) {
+            if let Some(name) = SymbolName::parse(&text) {
+                let again = SymbolName::parse(name.as_str());
+                proptest::prop_assert_eq!(again.as_ref(), Some(&name));
+            }
         }
     }
 
