@@ -11,7 +11,10 @@ use crate::{
         BenchSettings, ClusterSettings, DatabaseSettings, LogSettings, PartitionSettings,
         PoolSettings, SeedSettings, ServeSettings,
     },
-    domain::access::Role,
+    domain::{
+        access::Role,
+        price::symbol::{TICK_INTERVAL_SECONDS_DEFAULT, TICK_INTERVAL_SECONDS_MAX},
+    },
 };
 
 /// Exact time-window analytics on money movements in Postgres, over gRPC
@@ -151,8 +154,8 @@ pub struct ImportArgs {
     /// Seconds between two prices of the symbols that this import records: 1 to 86,400
     #[arg(
         long,
-        default_value_t = 60,
-        value_parser = clap::value_parser!(i32).range(1..=86_400),
+        default_value_t = TICK_INTERVAL_SECONDS_DEFAULT,
+        value_parser = clap::value_parser!(i32).range(1..=i64::from(TICK_INTERVAL_SECONDS_MAX)),
         requires = "prices",
         value_name = "SECONDS"
     )]

@@ -66,6 +66,17 @@ pub fn window(given: Option<&v1::Window>, violations: &mut Violations) -> Option
     span(start, end, WINDOW_FIELDS, violations)
 }
 
+/// Checks the field `window` of a request that may leave it out.
+pub fn window_or_none(
+    given: Option<&v1::Window>,
+    violations: &mut Violations,
+) -> Option<Option<Window>> {
+    match given {
+        None => Some(None),
+        given => window(given, violations).map(Some),
+    }
+}
+
 /// Checks that a start lies before its end.
 pub fn span(
     start: Option<DateTime<Utc>>,

@@ -77,10 +77,7 @@ fn decode(request: &ListPricesRequest, digest: [u8; 8]) -> Result<PricesQuestion
     let mut violations = Violations::default();
     let symbol = SymbolName::parse(&request.symbol);
     let symbol = violations.require(symbol, "symbol", SymbolName::RULE);
-    let window = match &request.window {
-        None => Some(None),
-        given => decode::window(given.as_ref(), &mut violations).map(Some),
-    };
+    let window = decode::window_or_none(request.window.as_ref(), &mut violations);
     let bucket = match request.bucket_seconds {
         0 => Some(None),
         seconds if (1..=BUCKET_SECONDS_MAX).contains(&seconds) => Some(Some(i64::from(seconds))),
@@ -90,11 +87,7 @@ fn decode(request: &ListPricesRequest, digest: [u8; 8]) -> Result<PricesQuestion
     let bucket = violations.require(bucket, "bucket_seconds", hint);
     let sizes = (PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX);
     let size = decode::page_size(request.page_size, sizes.0, sizes.1, &mut violations);
-    let at = page_token::position(digest, &request.page_token, &mut violations);
-    let at = at.and_then(|at| match at.as_str() {
-        "" => Some(None),
-        at => violations.require(read_position(at), "page_token", page_token::TOKEN_HINT).map(Some),
-    });
+    let at = page_token::place(digest, &request.page_token, read_position, &mut violations);
     let parts = symbol.zip(window).zip(bucket.zip(size).zip(at));
     let ((symbol, window), ((bucket_seconds, page_size), at)) = violations.finish(parts)?;
     let (window, from) = match at {

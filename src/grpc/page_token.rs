@@ -31,6 +31,20 @@ pub fn position(
     violations.require(read(digest, token), "page_token", TOKEN_HINT)
 }
 
+/// Where a page goes on, as `read_position` reads it; `None` within for the first one.
+pub fn place<T>(
+    digest: [u8; DIGEST_BYTES],
+    token: &str,
+    read_position: impl Fn(&str) -> Option<T>,
+    violations: &mut Violations,
+) -> Option<Option<T>> {
+    let position = position(digest, token, violations)?;
+    if position.is_empty() {
+        return Some(None);
+    }
+    violations.require(read_position(&position), "page_token", TOKEN_HINT).map(Some)
+}
+
 /// The token of the next page, empty where there is none.
 #[must_use]
 pub fn next(digest: [u8; DIGEST_BYTES], position: Option<&str>) -> String {

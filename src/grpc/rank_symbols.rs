@@ -3,7 +3,10 @@
 use crate::{
     domain::{
         decimal::Decimal,
-        price::{metric::SymbolMetric, symbol::SymbolName},
+        price::{
+            metric::SymbolMetric,
+            symbol::{SymbolName, TICK_INTERVAL_SECONDS_MAX},
+        },
         ranking::{RankCursor, RankOrder},
         window::Window,
     },
@@ -32,9 +35,6 @@ const PAGE_SIZE_MAX: usize = 10_000;
 /// Percent of the expected ticks that make a symbol not thin, where nobody says.
 const COVERAGE_DEFAULT: i64 = 80;
 
-/// Longest time between two ticks, in seconds.
-const TICK_INTERVAL_SECONDS_MAX: i32 = 86_400;
-
 pub(super) async fn rank_symbols(
     prices: &Prices,
     limits: PriceLimits,
@@ -44,11 +44,7 @@ pub(super) async fn rank_symbols(
     let digest = page_token::digest(&cleared);
     let mut violations = Violations::default();
     let question = decode(request, limits, &mut violations);
-    let at = page_token::position(digest, &request.page_token, &mut violations);
-    let at = at.and_then(|at| match at.as_str() {
-        "" => Some(None),
-        at => violations.require(read_position(at), "page_token", page_token::TOKEN_HINT).map(Some),
-    });
+    let at = page_token::place(digest, &request.page_token, read_position, &mut violations);
     let (mut question, at) = violations.finish(question.zip(at))?;
     let cursor = at.map(|(window, cursor)| {
         question.window = Some(window);
@@ -85,10 +81,7 @@ fn decode(
     violations: &mut Violations,
 ) -> Option<SymbolRankQuestion> {
     let population = population(request, violations);
-    let window = match &request.window {
-        None => Some(None),
-        given => decode::window(given.as_ref(), violations).map(Some),
-    };
+    let window = decode::window_or_none(request.window.as_ref(), violations);
     let metric = metric(request.metric);
     let metric = violations.require(metric, "metric", "must be one of the metrics of symbols");
     let coverage = match i64::from(request.min_coverage_percent) {

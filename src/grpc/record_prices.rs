@@ -4,7 +4,7 @@
 use crate::{
     domain::{
         price::{
-            symbol::SymbolName,
+            symbol::{SymbolName, TICK_INTERVAL_SECONDS_DEFAULT, TICK_INTERVAL_SECONDS_MAX},
             tick::{NewPrice, PRICE_DECIMALS_MAX, PRICE_WHOLE_DIGITS_MAX},
         },
         refusal::Fault,
@@ -22,12 +22,6 @@ use crate::{
     },
     ingest::{Ingest, record_prices::PriceOptions},
 };
-
-/// Seconds between two ticks where a start does not say.
-const TICK_INTERVAL_DEFAULT: i32 = 60;
-
-/// Most seconds between two ticks: a day.
-const TICK_INTERVAL_MAX: i32 = 86_400;
 
 /// Records the prices of a stream.
 pub(super) struct PriceRecorder {
@@ -57,11 +51,13 @@ impl Recorder for PriceRecorder {
     fn start(start: PriceRecordingStart) -> Result<Self, Error> {
         let PriceRecordingStart { replace, whole_chunks_only, tick_interval_seconds } = start;
         let tick_interval_seconds = match tick_interval_seconds {
-            0 => TICK_INTERVAL_DEFAULT,
-            1..=TICK_INTERVAL_MAX => tick_interval_seconds,
+            0 => TICK_INTERVAL_SECONDS_DEFAULT,
+            1..=TICK_INTERVAL_SECONDS_MAX => tick_interval_seconds,
             _ => {
-                let description =
-                    format!("must be 1 to {TICK_INTERVAL_MAX}, or 0 for {TICK_INTERVAL_DEFAULT}");
+                let description = format!(
+                    "must be 1 to {TICK_INTERVAL_SECONDS_MAX}, or 0 for \
+                     {TICK_INTERVAL_SECONDS_DEFAULT}"
+                );
                 return Err(wrong("start.tick_interval_seconds", description));
             }
         };

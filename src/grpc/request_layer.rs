@@ -1,6 +1,6 @@
-//! What every request passes before its service: its content type, a request id, the deadline,
-//! its arrival as a whole, a place, the gate, a net for panics, and one line in the log; and what
-//! its answer passes behind it, until it has left.
+//! What every request passes before its service: its content type and origin, a request id, the
+//! deadline, whether there is a place, its arrival as a whole, its place, the gate, a net for
+//! panics, and one line in the log; and what its answer passes behind it, until it has left.
 //!
 //! Only the gate may ask the database, for tokens. Health and reflection are always admitted
 //! and have no deadline: they must answer when nothing else does, and may stream for ever.

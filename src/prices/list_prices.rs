@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     domain::{
         price::{spans::UNIT_MICROS, symbol::SymbolName, totals::TickTotals},
+        running_total::day_cells::MICROS_PER_DAY,
         window::Window,
     },
     error::{Error, ErrorKind},
@@ -24,7 +25,7 @@ const CELLS_FROM_SECONDS: i64 = 86_400;
 
 /// Longest span that is read tick by tick for one page of bars, in microseconds: a year has half a
 /// million ticks of a symbol. A page ends there.
-const BARS_SPAN_MAX: i64 = 92 * 86_400_000_000;
+const BARS_SPAN_MAX: i64 = 92 * MICROS_PER_DAY;
 
 /// A question for prices.
 #[derive(Clone, Debug)]

@@ -3,7 +3,11 @@
 use chrono::NaiveDate;
 use tokio_postgres::{Client, types::ToSql};
 
-use crate::store::{StoreError, leaf::Leaf, statement::statement};
+use crate::store::{
+    StoreError,
+    leaf::Leaf,
+    statement::{Statement, statement},
+};
 
 /// Puts the tables under pg_partman's care with so many days ahead. Idempotent.
 ///
@@ -24,11 +28,7 @@ pub async fn ensure(
     days_back_max: u32,
     count_max: u32,
 ) -> Result<i32, StoreError> {
-    let days_back_max = i32::try_from(days_back_max).unwrap_or(i32::MAX);
-    let count_max = i32::try_from(count_max).unwrap_or(i32::MAX);
-    let params: [&(dyn ToSql + Sync); 3] = [&days, &days_back_max, &count_max];
-    let rows = statement!("partitions_ensure").query(client, &params).await?;
-    Ok(rows.first().map_or(0, |row| row.get("made")))
+    make(client, statement!("partitions_ensure"), days, [days_back_max, count_max]).await
 }
 
 /// Makes the partitions of prices that these days lack; returns how many it made.
@@ -41,10 +41,18 @@ pub async fn ensure_prices(
     days_back_max: u32,
     count_max: u32,
 ) -> Result<i32, StoreError> {
-    let days_back_max = i32::try_from(days_back_max).unwrap_or(i32::MAX);
-    let count_max = i32::try_from(count_max).unwrap_or(i32::MAX);
-    let params: [&(dyn ToSql + Sync); 3] = [&days, &days_back_max, &count_max];
-    let rows = statement!("partitions_ensure_prices").query(client, &params).await?;
+    make(client, statement!("partitions_ensure_prices"), days, [days_back_max, count_max]).await
+}
+
+async fn make(
+    client: &Client,
+    statement: Statement,
+    days: &[NaiveDate],
+    limits: [u32; 2],
+) -> Result<i32, StoreError> {
+    let [back_max, count_max] = limits.map(|limit| i32::try_from(limit).unwrap_or(i32::MAX));
+    let params: [&(dyn ToSql + Sync); 3] = [&days, &back_max, &count_max];
+    let rows = statement.query(client, &params).await?;
     Ok(rows.first().map_or(0, |row| row.get("made")))
 }
 

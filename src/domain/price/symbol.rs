@@ -5,6 +5,12 @@ use std::{fmt, sync::Arc};
 /// Longest name of a symbol.
 pub const SYMBOL_LENGTH_MAX: usize = 32;
 
+/// Most seconds between two ticks of a symbol: a day.
+pub const TICK_INTERVAL_SECONDS_MAX: i32 = 86_400;
+
+/// Seconds between two ticks where nobody says.
+pub const TICK_INTERVAL_SECONDS_DEFAULT: i32 = 60;
+
 /// What stands between base and quote where somebody else writes a symbol.
 const SEPARATORS: &[char] = &['-', '/', '_', ':'];
 
