@@ -15,7 +15,7 @@ use daybook::{
 /// Modules by level: what is below may be used, what is beside or above may not.
 const LEVELS: [&[&str]; 5] = [
     &["domain", "config", "telemetry", "clock", "endpoint", "error"],
-    &["store", "cluster"],
+    &["store", "cluster", "outbound"],
     &[
         "access",
         "analytics",
@@ -23,6 +23,8 @@ const LEVELS: [&[&str]; 5] = [
         "ingest",
         "files",
         "prices",
+        "alerts",
+        "feeds",
         "sync",
         "tokens",
         "seed",
@@ -39,7 +41,7 @@ const MAY_USE: [&[usize]; 5] = [&[], &[0], &[1, 0], &[2, 0], &[4, 3, 2, 1, 0]];
 const EXCEPTIONS: [(&str, &str); 7] = [
     ("sync", "ingest"),
     ("files", "ingest"),
-    ("ingest", "prices"),
+    ("feeds", "ingest"),
     // It writes to the tables as clients from outside do.
     ("selftest", "store"),
     // Both carry no logic: settings name the words that logs and the store read.
