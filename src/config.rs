@@ -5,6 +5,7 @@
 //! nothing but a binary depends on the process environment. `app` checks them together,
 //! before a port opens or a process starts.
 
+mod alerts;
 mod bench;
 mod server;
 
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
 
+pub use alerts::AlertSettings;
 pub use bench::{BenchDirection, BenchMetric, BenchSettings, Call, Mix, WindowLength, WindowShape};
 pub use server::{AuthMode, Reflection, ServerSettings};
 
@@ -260,6 +262,9 @@ pub struct ServeSettings {
     /// The gRPC port and its limits.
     #[command(flatten)]
     pub server: ServerSettings,
+    /// Alerts.
+    #[command(flatten)]
+    pub alerts: AlertSettings,
 
     /// Leave an empty database empty; a seeding that was cut off is still completed
     #[arg(long, env = "DAYBOOK_NO_SEED")]

@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod account;
+pub mod alert;
 pub mod asset;
 pub mod buckets;
 pub mod decimal;

@@ -8,12 +8,15 @@
 pub mod accept;
 mod add_wallet;
 pub mod admission;
+mod alert_settings;
 pub mod analytics_service;
 mod batch_sum_amount;
+mod create_alert_rule;
 mod create_asset;
 mod create_user;
 pub mod deadline;
 pub mod decode;
+mod delete_alert_rule;
 mod delete_transaction;
 mod delete_user;
 mod explanation;
@@ -28,6 +31,8 @@ mod histogram;
 pub mod ingest_service;
 pub mod ledger_service;
 mod list_accounts;
+mod list_alert_deliveries;
+mod list_alert_rules;
 mod list_assets;
 mod list_prices;
 mod list_symbols;
@@ -58,8 +63,10 @@ pub mod tls;
 mod transaction;
 pub mod transactions_service;
 mod turns;
+mod update_alert_rule;
 pub mod violations;
 mod waiting;
+mod watch_alerts;
 
 /// Types generated from the contracts under `proto/`.
 pub mod pb {

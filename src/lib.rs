@@ -3,6 +3,7 @@
 //! One crate, five levels; imports go down only. `ARCHITECTURE.md` has the map.
 
 pub mod access;
+pub mod alerts;
 pub mod analytics;
 pub mod app;
 pub mod bench;
@@ -16,6 +17,7 @@ pub mod files;
 pub mod grpc;
 pub mod ingest;
 pub mod ledger;
+pub mod outbound;
 pub mod prices;
 pub mod seed;
 pub mod selftest;

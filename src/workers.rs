@@ -1,6 +1,7 @@
 //! What runs beside the requests: one named task each, stopped by a token and waited
 //! for.
 
+pub mod alerts;
 pub mod database_health;
 pub mod day_watch;
 pub mod partition_upkeep;

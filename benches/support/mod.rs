@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::NaiveDate;
 use clap::Parser;
 use daybook::{
+    alerts::{Alerts, Outlets},
     analytics::Analytics,
     cli::Cli,
     cluster::{Cluster, ClusterRole},
@@ -103,6 +104,12 @@ impl Bench {
             ledger: Ledger::new(self.database.clone()),
             ingest: Ingest::new(&self.database, &self.settings.partitions),
             prices: Prices::new(self.database.clone()),
+            alerts: Alerts::new(
+                self.database.clone(),
+                Outlets::new(&self.settings.alerts)?,
+                &self.settings.alerts,
+            ),
+            alert_streams_max: self.settings.alerts.alert_streams_max,
             status: StatusReader::new(self.database.clone(), VerifierCounts::default()),
             gate: Gate::new(None, &self.settings.server),
             tls: None,

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::Authenticator,
+    alerts::{Alerts, Outlets, courier::Courier},
     analytics::Analytics,
     app::{
         checks,
@@ -52,6 +53,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub async fn serve(settings: ServeSettings, logs: LogSettings) -> anyhow::Result<()> {
     let plan = checks::serve(&settings)?;
     let tls = tls(&settings.server)?;
+    let outlets = Outlets::new(&settings.alerts)?;
     let listen = settings.server.listen;
     // Taken before the database is touched: a port that is not free is known at once.
     let listener = TcpListener::bind(listen)
@@ -63,7 +65,8 @@ pub async fn serve(settings: ServeSettings, logs: LogSettings) -> anyhow::Result
         () = stop.drain.cancelled() => return Ok(()),
     };
     let database = Database::new(&opened.target, &settings.pool)?;
-    let outcome = run(&settings, &logs, (plan, tls), listener, &database, &opened, stop).await;
+    let outcome =
+        run(&settings, &logs, (plan, tls, outlets), listener, &database, &opened, stop).await;
     if !database.close(CLOSE_TIMEOUT).await {
         tracing::warn!("connections to the database did not end in time");
     }
@@ -89,7 +92,7 @@ pub(super) fn loaders(settings: &SeedSettings) -> usize {
 async fn run(
     settings: &ServeSettings,
     logs: &LogSettings,
-    (plan, tls): (Option<SeedPlan>, Option<Tls>),
+    (plan, tls, outlets): (Option<SeedPlan>, Option<Tls>, Outlets),
     listener: TcpListener,
     database: &Database,
     opened: &OpenDatabase,
@@ -98,11 +101,15 @@ async fn run(
     let (started, is_started) = watch::channel(false);
     let (serving, is_serving) = watch::channel(false);
     let verified = VerifierCounts::default();
+    let alerts = Alerts::new(database.clone(), outlets.clone(), &settings.alerts);
+    let courier = Courier::new(database.clone(), outlets, &settings.alerts);
     let services = Services {
         analytics: Analytics::new(database.clone()),
         ledger: Ledger::new(database.clone()),
         ingest: Ingest::new(database, &settings.partitions),
         prices: Prices::new(database.clone()),
+        alerts: alerts.clone(),
+        alert_streams_max: settings.alerts.alert_streams_max,
         status: StatusReader::new(database.clone(), verified.clone()),
         gate: Gate::new(Authenticator::wanted(&settings.server, database), &settings.server),
         tls,
@@ -134,6 +141,7 @@ async fn run(
         owner.close(CLOSE_TIMEOUT).await;
         workers.start(database, &owner, (keeper, settings), serving, &drain);
         workers.start_refused_callers(authenticator, &drain);
+        workers.start_alerts(alerts, courier, &drain);
         workers.start_verifier(&opened.target, settings, verified, &drain)?;
         started.send_replace(true);
         let where_it_is = opened.describe(&settings.database);
@@ -217,6 +225,24 @@ impl Workers {
         self.tasks.spawn(async move {
             workers::refused_callers::run(authenticator, stop).await;
             "notes of refused callers"
+        });
+    }
+
+    fn start_alerts(&mut self, alerts: Alerts, courier: Courier, stop: &CancellationToken) {
+        let (listened, send_stop) = (alerts.clone(), stop.clone());
+        self.tasks.spawn(async move {
+            workers::alerts::send(courier, send_stop).await;
+            "sending of alerts"
+        });
+        let look_stop = stop.clone();
+        self.tasks.spawn(async move {
+            workers::alerts::look(listened, look_stop).await;
+            "look-out for alerts"
+        });
+        let silence_stop = stop.clone();
+        self.tasks.spawn(async move {
+            workers::alerts::notice_silence(alerts, silence_stop).await;
+            "watch for silence"
         });
     }
 

@@ -35,7 +35,7 @@ const READ_OWN: Policy = Policy::Roles(&[Role::Reader, Role::User, Role::Admin])
 /// What everybody who is known may look up: what there is an amount of.
 const ANY: Policy = Policy::Roles(&[Role::Reader, Role::Ingester, Role::User, Role::Admin]);
 
-/// Choosing what a user tracks: a user's own choice too.
+/// Choosing what a user tracks, and is alerted of: a user's own choice too.
 const TRACK: Policy = Policy::Roles(&[Role::User, Role::Admin]);
 
 /// What somebody who records needs to look up: what exists, by its name.
@@ -72,9 +72,16 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("/daybook.v1.LedgerService/ListWalletUsers", READ),
     ("/daybook.v1.LedgerService/ListWallets", READ_OWN),
     ("/daybook.v1.LedgerService/RemoveWallet", TRACK),
+    ("/daybook.v1.PriceService/CreateAlertRule", TRACK),
+    ("/daybook.v1.PriceService/DeleteAlertRule", TRACK),
+    ("/daybook.v1.PriceService/ListAlertDeliveries", READ_OWN),
+    ("/daybook.v1.PriceService/ListAlertRules", READ_OWN),
     ("/daybook.v1.PriceService/ListPrices", ANY),
     ("/daybook.v1.PriceService/ListSymbols", ANY),
     ("/daybook.v1.PriceService/RankSymbols", ANY),
+    ("/daybook.v1.PriceService/RetryAlertDelivery", TRACK),
+    ("/daybook.v1.PriceService/UpdateAlertRule", TRACK),
+    ("/daybook.v1.PriceService/WatchAlerts", READ_OWN),
     ("/daybook.v1.StatusService/GetStatus", LOOK_UP),
     ("/grpc.health.v1.Health/Check", Policy::Open),
     ("/grpc.health.v1.Health/Watch", Policy::Open),
@@ -85,8 +92,11 @@ pub const POLICIES: &[(&str, Policy)] = &[
 
 /// Those of them that are streams: they last as long as their peers like, within limits of their
 /// own.
-pub const STREAMS: &[&str] =
-    &["/daybook.v1.IngestService/RecordPrices", "/daybook.v1.IngestService/RecordTransactions"];
+pub const STREAMS: &[&str] = &[
+    "/daybook.v1.IngestService/RecordPrices",
+    "/daybook.v1.IngestService/RecordTransactions",
+    "/daybook.v1.PriceService/WatchAlerts",
+];
 
 /// Whether an rpc is a stream that lasts.
 #[must_use]

@@ -8,6 +8,7 @@ use tonic::{service::Routes, transport::Server};
 use tonic_reflection::server::Builder as ReflectionBuilder;
 
 use crate::{
+    alerts::Alerts,
     analytics::Analytics,
     config::{Reflection, ServerSettings},
     domain::wallet::WalletLimits,
@@ -72,6 +73,10 @@ pub struct Services {
     pub ingest: Ingest,
     /// Prices of symbols.
     pub prices: Prices,
+    /// Rules about them, and what comes of those.
+    pub alerts: Alerts,
+    /// Most streams that watch alerts.
+    pub alert_streams_max: usize,
     /// How Daybook itself is doing.
     pub status: StatusReader,
     /// Who may ask.
@@ -236,7 +241,9 @@ fn add_services(
     let price_limits = PriceLimits {
         population_max: settings.rank_population_max,
         response_bytes_max: settings.response_bytes_max,
+        streams_max: services.alert_streams_max,
     };
+    let prices = (services.prices, services.alerts);
     routes
         .add_service(
             AnalyticsServiceServer::new(analytics)
@@ -254,7 +261,7 @@ fn add_services(
                 .max_encoding_message_size(encoded),
         )
         .add_service(
-            PriceServiceServer::new(PriceApi::new(services.prices, price_limits))
+            PriceServiceServer::new(PriceApi::new(prices, price_limits, streams.stop.clone()))
                 .max_decoding_message_size(decoded)
                 .max_encoding_message_size(encoded),
         )

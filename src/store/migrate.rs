@@ -29,7 +29,7 @@ macro_rules! migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: [Migration; 17] = [
+pub const MIGRATIONS: [Migration; 18] = [
     migration!(1, "0001_ledger"),
     migration!(2, "0002_partitions"),
     migration!(3, "0003_seed"),
@@ -47,6 +47,7 @@ pub const MIGRATIONS: [Migration; 17] = [
     migration!(15, "0015_users_of_tokens"),
     migration!(16, "0016_revoked_for_good"),
     migration!(17, "0017_prices"),
+    migration!(18, "0018_alerts"),
 ];
 
 /// A migration that is recorded in the database.

@@ -1,4 +1,4 @@
-//! Recording price ticks: one tx for the rows of a chunk.
+//! Recording price ticks: one tx for the rows of a chunk, and for the alerts that they set off.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,6 +9,7 @@ use crate::{
     domain::decimal::Decimal,
     store::{
         Database, StoreError,
+        alert_step::judge_recorded,
         numeric::Numeric,
         record_transactions::{DayStates, states_of},
         statement::statement,
@@ -61,7 +62,11 @@ pub async fn record_prices(
     let tx = PooledTx::begin(database, "record_prices").await?;
     let written = write(&tx, rows, &order, &places, replace).await;
     let is_kept = |fates: &Vec<PriceFate>| !(keep_whole && fates.contains(&PriceFate::Differs));
-    match written {
+    let judged = match written {
+        Ok(fates) if is_kept(&fates) => judge_new(&tx, rows, &fates).await.map(|()| fates),
+        written => written,
+    };
+    match judged {
         Ok(fates) if is_kept(&fates) => tx.commit().await.map(|()| fates),
         given_up => {
             // In order, so that the connection is kept.
@@ -71,6 +76,17 @@ pub async fn record_prices(
             given_up.map(undone)
         }
     }
+}
+
+/// Holds the alert rules against the rows that are new.
+async fn judge_new(
+    tx: &PooledTx,
+    rows: &[KeyedPrice],
+    fates: &[PriceFate],
+) -> Result<(), StoreError> {
+    let is_new = |(row, fate): (_, &PriceFate)| (*fate == PriceFate::Recorded).then_some(row);
+    let recorded: Vec<&KeyedPrice> = rows.iter().zip(fates).filter_map(is_new).collect();
+    judge_recorded(tx, &recorded).await
 }
 
 /// What became of rows of which none is kept.

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use daybook::{
+    alerts::{Alerts, Outlets},
     analytics::Analytics,
     grpc::{
         admission::Gate,
@@ -69,6 +70,12 @@ impl Server {
             analytics: Analytics::new(database.clone()),
             ledger: Ledger::new(database.clone()),
             prices: Prices::new(database.clone()),
+            alerts: Alerts::new(
+                database.clone(),
+                Outlets::new(&settings.alerts).unwrap(),
+                &settings.alerts,
+            ),
+            alert_streams_max: settings.alerts.alert_streams_max,
             ingest: Ingest::new(&database, &settings.partitions),
             status: StatusReader::new(database, VerifierCounts::default()),
             gate: Gate::new(None, &settings.server),

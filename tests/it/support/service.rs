@@ -10,6 +10,7 @@ use std::{
 use clap::Parser;
 use daybook::{
     access::Authenticator,
+    alerts::{Alerts, Outlets},
     analytics::Analytics,
     cli::Cli,
     cluster::ClusterRole,
@@ -101,6 +102,8 @@ pub(crate) struct TestService {
     pub(crate) verified: VerifierCounts,
     /// What tells who asks, where tokens are asked for.
     pub(crate) authenticator: Option<Authenticator>,
+    /// What makes rules, and looks for silence and events.
+    pub(crate) alerts: Alerts,
     /// Lets a test stop it.
     pub(crate) stop: Stop,
     /// Ends with the number of requests that were cut off.
@@ -123,10 +126,14 @@ impl TestService {
         let address = listener.local_addr().unwrap();
         let verified = VerifierCounts::default();
         let authenticator = Authenticator::wanted(&settings.server, &database);
+        let outlets = Outlets::new(&settings.alerts).unwrap();
+        let alerts = Alerts::new(database.clone(), outlets, &settings.alerts);
         let services = Services {
             analytics: Analytics::new(database.clone()),
             ledger: Ledger::new(database.clone()),
             prices: Prices::new(database.clone()),
+            alerts: alerts.clone(),
+            alert_streams_max: settings.alerts.alert_streams_max,
             ingest: Ingest::new(&database, &settings.partitions),
             status: StatusReader::new(database.clone(), verified.clone()),
             gate: Gate::new(authenticator.clone(), &settings.server),
@@ -147,6 +154,7 @@ impl TestService {
         tokio::spawn(workers::database_health::run(pulse, serving_sender, workers.clone()));
         let watch = DayWatch::new(database.clone());
         tokio::spawn(workers::day_watch::run(watch, workers.clone()));
+        tokio::spawn(workers::alerts::look(alerts.clone(), workers.clone()));
         let sql = sql(target.config.clone(), &target.schema).await;
         Self {
             address,
@@ -156,6 +164,7 @@ impl TestService {
             target,
             verified,
             authenticator,
+            alerts,
             stop,
             serving: Some(serving),
             workers,

@@ -1,0 +1,11 @@
+-- Up to $3 (bigint) rules behind the id $1 (uuid), of the user $2 (uuid; null for everybody's), by
+-- id.
+SELECT r.rule_id, u.user_uuid, s.name AS symbol, r.name, r.kind, r.threshold, r.rearm_threshold,
+       r.window_seconds, r.ticks_min, r.cooldown_seconds, r.is_enabled, r.webhook_urls, r.emails,
+       r.webhook_secret, r.created_at, r.updated_at
+FROM alert_rules r
+JOIN users u ON u.user_id = r.user_id
+LEFT JOIN symbols s ON s.symbol_id = r.symbol_id
+WHERE r.rule_id > $1 AND ($2::uuid IS NULL OR u.user_uuid = $2)
+ORDER BY r.rule_id
+LIMIT $3

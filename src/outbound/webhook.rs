@@ -1,0 +1,256 @@
+//! Webhooks: a signed message by POST, over https alone, to public addresses unless a setting says
+//! otherwise.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use reqwest::{
+    Client, StatusCode, Url,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
+    redirect,
+};
+use tokio_rustls::rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, pem::PemObject},
+    version::{TLS12, TLS13},
+};
+
+use crate::{
+    domain::alert::WebhookSecret,
+    error::BoxError,
+    outbound::{Failure, OutboundError, SEND_TIMEOUT, addresses::is_public},
+};
+
+/// Longest address of a webhook, in bytes.
+const URL_LENGTH_MAX: usize = 2_048;
+
+/// Longest that a recipient may want to be left alone.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(86_400);
+
+/// What Daybook calls itself.
+const USER_AGENT: &str = concat!("daybook/", env!("CARGO_PKG_VERSION"));
+
+/// Sends webhooks.
+#[derive(Clone)]
+pub struct Webhooks {
+    client: Client,
+    allows_private: bool,
+}
+
+/// A message to send.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// Its id: the same for each attempt.
+    pub id: &'a str,
+    /// The second at which it is sent.
+    pub second: i64,
+    /// JSON.
+    pub body: &'a str,
+}
+
+impl Webhooks {
+    /// Trusts what the system trusts, and the roots of this file; sends to private addresses only
+    /// if that is allowed.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or no client can be made.
+    pub fn new(roots: Option<&Path>, allows_private: bool) -> Result<Self, OutboundError> {
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls(roots)?)
+            .https_only(true)
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .user_agent(USER_AGENT)
+            .timeout(SEND_TIMEOUT)
+            .pool_max_idle_per_host(2)
+            .dns_resolver(CheckedNames { allows_private })
+            .build()
+            .map_err(|error| OutboundError::Client(Box::new(error)))?;
+        Ok(Self { client, allows_private })
+    }
+
+    /// Checks the address of a webhook as far as that can be done without asking for names.
+    ///
+    /// # Errors
+    /// What would be right.
+    pub fn check(&self, text: &str) -> Result<(), &'static str> {
+        const HINT: &str = "must be an https URL with a host, without a user or a fragment";
+        if text.len() > URL_LENGTH_MAX {
+            return Err("must be at most 2,048 bytes");
+        }
+        let url = Url::parse(text).map_err(|_| HINT)?;
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        if url.scheme() != "https" || has_user || url.fragment().is_some() {
+            return Err(HINT);
+        }
+        let host = url.host_str().ok_or(HINT)?;
+        if !self.allows_private && is_private_host(host) {
+            return Err("must have a public address: see --webhook-private-addresses");
+        }
+        Ok(())
+    }
+
+    /// Sends a message, signed.
+    ///
+    /// # Errors
+    /// Why it was not taken.
+    pub async fn send(
+        &self,
+        url: &str,
+        secret: &WebhookSecret,
+        message: Message<'_>,
+    ) -> Result<(), Failure> {
+        // Rules are older than settings.
+        self.check(url).map_err(|hint| Failure::lasting(format!("the address {hint}")))?;
+        let Message { id, second, body } = message;
+        let sent = self
+            .client
+            .post(url)
+            .header(CONTENT_TYPE, "application/json")
+            .header("webhook-id", id)
+            .header("webhook-timestamp", second)
+            .header("webhook-signature", secret.sign(id, second, body))
+            .body(body.to_owned())
+            .send();
+        let answer = sent.await.map_err(|error| Failure::passing(describe(&error)))?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let failure = format!("the answer was {}", status.as_u16());
+        // Whoever says so wants no more.
+        if status == StatusCode::GONE {
+            return Err(Failure::lasting(failure));
+        }
+        Err(Failure { retry_after: retry_after(answer.headers()), ..Failure::passing(failure) })
+    }
+}
+
+/// Seconds that a recipient wants to be left alone; a date is not looked at.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}
+
+/// What is told of a request that failed: without addresses, which names of the inside may stand
+/// for.
+fn describe(error: &reqwest::Error) -> String {
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        if inner.is::<NotPublic>() {
+            return NotPublic.to_string();
+        }
+        if let Some(tls) = inner.downcast_ref::<tokio_rustls::rustls::Error>() {
+            return format!("the connection could not be encrypted: {tls}");
+        }
+        source = inner.source();
+    }
+    let what = match (error.is_timeout(), error.is_connect()) {
+        (true, _) => "there was no answer in time",
+        (false, true) => "no connection could be made",
+        (false, false) => "the connection broke before an answer came",
+    };
+    what.to_owned()
+}
+
+/// Whether a host is an address that is not public, or this machine by name.
+fn is_private_host(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse::<IpAddr>() {
+        Ok(address) => !is_public(address),
+        Err(_) => {
+            let name = bare.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+    }
+}
+
+/// A name stands for no public address.
+#[derive(Debug, thiserror::Error)]
+#[error("the host has no public address")]
+struct NotPublic;
+
+/// Looks names up, and lets nothing through that must not be reached: what is connected to is what
+/// was checked.
+struct CheckedNames {
+    allows_private: bool,
+}
+
+impl Resolve for CheckedNames {
+    fn resolve(&self, name: Name) -> Resolving {
+        let allows_private = self.allows_private;
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let allowed: Vec<SocketAddr> =
+                found.filter(|address| allows_private || is_public(address.ip())).collect();
+            if allowed.is_empty() {
+                return Err(Box::new(NotPublic) as BoxError);
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
+
+fn tls(roots: Option<&Path>) -> Result<ClientConfig, OutboundError> {
+    let mut trusted = RootCertStore::empty();
+    // Some of the system's may be odd: the others are as good.
+    let found = rustls_native_certs::load_native_certs();
+    trusted.add_parsable_certificates(found.certs);
+    if let Some(path) = roots {
+        let wrong = |error: BoxError| OutboundError::Roots(error);
+        let certificates =
+            CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.into()))?;
+        for certificate in certificates {
+            let certificate = certificate.map_err(|error| wrong(error.into()))?;
+            trusted.add(certificate).map_err(|error| wrong(error.into()))?;
+        }
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .map_err(|error| OutboundError::Client(error.into()))?;
+    Ok(config.with_root_certificates(trusted).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_webhooks_are_https_and_public() {
+        let strict = Webhooks::new(None, false).expect("a client");
+        let open = Webhooks::new(None, true).expect("a client");
+        for (url, is_right, is_right_where_private) in [
+            ("https://example.com/hook?a=b", true, true),
+            ("https://example.com:8443", true, true),
+            ("https://1.1.1.1/", true, true),
+            ("https://127.0.0.1/", false, true),
+            ("https://2130706433/", false, true),
+            ("https://0x7f.1/", false, true),
+            ("https://[::1]:8443/", false, true),
+            ("https://[::ffff:10.0.0.1]/", false, true),
+            ("https://169.254.169.254/latest", false, true),
+            ("https://localhost/", false, true),
+            ("https://a.localhost./", false, true),
+            ("http://example.com/", false, false),
+            ("https://user@example.com/", false, false),
+            ("https://user:secret@example.com/", false, false),
+            ("https://example.com/#there", false, false),
+            ("https://", false, false),
+            ("file:///etc/passwd", false, false),
+            ("example.com", false, false),
+            ("", false, false),
+        ] {
+            assert_eq!(strict.check(url).is_ok(), is_right, "{url}");
+            assert_eq!(open.check(url).is_ok(), is_right_where_private, "{url}");
+        }
+        let long = format!("https://example.com/{}", "a".repeat(URL_LENGTH_MAX));
+        assert!(open.check(&long).is_err());
+    }
+}

@@ -1,0 +1,86 @@
+//! What alerts need beside the requests: recipients are told, silence is noticed, and whoever
+//! watches hears of new events.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    alerts::{Alerts, courier::Courier},
+    error::Error,
+};
+
+/// Time between two looks for what is due.
+const SEND_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Time between two looks for events.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Time between two looks for silence.
+const SILENCE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Longest wait after a failure.
+const PAUSE_MAX: Duration = Duration::from_secs(4);
+
+/// Sends what is due until `stop`. What is at work then is finished: it is told twice otherwise.
+pub async fn send(courier: Courier, stop: CancellationToken) {
+    let mut pace = Pace::new(SEND_INTERVAL, "alerts could not be sent");
+    while pace.wait(&stop).await {
+        let outcome = courier.round().await;
+        // There may be more than one round takes.
+        let is_idle = matches!(outcome, Ok(0));
+        pace.note(outcome.map(drop), is_idle);
+    }
+}
+
+/// Notices silence until `stop`.
+pub async fn notice_silence(alerts: Alerts, stop: CancellationToken) {
+    let mut pace = Pace::new(SILENCE_INTERVAL, "silence could not be looked for");
+    while pace.wait(&stop).await {
+        let outcome = tokio::select! {
+            () = stop.cancelled() => return,
+            outcome = alerts.judge_silences() => outcome,
+        };
+        pace.note(outcome.map(drop), true);
+    }
+}
+
+/// Tells whoever watches of new events until `stop`.
+pub async fn look(alerts: Alerts, stop: CancellationToken) {
+    let mut pace = Pace::new(LOOK_INTERVAL, "new alerts could not be looked for");
+    while pace.wait(&stop).await {
+        let outcome = tokio::select! {
+            () = stop.cancelled() => return,
+            outcome = alerts.look() => outcome,
+        };
+        pace.note(outcome, true);
+    }
+}
+
+/// How often something is done: at its interval, and less often while it fails.
+struct Pace {
+    interval: Duration,
+    pause: Duration,
+    failure: &'static str,
+}
+
+impl Pace {
+    fn new(interval: Duration, failure: &'static str) -> Self {
+        Self { interval, pause: interval, failure }
+    }
+
+    /// Whether to go on, after a pause.
+    async fn wait(&self, stop: &CancellationToken) -> bool {
+        tokio::time::timeout(self.pause, stop.cancelled()).await.is_err()
+    }
+
+    fn note(&mut self, outcome: Result<(), Error>, is_idle: bool) {
+        match outcome {
+            Ok(()) => self.pause = if is_idle { self.interval } else { Duration::ZERO },
+            Err(error) => {
+                self.pause = (self.pause.max(self.interval) * 2).min(PAUSE_MAX);
+                tracing::warn!(%error, "{}", self.failure);
+            }
+        }
+    }
+}
