@@ -2,6 +2,8 @@
 //! otherwise.
 
 use std::{
+    error::Error as StdError,
+    io,
     net::{IpAddr, SocketAddr},
     path::Path,
     sync::Arc,
@@ -15,7 +17,7 @@ use reqwest::{
     redirect,
 };
 use tokio_rustls::rustls::{
-    ClientConfig, RootCertStore,
+    self, ClientConfig, RootCertStore,
     crypto::ring,
     pki_types::{CertificateDer, pem::PemObject},
     version::{TLS12, TLS13},
@@ -142,12 +144,12 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// What is told of a request that failed: without addresses, which names of the inside may stand
 /// for.
 fn describe(error: &reqwest::Error) -> String {
-    let mut source = std::error::Error::source(error);
+    let mut source = StdError::source(error);
     while let Some(inner) = source {
         if inner.is::<NotPublic>() {
             return NotPublic.to_string();
         }
-        if let Some(tls) = inner.downcast_ref::<tokio_rustls::rustls::Error>() {
+        if let Some(tls) = unwrapped(inner).downcast_ref::<rustls::Error>() {
             return format!("the connection could not be encrypted: {tls}");
         }
         source = inner.source();
@@ -158,6 +160,15 @@ fn describe(error: &reqwest::Error) -> String {
         (false, false) => "the connection broke before an answer came",
     };
     what.to_owned()
+}
+
+/// What errors of input and output were made of, which they do not name as their source.
+fn unwrapped<'e>(error: &'e (dyn StdError + 'static)) -> &'e (dyn StdError + 'static) {
+    let mut error = error;
+    while let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        error = inner;
+    }
+    error
 }
 
 /// Whether a host is an address that is not public, or this machine by name.

@@ -43,7 +43,7 @@ use crate::{
 
 /// Who may call what: r reader, i ingester, u user, a admin, and * whoever asks. Written down here
 /// once more, so that a change of the policy is a change of two files.
-const EXPECTED: [(&str, &str); 32] = [
+const EXPECTED: [(&str, &str); 39] = [
     ("/daybook.v1.AnalyticsService/BatchSumAmount", "rua"),
     ("/daybook.v1.AnalyticsService/Histogram", "rua"),
     ("/daybook.v1.AnalyticsService/Rank", "ra"),
@@ -67,9 +67,16 @@ const EXPECTED: [(&str, &str); 32] = [
     ("/daybook.v1.LedgerService/ListWalletUsers", "ra"),
     ("/daybook.v1.LedgerService/ListWallets", "rua"),
     ("/daybook.v1.LedgerService/RemoveWallet", "ua"),
+    ("/daybook.v1.PriceService/CreateAlertRule", "ua"),
+    ("/daybook.v1.PriceService/DeleteAlertRule", "ua"),
+    ("/daybook.v1.PriceService/ListAlertDeliveries", "rua"),
+    ("/daybook.v1.PriceService/ListAlertRules", "rua"),
     ("/daybook.v1.PriceService/ListPrices", "riua"),
     ("/daybook.v1.PriceService/ListSymbols", "riua"),
     ("/daybook.v1.PriceService/RankSymbols", "riua"),
+    ("/daybook.v1.PriceService/RetryAlertDelivery", "ua"),
+    ("/daybook.v1.PriceService/UpdateAlertRule", "ua"),
+    ("/daybook.v1.PriceService/WatchAlerts", "rua"),
     ("/daybook.v1.StatusService/GetStatus", "ria"),
     ("/grpc.health.v1.Health/Check", "*"),
     ("/grpc.health.v1.Health/Watch", "*"),
@@ -125,10 +132,15 @@ fn bearer(token: &Token) -> String {
 /// An empty message behind its head.
 const EMPTY: Bytes = Bytes::from_static(&[0; 5]);
 
-/// What an empty message is answered with.
+/// A message of -1 in its second field: what an empty one would open a stream for is refused.
+const WRONG: Bytes =
+    Bytes::from_static(&[0, 0, 0, 0, 11, 16, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1]);
+
+/// What an empty message, or a wrong one, is answered with.
 async fn answered(client: &RawClient, path: &str, authorization: &[&str]) -> (Code, String) {
     let headers: Vec<_> = authorization.iter().map(|value| ("authorization", *value)).collect();
-    let answer = client.send_with(path, EMPTY, &headers).await.unwrap();
+    let message = if path.ends_with("/WatchAlerts") { WRONG } else { EMPTY };
+    let answer = client.send_with(path, message, &headers).await.unwrap();
     (answer.status.code(), answer.status.message().to_owned())
 }
 
@@ -450,7 +462,8 @@ async fn no_other_way_to_write_a_path_is_served() {
     for path in &variants {
         for authorization in [&[][..], &[&*admin]] {
             let headers: Vec<_> = authorization.iter().map(|one| ("authorization", *one)).collect();
-            let answer = client.send_with(path, EMPTY, &headers).await.unwrap();
+            let message = if path.ends_with("/WatchAlerts") { WRONG } else { EMPTY };
+            let answer = client.send_with(path, message, &headers).await.unwrap();
             let code = answer.status.code();
             let refused = [Code::Unauthenticated, Code::Unimplemented];
             assert!(refused.contains(&code) && answer.message.is_empty(), "{path}: {answer:?}");

@@ -5,6 +5,7 @@ mod absent_days;
 mod access;
 mod account_keys;
 mod add_wallet;
+mod alerts;
 mod audit;
 mod backup;
 mod batch_sum_amount;

@@ -7,6 +7,7 @@ pub(crate) mod oracle;
 pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod raw;
+pub(crate) mod receiver;
 pub(crate) mod records;
 pub(crate) mod rows;
 pub(crate) mod schema;
