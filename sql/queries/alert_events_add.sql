@@ -1,10 +1,11 @@
--- Records events and what is to be sent because of them: a column
--- each of $1 rule_ids (uuid[]), $2 revisions (integer[]), $3 symbol_ids (integer[]), $4 whether
--- they fire (boolean[]), $5 instants (timestamptz[]), $6 prices, $7 values (numeric[]), $8 numbers
--- of ticks (integer[]), in the order that ids are given in. Rules that were changed or deleted
--- meanwhile have none; the others are locked against change until the end of the tx.
+-- Records events and what is to be sent because of them: a column each of $1 rule_ids (uuid[]),
+-- $2 revisions (integer[]), $3 symbol_ids (integer[]), $4 whether they fire (boolean[]),
+-- $5 instants (timestamptz[]), $6 prices, $7 values (numeric[]), $8 numbers of ticks (integer[]), in
+-- the order that ids are given in. Rules that were changed or deleted meanwhile have none; the
+-- others are locked against change until the end of the tx.
 WITH given AS (
-    SELECT *
+    SELECT g.rule_id, g.revision, g.symbol_id, g.is_firing, g.occurred_at, g.price, g.value,
+           g.tick_count, g.place
     FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::boolean[], $5::timestamptz[],
                 $6::numeric[], $7::numeric[], $8::integer[]) WITH ORDINALITY
         AS g (rule_id, revision, symbol_id, is_firing, occurred_at, price, value, tick_count, place)

@@ -12,7 +12,7 @@ use crate::{
     },
     store::{
         Database, StoreError, StoreErrorKind,
-        alert_step::condition,
+        alert_step::{add_watermarks, condition},
         audit_log::note,
         numeric::Numeric,
         statement::{Statement, statement},
@@ -168,8 +168,10 @@ async fn create_in(
 
 /// Has the silence of a symbol noticed of which no tick has come yet.
 async fn watch_symbol(tx: &PooledTx, symbol_id: Option<i32>) -> Result<(), StoreError> {
-    let Some(symbol_id) = symbol_id else { return Ok(()) };
-    tx.rows(statement!("alert_watermarks_add"), &[&[symbol_id].as_slice()]).await.map(drop)
+    match symbol_id {
+        Some(symbol_id) => add_watermarks(tx, &[symbol_id]).await,
+        None => Ok(()),
+    }
 }
 
 /// A rule within a scope, locked.
@@ -232,7 +234,7 @@ async fn change_in(
     let mut settings = change.settings.clone().unwrap_or_else(|| old.settings.clone());
     settings.is_enabled = change.is_enabled.unwrap_or(settings.is_enabled);
     let symbol = settings.symbol.as_ref().map(SymbolName::as_str);
-    let found = tx.rows(statement!("symbols_find"), &[&[symbol].as_slice()]).await?;
+    let found = tx.rows(statement!("alert_rules_symbol"), &[&symbol]).await?;
     let symbol_id: Option<i32> = found.first().map(|row| row.get("symbol_id"));
     if symbol.is_some() && symbol_id.is_none() {
         return Ok(RuleOutcome::NoSymbol);

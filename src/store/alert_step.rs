@@ -135,7 +135,7 @@ pub(super) async fn lock_watermarks(
     let statement = statement!("alert_watermarks_lock");
     let mut rows = tx.rows(statement, &[&symbols]).await?;
     if rows.len() < symbols.len() {
-        tx.rows(statement!("alert_watermarks_add"), &[&symbols]).await?;
+        add_watermarks(tx, symbols).await?;
         rows = tx.rows(statement, &[&symbols]).await?;
     }
     let watermark = |row: &Row| {
@@ -143,6 +143,11 @@ pub(super) async fn lock_watermarks(
         (row.get("symbol_id"), Watermark { ticked_at, received_at })
     };
     Ok(rows.iter().map(watermark).collect())
+}
+
+/// Has symbols known of which no tick was judged yet: their silence is noticed from then on.
+pub(super) async fn add_watermarks(tx: &PooledTx, symbols: &[i32]) -> Result<(), StoreError> {
+    tx.rows(statement!("alert_watermarks_add"), &[&symbols]).await.map(drop)
 }
 
 /// How it stands with these rules, as far as they have fired since they were changed.
