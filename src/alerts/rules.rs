@@ -9,7 +9,9 @@ use crate::{
         alert::{RuleSettings, WebhookSecret},
     },
     error::{Error, ErrorKind, Obstacle},
-    store::alert_rules::{self as store, NewRule, RecordedRule, RuleChange, RuleOutcome},
+    store::alert_rules::{
+        self as store, NewRule, RecordedRule, RuleChange, RuleOutcome, RuleRefusal,
+    },
 };
 
 impl Alerts {
@@ -37,7 +39,8 @@ impl Alerts {
                     fields.join(" and another ")
                 )))),
             },
-            other => finish(other),
+            RuleOutcome::Recorded(rule) => Ok(*rule),
+            RuleOutcome::Refused(refusal) => Err(refused(refusal)),
         }
     }
 
@@ -55,7 +58,10 @@ impl Alerts {
         if let Some(settings) = &change.settings {
             self.refuse_mail(settings)?;
         }
-        finish(store::change(&self.database, change, scope, by).await?)
+        match store::change(&self.database, change, scope, by).await? {
+            RuleOutcome::Recorded(rule) | RuleOutcome::Known(rule) => Ok(*rule),
+            RuleOutcome::Refused(refusal) => Err(refused(refusal)),
+        }
     }
 
     /// Deletes a rule, if there is one.
@@ -97,17 +103,15 @@ impl Alerts {
     }
 }
 
-fn finish(outcome: RuleOutcome) -> Result<RecordedRule, Error> {
-    let kind = match outcome {
-        RuleOutcome::Recorded(rule) | RuleOutcome::Known(rule) => return Ok(*rule),
-        RuleOutcome::NoUser => ErrorKind::NotFound("user"),
-        RuleOutcome::NoSymbol => ErrorKind::NotFound("symbol"),
-        RuleOutcome::NoRule => ErrorKind::NotFound("alert rule"),
-        RuleOutcome::Full => {
+fn refused(refusal: RuleRefusal) -> Error {
+    Error::new(match refusal {
+        RuleRefusal::NoUser => ErrorKind::NotFound("user"),
+        RuleRefusal::NoSymbol => ErrorKind::NotFound("symbol"),
+        RuleRefusal::NoRule => ErrorKind::NotFound("alert rule"),
+        RuleRefusal::Full => {
             ErrorKind::ResourceExhausted("the user has as many alert rules as there may be")
         }
-    };
-    Err(Error::new(kind))
+    })
 }
 
 /// The fields in which a recorded rule differs from a wanted one.

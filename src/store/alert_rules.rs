@@ -44,6 +44,13 @@ pub enum RuleOutcome {
     Recorded(Box<RecordedRule>),
     /// Nothing was changed: the id is this rule's.
     Known(Box<RecordedRule>),
+    /// Nothing was changed, because of this.
+    Refused(RuleRefusal),
+}
+
+/// Why a rule is neither made nor changed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RuleRefusal {
     /// There is no such user.
     NoUser,
     /// There is no such symbol.
@@ -106,11 +113,7 @@ pub async fn create(
     let outcome = create_in(&tx, new, rules_max, by).await?;
     match outcome {
         RuleOutcome::Recorded(_) => tx.commit().await?,
-        RuleOutcome::Known(_)
-        | RuleOutcome::NoUser
-        | RuleOutcome::NoSymbol
-        | RuleOutcome::NoRule
-        | RuleOutcome::Full => tx.roll_back().await?,
+        RuleOutcome::Known(_) | RuleOutcome::Refused(_) => tx.roll_back().await?,
     }
     Ok(outcome)
 }
@@ -124,17 +127,17 @@ async fn create_in(
     let settings = &new.settings;
     let symbol = settings.symbol.as_ref().map(SymbolName::as_str);
     let facts = tx.rows(statement!("alert_rules_facts"), &[&new.user_uuid, &symbol]).await?;
-    let Some(facts) = facts.first() else { return Ok(RuleOutcome::NoUser) };
+    let Some(facts) = facts.first() else { return Ok(RuleOutcome::Refused(RuleRefusal::NoUser)) };
     let found = || find(tx, new.rule_id, Scope::Everybody);
     if let Some(known) = found().await? {
         return Ok(RuleOutcome::Known(Box::new(known)));
     }
     let symbol_id: Option<i32> = facts.get("symbol_id");
     if symbol.is_some() && symbol_id.is_none() {
-        return Ok(RuleOutcome::NoSymbol);
+        return Ok(RuleOutcome::Refused(RuleRefusal::NoSymbol));
     }
     if facts.get::<_, i64>("rule_count") >= rules_max {
-        return Ok(RuleOutcome::Full);
+        return Ok(RuleOutcome::Refused(RuleRefusal::Full));
     }
     let condition = &settings.condition;
     let (threshold, rearm) =
@@ -163,7 +166,9 @@ async fn create_in(
     watch_symbol(tx, symbol_id).await?;
     note(tx, by, "create alert rule", &new.rule_id.to_string()).await?;
     // Another one who made it just now is found, too.
-    Ok(found().await?.map_or(RuleOutcome::NoRule, |rule| RuleOutcome::Recorded(Box::new(rule))))
+    Ok(found().await?.map_or(RuleOutcome::Refused(RuleRefusal::NoRule), |rule| {
+        RuleOutcome::Recorded(Box::new(rule))
+    }))
 }
 
 /// Has the silence of a symbol noticed of which no tick has come yet.
@@ -213,11 +218,7 @@ pub async fn change(
     let outcome = change_in(&tx, change, scope, by).await?;
     match outcome {
         RuleOutcome::Recorded(_) => tx.commit().await?,
-        RuleOutcome::Known(_)
-        | RuleOutcome::NoUser
-        | RuleOutcome::NoSymbol
-        | RuleOutcome::NoRule
-        | RuleOutcome::Full => tx.roll_back().await?,
+        RuleOutcome::Known(_) | RuleOutcome::Refused(_) => tx.roll_back().await?,
     }
     Ok(outcome)
 }
@@ -229,7 +230,7 @@ async fn change_in(
     by: &Principal,
 ) -> Result<RuleOutcome, StoreError> {
     let Some(old) = find(tx, change.rule_id, scope).await? else {
-        return Ok(RuleOutcome::NoRule);
+        return Ok(RuleOutcome::Refused(RuleRefusal::NoRule));
     };
     let mut settings = change.settings.clone().unwrap_or_else(|| old.settings.clone());
     settings.is_enabled = change.is_enabled.unwrap_or(settings.is_enabled);
@@ -237,7 +238,7 @@ async fn change_in(
     let found = tx.rows(statement!("alert_rules_symbol"), &[&symbol]).await?;
     let symbol_id: Option<i32> = found.first().map(|row| row.get("symbol_id"));
     if symbol.is_some() && symbol_id.is_none() {
-        return Ok(RuleOutcome::NoSymbol);
+        return Ok(RuleOutcome::Refused(RuleRefusal::NoSymbol));
     }
     let is_armed_anew = !old.settings.watches_like(&settings);
     let secret = change.webhook_secret.as_ref().unwrap_or(&old.webhook_secret).as_bytes();
@@ -267,7 +268,9 @@ async fn change_in(
     watch_symbol(tx, symbol_id).await?;
     note(tx, by, "change alert rule", &change.rule_id.to_string()).await?;
     let changed = find(tx, change.rule_id, scope).await?;
-    Ok(changed.map_or(RuleOutcome::NoRule, |rule| RuleOutcome::Recorded(Box::new(rule))))
+    Ok(changed.map_or(RuleOutcome::Refused(RuleRefusal::NoRule), |rule| {
+        RuleOutcome::Recorded(Box::new(rule))
+    }))
 }
 
 /// Deletes a rule within a scope; says whether there was one.

@@ -106,6 +106,12 @@ async fn every_field_that_is_wrong_is_named() {
             "settings.recipients[5].webhook_url",
         ]
     );
+}
+
+#[tokio::test]
+async fn levels_of_conditions_are_numbers_in_order() {
+    let service = TestService::start().await;
+    let mut client = service.prices().await;
     let of = |name: &str| format!("settings.condition.{name}");
     for (kind, field) in [
         (times_average("0", ""), of("times_average.factor")),
@@ -127,6 +133,12 @@ async fn every_field_that_is_wrong_is_named() {
         let status = client.create_alert_rule(request).await.unwrap_err();
         assert_eq!(fields(&status), [field], "{kind:?}");
     }
+}
+
+#[tokio::test]
+async fn recipients_are_counted_and_a_change_says_one_thing() {
+    let service = TestService::start().await;
+    let mut client = service.prices().await;
     let many = (0..11).map(|number| webhook(&format!("https://example.com/{number}"))).collect();
     let settings = AlertRuleSettings { recipients: many, ..rule_of("", no_data()) };
     let status = create_with_id(&service, &new_id(), settings, String::new()).await.unwrap_err();

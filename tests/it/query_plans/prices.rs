@@ -59,6 +59,19 @@ fn statements() -> Vec<(&'static str, Vec<Param>, i64)> {
             20,
         ),
         ("record_prices_found", vec![symbols(), instants(), instant(start), instant(end)], 20),
+        // Nine ticks each, of the day's primary key.
+        (
+            "alert_measures",
+            vec![
+                symbols(),
+                Box::new(vec![end; 3]),
+                Box::new(vec![end; 3]),
+                Box::new(480),
+                instant(at("2024-05-02T11:52:00Z")),
+                instant(end),
+            ],
+            40,
+        ),
     ]
 }
 
