@@ -6,6 +6,7 @@
 //! before a port opens or a process starts.
 
 mod bench;
+mod feeds;
 mod server;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
 
 pub use bench::{BenchDirection, BenchMetric, BenchSettings, Call, Mix, WindowLength, WindowShape};
+pub use feeds::{FeedSettings, PriceSource};
 pub use server::{AuthMode, Reflection, ServerSettings};
 
 /// Where the database is: a private Postgres, or a server given by URL.
@@ -260,6 +262,9 @@ pub struct ServeSettings {
     /// The gRPC port and its limits.
     #[command(flatten)]
     pub server: ServerSettings,
+    /// Prices taken from an exchange.
+    #[command(flatten)]
+    pub feed: FeedSettings,
 
     /// Leave an empty database empty; a seeding that was cut off is still completed
     #[arg(long, env = "DAYBOOK_NO_SEED")]

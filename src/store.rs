@@ -45,6 +45,7 @@ pub mod partitions;
 pub mod pool;
 pub mod postgres_tls;
 mod price_cells;
+pub mod price_gaps;
 pub mod price_totals;
 pub mod prices;
 pub mod rank;

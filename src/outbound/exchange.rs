@@ -1,0 +1,493 @@
+//! Public price APIs of exchanges: candles of one minute, by REST, without a key.
+//!
+//! One client for three sources. Each source's file has its spelling of pairs, its question and
+//! what its answers look like; parsing is pure. Here are the connection, its limits, and what a
+//! status means. Whether and when to ask again is decided by `feeds`.
+
+mod binance;
+mod coinbase;
+mod kraken;
+mod limits;
+
+use std::{fmt, net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use http::{HeaderMap, StatusCode, header};
+use reqwest::{Client, Response, Url, redirect::Policy};
+use serde_json::value::RawValue;
+use tokio_rustls::rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    version::{TLS12, TLS13},
+};
+
+use crate::{
+    config::PriceSource,
+    domain::{
+        decimal::Decimal,
+        price::{
+            candle::{Candle, MINUTE, Minutes, minute_of},
+            pair::Pair,
+        },
+    },
+    outbound::exchange::limits::CallLimit,
+};
+
+/// Longest time to be connected.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest time for a whole call, once it is sent.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Largest answer that is read: the largest ones that are meant have some hundred kilobytes.
+const ANSWER_BYTES_MAX: usize = 4 << 20;
+
+/// Longest wait that an answer may ask for: longer than any ban that is documented.
+const WAIT_MAX: Duration = Duration::from_secs(3 * 86_400);
+
+/// Most of a foreign text that is repeated in an error.
+const QUOTED_LENGTH_MAX: usize = 120;
+
+/// One call, or the weight of one.
+const ONE: NonZeroU32 = NonZeroU32::MIN;
+
+/// Which exchange.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Source {
+    /// Kraken, spot.
+    Kraken,
+    /// Coinbase Exchange.
+    Coinbase,
+    /// Binance, spot.
+    Binance,
+}
+
+impl Source {
+    /// The source that a setting names, if any.
+    #[must_use]
+    pub fn of(setting: PriceSource) -> Option<Self> {
+        match setting {
+            PriceSource::None => None,
+            PriceSource::Kraken => Some(Self::Kraken),
+            PriceSource::Coinbase => Some(Self::Coinbase),
+            PriceSource::Binance => Some(Self::Binance),
+        }
+    }
+
+    /// Where its API is served.
+    #[must_use]
+    pub fn base_url(self) -> &'static str {
+        match self {
+            Self::Kraken => kraken::BASE_URL,
+            Self::Coinbase => coinbase::BASE_URL,
+            Self::Binance => binance::BASE_URL,
+        }
+    }
+
+    /// Most minutes that one question may be about.
+    #[must_use]
+    pub fn page_minutes_max(self) -> i32 {
+        match self {
+            Self::Kraken => kraken::PAGE_MINUTES_MAX,
+            Self::Coinbase => coinbase::PAGE_MINUTES_MAX,
+            Self::Binance => binance::PAGE_MINUTES_MAX,
+        }
+    }
+
+    /// How many minutes back it answers about at all, if that is less than forever.
+    #[must_use]
+    pub fn reach_minutes(self) -> Option<i32> {
+        match self {
+            Self::Kraken => Some(kraken::PAGE_MINUTES_MAX),
+            Self::Coinbase | Self::Binance => None,
+        }
+    }
+
+    /// The pair as the source writes it.
+    #[must_use]
+    pub fn spelling(self, pair: &Pair) -> String {
+        match self {
+            Self::Kraken => kraken::spelling(pair),
+            Self::Coinbase => coinbase::spelling(pair),
+            Self::Binance => binance::spelling(pair),
+        }
+    }
+
+    fn limit(self) -> CallLimit {
+        match self {
+            Self::Kraken => kraken::limit(),
+            Self::Coinbase => coinbase::limit(),
+            Self::Binance => binance::limit(),
+        }
+    }
+
+    fn question(self, pair: &Pair, minutes: Minutes) -> Question {
+        match self {
+            Self::Kraken => kraken::question(pair, minutes),
+            Self::Coinbase => coinbase::question(pair, minutes),
+            Self::Binance => binance::question(pair, minutes),
+        }
+    }
+
+    /// What an answer with status 200 says.
+    fn parse(self, pair: &Pair, body: &[u8]) -> Result<Vec<Candle>, ExchangeError> {
+        match self {
+            Self::Kraken => kraken::parse(pair, body),
+            Self::Coinbase => coinbase::parse(body),
+            Self::Binance => binance::parse(body),
+        }
+    }
+
+    /// Whether an answer with another status says that there is no such pair.
+    fn denies_pair(self, status: StatusCode, body: &[u8]) -> bool {
+        match self {
+            Self::Kraken => false,
+            Self::Coinbase => coinbase::denies_pair(status, body),
+            Self::Binance => binance::denies_pair(status, body),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Kraken => "Kraken",
+            Self::Coinbase => "Coinbase Exchange",
+            Self::Binance => "Binance",
+        })
+    }
+}
+
+/// What is asked: a path, and parameters behind it.
+struct Question {
+    path: Vec<String>,
+    parameters: Vec<(&'static str, String)>,
+}
+
+/// Where a source is asked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BaseUrl(Url);
+
+impl BaseUrl {
+    /// What it must be.
+    pub const RULE: &str = "must be an https URL without user, query and fragment; http only where \
+                            the host is a loopback address";
+
+    /// Reads one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let host = url.host_str()?.trim_matches(['[', ']']);
+        let is_here = host.parse::<IpAddr>().map_or(host == "localhost", |ip| ip.is_loopback());
+        let is_right = (url.scheme() == "https" || (url.scheme() == "http" && is_here))
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none();
+        is_right.then_some(Self(url))
+    }
+
+    fn is_encrypted(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
+    fn with(&self, question: &Question) -> Url {
+        let mut url = self.0.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(&question.path);
+        }
+        url.query_pairs_mut().extend_pairs(&question.parameters);
+        url
+    }
+}
+
+/// Why there are no candles.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ExchangeError {
+    /// Asked too often (429, or the source's own words).
+    #[error("asked too often")]
+    RateLimited {
+        /// How long to wait, if the answer says.
+        wait: Option<Duration>,
+    },
+    /// Asked too often for too long (418).
+    #[error("banned for asking too often")]
+    Banned {
+        /// How long to wait, if the answer says.
+        wait: Option<Duration>,
+    },
+    /// The source does not answer whoever asks from here (403, 451).
+    #[error("refuses whoever asks from this place or country (HTTP {0})")]
+    Forbidden(u16),
+    /// It does not know the pair, or not by this name any more.
+    #[error("does not know the pair: {0}")]
+    UnknownPair(String),
+    /// It is away, or not well.
+    #[error("is not available: {why}")]
+    Unavailable {
+        /// What happened.
+        why: String,
+        /// How long to wait, if the answer says.
+        wait: Option<Duration>,
+    },
+    /// What it answers is not what its documents say.
+    #[error("answers something else than documented: {0}")]
+    Malformed(String),
+}
+
+/// Why a client cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeSetupError {
+    /// There are no roots.
+    #[error("the system trusts no roots to verify an exchange's certificate by")]
+    NoRoots,
+    /// TLS cannot be prepared.
+    #[error("TLS to an exchange cannot be prepared")]
+    Tls(#[source] tokio_rustls::rustls::Error),
+    /// The client cannot be built.
+    #[error("a client of an exchange cannot be made")]
+    Client(#[source] reqwest::Error),
+}
+
+/// What came of a question.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answer {
+    /// Candles of the minutes that were asked for, earliest first: of those in which something was
+    /// traded and that are over, by the source's clock and by ours.
+    pub candles: Vec<Candle>,
+    /// The source's clock, where the answer tells it.
+    pub told_at: Option<DateTime<Utc>>,
+}
+
+/// A client of one source. Calls wait for their turn by the source's documented limit.
+pub struct Exchange {
+    source: Source,
+    base_url: BaseUrl,
+    client: Client,
+    limit: CallLimit,
+}
+
+impl Exchange {
+    /// A client of a source that is served at this URL. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// If connections cannot be encrypted.
+    pub fn new(source: Source, base_url: BaseUrl) -> Result<Self, ExchangeSetupError> {
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls(base_url.is_encrypted())?)
+            .https_only(base_url.is_encrypted())
+            .redirect(Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(CALL_TIMEOUT)
+            .user_agent(concat!("daybook/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(ExchangeSetupError::Client)?;
+        Ok(Self { source, base_url, client, limit: source.limit() })
+    }
+
+    /// Which exchange it is.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
+    /// Candles of a pair, of these minutes; at most as many as one question may be about.
+    ///
+    /// # Errors
+    /// Says what the source said instead.
+    pub async fn candles(
+        &self,
+        pair: &Pair,
+        minutes: Minutes,
+        now: DateTime<Utc>,
+    ) -> Result<Answer, ExchangeError> {
+        self.limit.wait().await;
+        let url = self.base_url.with(&self.source.question(pair, minutes));
+        let sent = self.client.get(url).header(header::ACCEPT, "application/json").send();
+        let mut response = sent.await.map_err(unavailable)?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let told_at = date(&headers);
+        self.limit.heed(&headers);
+        let body = body(&mut response).await;
+        if status != StatusCode::OK {
+            let body = body.unwrap_or_default();
+            return Err(self.fault(status, &headers, &body));
+        }
+        let mut candles = self.source.parse(pair, &body?)?;
+        let clock = told_at.map_or(now, |told_at| told_at.min(now));
+        check(&mut candles, told_at.unwrap_or(now).max(now))?;
+        candles.retain(|candle| minutes.has(candle.closes_at()) && candle.closes_at() <= clock);
+        Ok(Answer { candles, told_at })
+    }
+
+    /// What a status other than 200 means.
+    fn fault(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ExchangeError {
+        let wait = wait(headers);
+        match status.as_u16() {
+            429 => ExchangeError::RateLimited { wait },
+            418 => ExchangeError::Banned { wait },
+            403 | 451 => ExchangeError::Forbidden(status.as_u16()),
+            _ if self.source.denies_pair(status, body) => ExchangeError::UnknownPair(quoted(body)),
+            500.. => ExchangeError::Unavailable { why: format!("HTTP {status}"), wait },
+            _ => ExchangeError::Malformed(format!("HTTP {status}: {}", quoted(body))),
+        }
+    }
+}
+
+fn tls(is_encrypted: bool) -> Result<ClientConfig, ExchangeSetupError> {
+    let mut roots = RootCertStore::empty();
+    if is_encrypted {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            return Err(ExchangeSetupError::NoRoots);
+        }
+    }
+    Ok(ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .map_err(ExchangeSetupError::Tls)?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
+/// The body of an answer, unless it is too large or was cut off.
+async fn body(response: &mut Response) -> Result<Vec<u8>, ExchangeError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
+        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+            return Err(malformed(format!("more than {ANSWER_BYTES_MAX} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// An answer that did not come, or not whole. The URL, which may be a mirror's, is left out.
+fn unavailable(error: reqwest::Error) -> ExchangeError {
+    let error = error.without_url();
+    let mut why = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        why = format!("{why}: {cause}");
+        source = cause.source();
+    }
+    ExchangeError::Unavailable { why, wait: None }
+}
+
+fn malformed(what: impl Into<String>) -> ExchangeError {
+    ExchangeError::Malformed(what.into())
+}
+
+/// The beginning of a foreign text, harmless in a log.
+fn quoted(body: &[u8]) -> String {
+    let text: String = String::from_utf8_lossy(body).chars().take(QUOTED_LENGTH_MAX).collect();
+    format!("{text:?}")
+}
+
+/// The server's clock (RFC 9110, section 6.6.1).
+fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+    let text = headers.get(header::DATE)?.to_str().ok()?;
+    Some(DateTime::parse_from_rfc2822(text).ok()?.to_utc())
+}
+
+/// How long to wait (RFC 9110, section 10.2.3): seconds, or an instant by the server's clock.
+fn wait(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds).min(WAIT_MAX));
+    }
+    let until = DateTime::parse_from_rfc2822(text).ok()?.to_utc();
+    let from = date(headers).unwrap_or_else(Utc::now);
+    Some((until - from).to_std().unwrap_or_default().min(WAIT_MAX))
+}
+
+/// Puts candles in the order of time and refuses those that cannot be: not on a minute, twice with
+/// two prices, or of minutes that have not begun by anybody's clock.
+fn check(candles: &mut Vec<Candle>, latest: DateTime<Utc>) -> Result<(), ExchangeError> {
+    candles.sort_by_key(|candle| candle.opens_at);
+    candles.dedup();
+    let twice = candles.windows(2).find(|both| both[0].opens_at == both[1].opens_at);
+    if let Some([candle, ..]) = twice {
+        return Err(malformed(format!("two prices of {}", candle.opens_at)));
+    }
+    for candle in candles {
+        if minute_of(candle.opens_at) != candle.opens_at {
+            return Err(malformed(format!("a candle that begins at {}", candle.opens_at)));
+        }
+        if candle.opens_at > latest + MINUTE {
+            return Err(malformed(format!("a candle of the future, {}", candle.opens_at)));
+        }
+        if !candle.close.is_positive() {
+            return Err(malformed(format!("the price {} at {}", candle.close, candle.opens_at)));
+        }
+    }
+    Ok(())
+}
+
+/// One row of a table of candles.
+struct Row<'a>(&'a [&'a RawValue]);
+
+impl Row<'_> {
+    fn text(&self, place: usize) -> Result<&str, ExchangeError> {
+        let value = self.0.get(place).ok_or_else(|| malformed("a candle with too few columns"))?;
+        Ok(value.get())
+    }
+
+    fn integer(&self, place: usize) -> Result<i64, ExchangeError> {
+        let text = self.text(place)?;
+        text.parse()
+            .map_err(|_| malformed(format!("{} for a whole number", quoted(text.as_bytes()))))
+    }
+
+    /// A number as it is written, in quotes or without: never as a binary fraction.
+    fn decimal(&self, place: usize) -> Result<Decimal, ExchangeError> {
+        let text = self.text(place)?;
+        number(text.trim_matches('"'))
+            .ok_or_else(|| malformed(format!("{} for a number", quoted(text.as_bytes()))))
+    }
+
+    /// An instant, of so many units a second.
+    fn instant(&self, place: usize, units_per_second: i64) -> Result<DateTime<Utc>, ExchangeError> {
+        let units = self.integer(place)?;
+        let micros = units.checked_mul(1_000_000 / units_per_second);
+        micros
+            .and_then(DateTime::from_timestamp_micros)
+            .ok_or_else(|| malformed(format!("{units} for an instant")))
+    }
+}
+
+/// A number in JSON's spelling, which may have an exponent (RFC 8259, section 6).
+fn number(text: &str) -> Option<Decimal> {
+    /// Larger than any price, and small enough to be written out.
+    const EXPONENT_MAX: u32 = 60;
+    let Some((digits, exponent)) = text.split_once(['e', 'E']) else { return Decimal::parse(text) };
+    let exponent: i32 = exponent.parse().ok()?;
+    let size = exponent.unsigned_abs();
+    if size > EXPONENT_MAX {
+        return None;
+    }
+    let power = num_bigint::BigInt::from(10).pow(size);
+    let factor = match exponent < 0 {
+        true => Decimal::new(1.into(), size),
+        false => Decimal::new(power, 0),
+    };
+    Some(Decimal::parse(digits)?.times(&factor))
+}
+
+/// A table of candles, or why the text is none.
+fn table(body: &[u8]) -> Result<Vec<Vec<&RawValue>>, ExchangeError> {
+    serde_json::from_slice(body).map_err(|error| unreadable(&error, body))
+}
+
+fn unreadable(error: &serde_json::Error, body: &[u8]) -> ExchangeError {
+    malformed(format!("{error} in {}", quoted(body)))
+}
+
+/// How far a source's clock is from ours.
+#[must_use]
+pub fn skew(told_at: DateTime<Utc>, now: DateTime<Utc>) -> TimeDelta {
+    (told_at - now).abs()
+}
+
+#[cfg(test)]
+mod tests;
