@@ -11,7 +11,7 @@ mod pauses;
 mod plan;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
@@ -32,7 +32,7 @@ use crate::{
         pauses::{Pause, Scope, scope},
     },
     ingest::{CHUNK_ROWS_MAX, Ingest, record_prices::PriceOptions},
-    outbound::exchange::{Exchange, ExchangeError, ExchangeSetupError, skew},
+    outbound::exchange::{Exchange, ExchangeError, ExchangeSetupError},
     store::{Connection, Database, price_gaps, server_facts},
 };
 
@@ -93,6 +93,8 @@ struct Progress {
     place: usize,
     seen: Seen,
     recorded: usize,
+    /// How far the source's clock is from ours at most.
+    skew: TimeDelta,
     trouble: Option<ExchangeError>,
     failure: Option<Error>,
 }
@@ -170,12 +172,12 @@ impl Feed {
     /// # Errors
     /// If the database does not answer; what was recorded stays.
     pub async fn round(&mut self, now: DateTime<Utc>) -> Result<Round, Error> {
+        if let Some(until) = self.pause.until(now) {
+            let (is_ours, retry_at) = (self.turn.is_some(), Some(until));
+            return Ok(Round { is_ours, is_paused: true, retry_at, ..Round::default() });
+        }
         if !self.has_turn().await? {
             return Ok(Round::default());
-        }
-        if let Some(until) = self.pause.until(now) {
-            let retry_at = Some(until);
-            return Ok(Round { is_ours: true, is_paused: true, retry_at, ..Round::default() });
         }
         let last = minute_of(now);
         let within = Minutes { first: last - self.reach + MINUTE, last };
@@ -217,12 +219,14 @@ impl Feed {
         now: DateTime<Utc>,
     ) -> Result<Vec<(usize, BTreeSet<DateTime<Utc>>)>, Error> {
         let symbols: Vec<_> = self.followed.iter().map(|one| one.pair.symbol()).collect();
-        let gaps = price_gaps::gaps(&self.database, &symbols, within).await?;
+        let mut gaps = HashMap::<_, Vec<Minutes>>::new();
+        for (symbol, gap) in price_gaps::gaps(&self.database, &symbols, within).await? {
+            gaps.entry(symbol).or_default().push(gap);
+        }
         let mut due = Vec::new();
         for (place, followed) in self.followed.iter_mut().enumerate() {
-            let symbol = followed.pair.symbol().clone();
-            let own = gaps.iter().filter(|(name, _)| *name == symbol).map(|(_, gap)| gap);
-            let wanted = followed.wanted(own, within);
+            let own = gaps.remove(followed.pair.symbol()).unwrap_or_default();
+            let wanted = followed.wanted(&own, within);
             if !wanted.is_empty() && followed.pause.until(now).is_none() {
                 due.push((place, wanted));
             }
@@ -240,7 +244,9 @@ impl Feed {
     ) -> Progress {
         let pair = &self.followed[place].pair;
         let seen = Seen::nothing(course.now);
-        let mut progress = Progress { place, seen, recorded: 0, trouble: None, failure: None };
+        let skew = TimeDelta::zero();
+        let mut progress =
+            Progress { place, seen, recorded: 0, skew, trouble: None, failure: None };
         for page in pages(&wanted, self.exchange.source().page_minutes_max()).into_iter().rev() {
             if course.is_over() {
                 break;
@@ -255,6 +261,8 @@ impl Feed {
                 }
             };
             course.note_success();
+            let skew = answer.told_at.map(|told_at| (told_at - course.present()).abs());
+            progress.skew = progress.skew.max(skew.unwrap_or_default());
             progress.seen.add(&answer.candles, answer.told_at, &wanted, page);
             if let Err(error) = self.record(pair, &answer.candles, &wanted, &mut progress).await {
                 course.is_over.store(true, Ordering::Relaxed);
@@ -302,13 +310,14 @@ impl Feed {
     /// Takes note of what came of all pairs.
     fn conclude(&mut self, outcomes: Vec<Progress>, course: &Course) -> Result<Round, Error> {
         let (present, calls) = (course.present(), course.calls.load(Ordering::Relaxed));
-        let mut round = Round { is_ours: true, calls, ..Round::default() };
+        let mut round = Round { calls, ..Round::default() };
         let (mut failure, mut is_answered, mut worst) = (None, false, None);
+        let mut most_skewed = TimeDelta::zero();
         for progress in outcomes {
-            let Progress { place, seen, recorded, trouble, failure: own_failure } = progress;
+            let Progress { place, seen, recorded, skew, trouble, failure: own_failure } = progress;
             round.recorded += recorded;
             failure = failure.or(own_failure);
-            self.note_clock(seen.told_at, course.now);
+            most_skewed = most_skewed.max(skew);
             let followed = &mut self.followed[place];
             followed.learn(&seen);
             match trouble {
@@ -327,8 +336,13 @@ impl Feed {
                 }
             }
         }
+        self.note_clock(most_skewed);
         match worst {
             Some(error) => {
+                if matches!(error, ExchangeError::Forbidden(_)) {
+                    // Another server may be somewhere else.
+                    self.turn = None;
+                }
                 self.pause.begin(&error, present, rand::random());
                 tell(&error, self.exchange.source(), None, self.pause);
             }
@@ -340,18 +354,20 @@ impl Feed {
         }
         let paused = self.pause.until(present);
         let pauses = self.followed.iter().filter_map(|one| one.pause.until(present));
+        round.is_ours = self.turn.is_some();
         round.is_paused = paused.is_some();
         round.retry_at = paused.or(pauses.min());
         Ok(round)
     }
 
-    /// Tells of a source whose clock is far from ours. Minutes that are not over by both are not
+    /// Tells of clocks that are far from each other. Minutes that are not over by both are not
     /// recorded in any case.
-    fn note_clock(&mut self, told_at: DateTime<Utc>, now: DateTime<Utc>) {
-        let is_skewed = skew(told_at, now) > SKEW_MAX;
+    fn note_clock(&mut self, skew: TimeDelta) {
+        let is_skewed = skew > SKEW_MAX;
         if is_skewed && !self.is_skewed {
-            tracing::warn!(%told_at, %now, source = %self.exchange.source(),
-                "an exchange answers with an old clock: what it calls not over is not recorded");
+            tracing::warn!(seconds = skew.num_seconds(), source = %self.exchange.source(),
+                "an exchange's clock is far from ours, or its answers are old: minutes are \
+                 recorded when they are over by both");
         }
         self.is_skewed = is_skewed;
     }

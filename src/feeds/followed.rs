@@ -44,14 +44,10 @@ impl Followed {
     }
 
     /// Which minutes are to be asked for, where these have no tick.
-    pub(super) fn wanted<'a>(
-        &mut self,
-        gaps: impl Iterator<Item = &'a Minutes>,
-        within: Minutes,
-    ) -> BTreeSet<DateTime<Utc>> {
+    pub(super) fn wanted(&mut self, gaps: &[Minutes], within: Minutes) -> BTreeSet<DateTime<Utc>> {
         // What is older is never asked for again.
         self.settled = self.settled.split_off(&within.first);
-        let missing: BTreeSet<DateTime<Utc>> = gaps.flat_map(|gap| gap.each()).collect();
+        let missing: BTreeSet<DateTime<Utc>> = gaps.iter().flat_map(|gap| gap.each()).collect();
         let recorded = within.each().filter(|at| !missing.contains(at)).last();
         self.see(recorded);
         missing.difference(&self.settled).copied().collect()
@@ -160,19 +156,19 @@ mod tests {
             followed.learn(&seen);
             let gaps = [span(3, 4), span(9, 9)];
             // The minutes around the gaps are recorded, which settles nothing by itself.
-            assert_eq!(followed.wanted(gaps.iter(), span(1, 11)), expected, "{newest:?} {told}");
+            assert_eq!(followed.wanted(&gaps, span(1, 11)), expected, "{newest:?} {told}");
         }
     }
 
     #[test]
     fn what_is_recorded_later_proves_that_a_minute_was_left_out() {
         let mut followed = followed();
-        assert_eq!(followed.wanted([span(3, 3)].iter(), span(1, 20)), set(&[3]));
+        assert_eq!(followed.wanted(&[span(3, 3)], span(1, 20)), set(&[3]));
         assert_eq!(followed.newest(), Some(at(20)));
         followed.learn(&Seen { left_out: vec![at(3)], ..Seen::nothing(at(20)) });
-        assert_eq!(followed.wanted([span(3, 3)].iter(), span(1, 20)), set(&[]));
+        assert_eq!(followed.wanted(&[span(3, 3)], span(1, 20)), set(&[]));
         // Beyond the reach it is forgotten.
-        assert_eq!(followed.wanted([].iter(), span(4, 20)), set(&[]));
+        assert_eq!(followed.wanted(&[], span(4, 20)), set(&[]));
         assert!(followed.settled.is_empty());
     }
 

@@ -13,6 +13,9 @@ const FIRST: Duration = Duration::from_secs(1);
 /// Longest pause after failures that pass by themselves.
 const LONGEST: Duration = Duration::from_secs(300);
 
+/// First pause of a pair that has no new prices: it is asked for each minute anyway.
+const STALE_FIRST: Duration = Duration::from_secs(60);
+
 /// Shortest pause after a ban: the shortest one that is documented.
 const BAN_SHORTEST: Duration = Duration::from_secs(120);
 
@@ -81,19 +84,26 @@ impl Pause {
                 (FOR_PEOPLE, FOR_PEOPLE, None)
             }
         };
-        let grown = first.saturating_mul(1 << self.failures.min(16)).min(longest);
-        // Half of what it has grown by is left to chance.
-        let drawn = first.max(grown.mul_f64(0.5 + 0.5 * chance.clamp(0.0, 1.0)));
-        let pause = told.map_or(drawn, |told| told.max(FIRST) + FIRST.mul_f64(chance));
-        self.failures += 1;
-        self.until =
-            TimeDelta::from_std(pause).ok().and_then(|pause| now.checked_add_signed(pause));
+        let grown = self.grown(first, longest, chance);
+        let pause = told.map_or(grown, |told| told.max(FIRST) + FIRST.mul_f64(chance));
+        self.last(pause, now);
     }
 
     /// Pauses because a pair has no new prices.
     pub(super) fn begin_stale(&mut self, now: DateTime<Utc>, chance: f64) {
-        let nothing = ExchangeError::Unavailable { why: String::new(), wait: None };
-        self.begin(&nothing, now, chance);
+        self.last(self.grown(STALE_FIRST, LONGEST, chance), now);
+    }
+
+    /// A pause that grows with the failures before it; half of it is left to chance.
+    fn grown(&self, first: Duration, longest: Duration, chance: f64) -> Duration {
+        let grown = first.saturating_mul(1 << self.failures.min(16)).min(longest);
+        first.max(grown.mul_f64(0.5 + 0.5 * chance.clamp(0.0, 1.0)))
+    }
+
+    fn last(&mut self, pause: Duration, now: DateTime<Utc>) {
+        self.failures += 1;
+        self.until =
+            TimeDelta::from_std(pause).ok().and_then(|pause| now.checked_add_signed(pause));
     }
 }
 
@@ -150,5 +160,9 @@ mod tests {
         assert!(!pause.is_first());
         pause.end();
         assert_eq!(pause, Pause::default());
+        for most in [60, 120, 240, 300, 300] {
+            pause.begin_stale(now, 1.0);
+            assert_eq!(pause.until(now), Some(now + TimeDelta::seconds(most)));
+        }
     }
 }

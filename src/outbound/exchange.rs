@@ -8,29 +8,25 @@ mod binance;
 mod coinbase;
 mod kraken;
 mod limits;
+mod rows;
+mod source;
 
-use std::{fmt, net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode, header};
 use reqwest::{Client, Response, Url, redirect::Policy};
-use serde_json::value::RawValue;
 use tokio_rustls::rustls::{
     ClientConfig, RootCertStore,
     crypto::ring,
     version::{TLS12, TLS13},
 };
 
-use crate::{
-    config::PriceSource,
-    domain::{
-        decimal::Decimal,
-        price::{
-            candle::{Candle, MINUTE, Minutes, minute_of},
-            pair::Pair,
-        },
-    },
-    outbound::exchange::limits::CallLimit,
+pub use self::source::Source;
+use self::{limits::CallLimit, rows::check, source::Question};
+use crate::domain::price::{
+    candle::{Candle, Minutes},
+    pair::Pair,
 };
 
 /// Longest time to be connected.
@@ -47,122 +43,6 @@ const WAIT_MAX: Duration = Duration::from_secs(3 * 86_400);
 
 /// Most of a foreign text that is repeated in an error.
 const QUOTED_LENGTH_MAX: usize = 120;
-
-/// One call, or the weight of one.
-const ONE: NonZeroU32 = NonZeroU32::MIN;
-
-/// Which exchange.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Source {
-    /// Kraken, spot.
-    Kraken,
-    /// Coinbase Exchange.
-    Coinbase,
-    /// Binance, spot.
-    Binance,
-}
-
-impl Source {
-    /// The source that a setting names, if any.
-    #[must_use]
-    pub fn of(setting: PriceSource) -> Option<Self> {
-        match setting {
-            PriceSource::None => None,
-            PriceSource::Kraken => Some(Self::Kraken),
-            PriceSource::Coinbase => Some(Self::Coinbase),
-            PriceSource::Binance => Some(Self::Binance),
-        }
-    }
-
-    /// Where its API is served.
-    #[must_use]
-    pub fn base_url(self) -> &'static str {
-        match self {
-            Self::Kraken => kraken::BASE_URL,
-            Self::Coinbase => coinbase::BASE_URL,
-            Self::Binance => binance::BASE_URL,
-        }
-    }
-
-    /// Most minutes that one question may be about.
-    #[must_use]
-    pub fn page_minutes_max(self) -> i32 {
-        match self {
-            Self::Kraken => kraken::PAGE_MINUTES_MAX,
-            Self::Coinbase => coinbase::PAGE_MINUTES_MAX,
-            Self::Binance => binance::PAGE_MINUTES_MAX,
-        }
-    }
-
-    /// How many minutes back it answers about at all, if that is less than forever.
-    #[must_use]
-    pub fn reach_minutes(self) -> Option<i32> {
-        match self {
-            Self::Kraken => Some(kraken::PAGE_MINUTES_MAX),
-            Self::Coinbase | Self::Binance => None,
-        }
-    }
-
-    /// The pair as the source writes it.
-    #[must_use]
-    pub fn spelling(self, pair: &Pair) -> String {
-        match self {
-            Self::Kraken => kraken::spelling(pair),
-            Self::Coinbase => coinbase::spelling(pair),
-            Self::Binance => binance::spelling(pair),
-        }
-    }
-
-    fn limit(self) -> CallLimit {
-        match self {
-            Self::Kraken => kraken::limit(),
-            Self::Coinbase => coinbase::limit(),
-            Self::Binance => binance::limit(),
-        }
-    }
-
-    fn question(self, pair: &Pair, minutes: Minutes) -> Question {
-        match self {
-            Self::Kraken => kraken::question(pair, minutes),
-            Self::Coinbase => coinbase::question(pair, minutes),
-            Self::Binance => binance::question(pair, minutes),
-        }
-    }
-
-    /// What an answer with status 200 says.
-    fn parse(self, pair: &Pair, body: &[u8]) -> Result<Vec<Candle>, ExchangeError> {
-        match self {
-            Self::Kraken => kraken::parse(pair, body),
-            Self::Coinbase => coinbase::parse(body),
-            Self::Binance => binance::parse(body),
-        }
-    }
-
-    /// Whether an answer with another status says that there is no such pair.
-    fn denies_pair(self, status: StatusCode, body: &[u8]) -> bool {
-        match self {
-            Self::Kraken => false,
-            Self::Coinbase => coinbase::denies_pair(status, body),
-            Self::Binance => binance::denies_pair(status, body),
-        }
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Kraken => "Kraken",
-            Self::Coinbase => "Coinbase Exchange",
-            Self::Binance => "Binance",
-        })
-    }
-}
-
-/// What is asked: a path, and parameters behind it.
-struct Question {
-    path: Vec<String>,
-    parameters: Vec<(&'static str, String)>,
-}
 
 /// Where a source is asked.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -399,94 +279,6 @@ fn wait(headers: &HeaderMap) -> Option<Duration> {
     let until = DateTime::parse_from_rfc2822(text).ok()?.to_utc();
     let from = date(headers).unwrap_or_else(Utc::now);
     Some((until - from).to_std().unwrap_or_default().min(WAIT_MAX))
-}
-
-/// Puts candles in the order of time and refuses those that cannot be: not on a minute, twice with
-/// two prices, or of minutes that have not begun by anybody's clock.
-fn check(candles: &mut Vec<Candle>, latest: DateTime<Utc>) -> Result<(), ExchangeError> {
-    candles.sort_by_key(|candle| candle.opens_at);
-    candles.dedup();
-    let twice = candles.windows(2).find(|both| both[0].opens_at == both[1].opens_at);
-    if let Some([candle, ..]) = twice {
-        return Err(malformed(format!("two prices of {}", candle.opens_at)));
-    }
-    for candle in candles {
-        if minute_of(candle.opens_at) != candle.opens_at {
-            return Err(malformed(format!("a candle that begins at {}", candle.opens_at)));
-        }
-        if candle.opens_at > latest + MINUTE {
-            return Err(malformed(format!("a candle of the future, {}", candle.opens_at)));
-        }
-        if !candle.close.is_positive() {
-            return Err(malformed(format!("the price {} at {}", candle.close, candle.opens_at)));
-        }
-    }
-    Ok(())
-}
-
-/// One row of a table of candles.
-struct Row<'a>(&'a [&'a RawValue]);
-
-impl Row<'_> {
-    fn text(&self, place: usize) -> Result<&str, ExchangeError> {
-        let value = self.0.get(place).ok_or_else(|| malformed("a candle with too few columns"))?;
-        Ok(value.get())
-    }
-
-    fn integer(&self, place: usize) -> Result<i64, ExchangeError> {
-        let text = self.text(place)?;
-        text.parse()
-            .map_err(|_| malformed(format!("{} for a whole number", quoted(text.as_bytes()))))
-    }
-
-    /// A number as it is written, in quotes or without: never as a binary fraction.
-    fn decimal(&self, place: usize) -> Result<Decimal, ExchangeError> {
-        let text = self.text(place)?;
-        number(text.trim_matches('"'))
-            .ok_or_else(|| malformed(format!("{} for a number", quoted(text.as_bytes()))))
-    }
-
-    /// An instant, of so many units a second.
-    fn instant(&self, place: usize, units_per_second: i64) -> Result<DateTime<Utc>, ExchangeError> {
-        let units = self.integer(place)?;
-        let micros = units.checked_mul(1_000_000 / units_per_second);
-        micros
-            .and_then(DateTime::from_timestamp_micros)
-            .ok_or_else(|| malformed(format!("{units} for an instant")))
-    }
-}
-
-/// A number in JSON's spelling, which may have an exponent (RFC 8259, section 6).
-fn number(text: &str) -> Option<Decimal> {
-    /// Larger than any price, and small enough to be written out.
-    const EXPONENT_MAX: u32 = 60;
-    let Some((digits, exponent)) = text.split_once(['e', 'E']) else { return Decimal::parse(text) };
-    let exponent: i32 = exponent.parse().ok()?;
-    let size = exponent.unsigned_abs();
-    if size > EXPONENT_MAX {
-        return None;
-    }
-    let power = num_bigint::BigInt::from(10).pow(size);
-    let factor = match exponent < 0 {
-        true => Decimal::new(1.into(), size),
-        false => Decimal::new(power, 0),
-    };
-    Some(Decimal::parse(digits)?.times(&factor))
-}
-
-/// A table of candles, or why the text is none.
-fn table(body: &[u8]) -> Result<Vec<Vec<&RawValue>>, ExchangeError> {
-    serde_json::from_slice(body).map_err(|error| unreadable(&error, body))
-}
-
-fn unreadable(error: &serde_json::Error, body: &[u8]) -> ExchangeError {
-    malformed(format!("{error} in {}", quoted(body)))
-}
-
-/// How far a source's clock is from ours.
-#[must_use]
-pub fn skew(told_at: DateTime<Utc>, now: DateTime<Utc>) -> TimeDelta {
-    (told_at - now).abs()
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ pub async fn run(mut feed: Feed, stop: CancellationToken) {
 
 /// When the next round begins; `chance` is drawn from 0 to 1.
 fn next_at(round: &Round, now: DateTime<Utc>, chance: f64) -> DateTime<Utc> {
-    if !round.is_ours {
+    if !round.is_ours && !round.is_paused {
         return now + LOOK_INTERVAL;
     }
     let drawn = Duration::from_secs_f64(DELAY_DRAWN_MS * chance.clamp(0.0, 1.0) / 1_000.0);

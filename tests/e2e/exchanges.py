@@ -1,10 +1,10 @@
 """Local exchanges, and what a client that is not ours reads from them.
 
-    exchanges.py serve PORT
-    exchanges.py compare ADDRESS PORT
+    exchanges.py serve PORT TLS_PORT CERTIFICATE KEY
+    exchanges.py compare ADDRESS PORT EXCHANGE
 
-`serve` speaks the documented shapes of Kraken, Coinbase Exchange and Binance, spot, on one port:
-candles of one minute up to the one that is not over, and what a client must know of the pairs
+`serve` speaks the documented shapes of Kraken, Coinbase Exchange and Binance, spot, on one port,
+and encrypted on another: candles of one minute up to the one that is not over, and what a client must know of the pairs
 beforehand. The first question of a Daybook for each pair is refused with 429. `compare` has ccxt
 read the candles from there and holds what Daybook recorded, asked at ADDRESS, against them: that
 ccxt reads them shows that the shapes are those that the world knows. Every error that an exchange
@@ -13,7 +13,9 @@ Prints a line a check, as `scripts/e2e` does.
 """
 
 import json
+import ssl
 import sys
+import threading
 import time
 from collections import namedtuple
 from datetime import datetime, timezone
@@ -179,30 +181,37 @@ def client_of(exchange: str, port: str):
     return client
 
 
-def compare(address: str, port: str) -> None:
-    daybook = PythonClient(address)
+def serve(port: str, tls_port: str, certificate: str, key: str) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    encrypted = ThreadingHTTPServer(("127.0.0.1", int(tls_port)), Exchanges)
+    encrypted.socket = context.wrap_socket(encrypted.socket, server_side=True)
+    threading.Thread(target=encrypted.serve_forever, daemon=True).start()
+    ThreadingHTTPServer(("127.0.0.1", int(port)), Exchanges).serve_forever()
+
+
+def compare(address: str, port: str, exchange: str) -> None:
+    daybook, client = PythonClient(address), client_of(exchange, port)
     # Of a minute that ends now Daybook may know in some seconds only.
     last = int(time.time()) // MINUTE * MINUTE - MINUTE
     first = last - MINUTES * MINUTE
-    for exchange, pairs in PAIRS.items():
-        client = client_of(exchange, port)
-        for pair in pairs:
-            candles = client.fetch_ohlcv(pair.ccxt, "1m", since=first * 1000, limit=MINUTES)
-            # At the minute's end; without a volume nothing was traded.
-            expected = {at // 1000 + MINUTE: price for at, _, _, _, price, volume in candles
-                        if volume > 0 and at // 1000 < last}
-            request = {"symbol": pair.daybook, "page_size": 10_000,
-                       "window": {"start": text_of(first + MINUTE), "end": text_of(last + 1)}}
-            found, until = {}, time.monotonic() + PATIENCE_SECONDS
-            while found != expected and time.monotonic() < until:
-                answer = daybook.call("daybook.v1.PriceService", "ListPrices", request)
-                found = {second_of(tick["tickedAt"]): float(tick["price"])
-                         for tick in answer.body.get("ticks", [])}
-                time.sleep(0.2)
-            is_right = found == expected and len(expected) > MINUTES * 9 // 10
-            outcome = "ok" if is_right else "FAILED"
-            print(f"{outcome:7} {len(found)} minutes of {pair.daybook} are what ccxt reads from "
-                  f"{exchange} ({len(expected)})", flush=True)
+    for pair in PAIRS[exchange]:
+        candles = client.fetch_ohlcv(pair.ccxt, "1m", since=first * 1000, limit=MINUTES)
+        # At the minute's end; without a volume nothing was traded.
+        expected = {at // 1000 + MINUTE: price for at, _, _, _, price, volume in candles
+                    if volume > 0 and at // 1000 < last}
+        request = {"symbol": pair.daybook, "page_size": 10_000,
+                   "window": {"start": text_of(first + MINUTE), "end": text_of(last + 1)}}
+        found, until = {}, time.monotonic() + PATIENCE_SECONDS
+        while found != expected and time.monotonic() < until:
+            answer = daybook.call("daybook.v1.PriceService", "ListPrices", request)
+            found = {second_of(tick["tickedAt"]): float(tick["price"])
+                     for tick in answer.body.get("ticks", [])}
+            time.sleep(0.2)
+        is_right = found == expected and len(expected) > MINUTES * 9 // 10
+        outcome = "ok" if is_right else "FAILED"
+        print(f"{outcome:7} {len(found)} minutes of {pair.daybook} are what ccxt reads from "
+              f"{exchange} ({len(expected)})", flush=True)
 
 
 def text_of(second: int) -> str:
@@ -213,7 +222,4 @@ def second_of(text: str) -> int:
     return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp())
 
 
-if sys.argv[1] == "serve":
-    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Exchanges).serve_forever()
-else:
-    compare(*sys.argv[2:])
+{"serve": serve, "compare": compare}[sys.argv[1]](*sys.argv[2:])

@@ -399,7 +399,8 @@ async fn a_renamed_pair_waits_and_leaves_the_others_alone() {
         // It is back under its name.
         world.exchange.market().faults.clear();
         world.pass(MINUTE * 61);
-        assert_eq!(world.round().await.recorded, 60 + 61, "{source:?}");
+        // Both lack an hour, which is as far back as they are asked for.
+        assert_eq!(world.round().await.recorded, 60 + 60, "{source:?}");
     }
 }
 
@@ -454,7 +455,7 @@ async fn stale_prices_are_told_and_nothing_is_invented() {
         world.now += MINUTE * 10;
         assert_eq!(world.round().await.recorded, 0);
         let warnings = logged.take("WARN");
-        assert!(warnings.iter().any(|line| line.contains("old clock")), "{warnings:?}");
+        assert!(warnings.iter().any(|line| line.contains("are old")), "{warnings:?}");
     }
 }
 
@@ -492,6 +493,29 @@ async fn one_of_several_servers_asks_and_another_one_takes_over() {
     worker.await.unwrap();
     eventually("the first one takes over", async || world.round().await.is_ours).await;
     assert_eq!(world.ticks().await.len(), 62);
+}
+
+#[tokio::test]
+async fn a_server_that_an_exchange_refuses_leaves_its_turn_to_others() {
+    let mut world = World::new(PriceSource::Coinbase, &["BTC-USD"], 1).await;
+    world.exchange.market().faults.insert("", Fault::status(451));
+    let elsewhere = FakeExchange::start(PriceSource::Coinbase).await;
+    elsewhere.market().now = Some(world.now);
+    let mut other = feed(&world.schema, &elsewhere, &["BTC-USD"], 1);
+    let round = world.round().await;
+    assert_eq!((round.is_ours, round.is_paused), (false, true));
+    let mut recorded = 0;
+    eventually("the other one has the turn", async || {
+        let round = other.round(world.now).await.unwrap();
+        recorded += round.recorded;
+        round.is_ours
+    })
+    .await;
+    assert_eq!(recorded, 60);
+    // An hour later it is still the other one's.
+    world.exchange.market().faults.clear();
+    world.pass(MINUTE * 61);
+    assert_eq!(world.round().await, Round::default());
 }
 
 #[tokio::test]

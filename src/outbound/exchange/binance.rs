@@ -10,7 +10,12 @@ use governor::Quota;
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::{CallLimit, ExchangeError, Question, Row, limits::UsedWeight, table};
+use super::{
+    ExchangeError,
+    limits::{CallLimit, UsedWeight},
+    rows::{Row, table},
+    source::Question,
+};
 use crate::domain::price::{
     candle::{Candle, MINUTE, Minutes},
     pair::Pair,

@@ -1,5 +1,5 @@
 //! The API of Coinbase Exchange: `GET /products/{product_id}/candles`
-//! (<https://docs.cdp.coinbase.com/api-reference/exchange-api/rest-api/products/get-product-candles>).
+//! (<https://docs.cdp.coinbase.com/exchange/reference/exchangerestapi_getproductcandles>).
 //!
 //! It answers with at most 300 candles, newest first, their prices as bare numbers. Minutes without
 //! a trade have none.
@@ -11,7 +11,12 @@ use governor::Quota;
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::{CallLimit, ExchangeError, Question, Row, table};
+use super::{
+    ExchangeError,
+    limits::CallLimit,
+    rows::{Row, table},
+    source::{ONE, Question},
+};
 use crate::domain::price::{
     candle::{Candle, MINUTE, Minutes},
     pair::Pair,
@@ -31,7 +36,7 @@ const RATE: NonZeroU32 = NonZeroU32::new(10).expect("not zero");
 const BURST: NonZeroU32 = NonZeroU32::new(15).expect("not zero");
 
 pub(super) fn limit() -> CallLimit {
-    CallLimit::new(Quota::per_second(RATE).allow_burst(BURST), super::ONE)
+    CallLimit::new(Quota::per_second(RATE).allow_burst(BURST), ONE)
 }
 
 /// `BTC-USD`.

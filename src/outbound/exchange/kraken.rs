@@ -11,7 +11,13 @@ use governor::Quota;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{CallLimit, ExchangeError, Question, Row, malformed, quoted, table, unreadable};
+use super::{
+    ExchangeError,
+    limits::CallLimit,
+    malformed, quoted,
+    rows::{Row, table, unreadable},
+    source::{ONE, Question},
+};
 use crate::domain::price::{
     candle::{Candle, MINUTE, Minutes},
     pair::Pair,
@@ -31,7 +37,7 @@ const COUNT: usize = 7;
 /// About one call a second from an address
 /// (<https://docs.kraken.com/api/docs/guides/spot-rest-ratelimits>).
 pub(super) fn limit() -> CallLimit {
-    CallLimit::new(Quota::per_second(super::ONE), super::ONE)
+    CallLimit::new(Quota::per_second(ONE), ONE)
 }
 
 /// `XBTUSD`: without anything between, and with Kraken's own names of two currencies.

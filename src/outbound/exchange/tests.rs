@@ -1,6 +1,7 @@
 //! What answers are read as, and what is made of those that are wrong.
 
-use super::*;
+use super::{rows::number, *};
+use crate::domain::decimal::Decimal;
 
 const PAIRS: [(&str, Source); 3] =
     [("BTC-USD", Source::Kraken), ("BTC-USD", Source::Coinbase), ("BTC-USDT", Source::Binance)];
@@ -61,9 +62,10 @@ fn answers_are_read_digit_for_digit() {
         ],"last":1714903260}}"#;
     let coinbase = "[[1714903320, 0.1, 9, 1, 64000.12345678901234567890, 0.5],
         [1714903200,0.1,9,1,640001e-1,0.5]]";
-    let binance = r#"[[1714903200000,"1","9","0.1","64000.10000000","2",1714903259999,"3",4,"5","6","0"],
+    let binance = r#"[
+        [1714903200000,"1","9","0.1","64000.10000000","2",1714903259999,"3",4,"5","6","0"],
         [1714903260000,"1","9","0.1","64000.1","0",1714903319999,"0",0,"0","0","0"],
-        [1714903320000,"1","9","0.1","64000.12345678901234567890","2",1714903379999,"3",1,"5","6","0"]]"#;
+        [1714903320000,"1","9","0.1","64000.12345678901234567890","2",1,"3",1,"5","6","0"]]"#;
     let expected = [("10:00", "64000.1"), ("10:02", "64000.1234567890123456789")];
     let expected = expected.map(|(at, price)| (at.to_owned(), price.to_owned()));
     for ((text, source), body) in PAIRS.into_iter().zip([kraken, coinbase, binance]) {
