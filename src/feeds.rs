@@ -33,7 +33,7 @@ use crate::{
     },
     ingest::{CHUNK_ROWS_MAX, Ingest, record_prices::PriceOptions},
     outbound::exchange::{Exchange, ExchangeError, ExchangeSetupError},
-    store::{Connection, Database, price_gaps, server_facts},
+    store::{Connection, Database, feeds as store, server_facts},
 };
 
 /// Pairs that are asked for at once.
@@ -119,6 +119,12 @@ impl Course {
         self.is_over.load(Ordering::Relaxed)
     }
 
+    /// Whether this error is one of those that ended the round.
+    fn is_ended_by(&self, error: &ExchangeError) -> bool {
+        let is_away = matches!(error, ExchangeError::Unavailable { .. });
+        scope(error) == Scope::Source || (is_away && self.is_over())
+    }
+
     fn note_success(&self) {
         self.strikes.store(0, Ordering::Relaxed);
     }
@@ -199,7 +205,7 @@ impl Feed {
             tracing::warn!("the connection that holds the price feed broke");
         }
         let connection = self.database.connect().await?;
-        if price_gaps::take_turn(&connection).await? {
+        if store::take_turn(&connection).await? {
             self.turn = Some(connection);
             self.is_waiting = false;
             tracing::info!(source = %self.exchange.source(), pairs = self.followed.len(),
@@ -220,7 +226,7 @@ impl Feed {
     ) -> Result<Vec<(usize, BTreeSet<DateTime<Utc>>)>, Error> {
         let symbols: Vec<_> = self.followed.iter().map(|one| one.pair.symbol()).collect();
         let mut gaps = HashMap::<_, Vec<Minutes>>::new();
-        for (symbol, gap) in price_gaps::gaps(&self.database, &symbols, within).await? {
+        for (symbol, gap) in store::gaps(&self.database, &symbols, within).await? {
             gaps.entry(symbol).or_default().push(gap);
         }
         let mut due = Vec::new();
@@ -311,7 +317,8 @@ impl Feed {
     fn conclude(&mut self, outcomes: Vec<Progress>, course: &Course) -> Result<Round, Error> {
         let (present, calls) = (course.present(), course.calls.load(Ordering::Relaxed));
         let mut round = Round { calls, ..Round::default() };
-        let (mut failure, mut is_answered, mut worst) = (None, false, None);
+        let (mut failure, mut is_answered) = (None, false);
+        let mut worst: Option<(Pause, ExchangeError)> = None;
         let mut most_skewed = TimeDelta::zero();
         for progress in outcomes {
             let Progress { place, seen, recorded, skew, trouble, failure: own_failure } = progress;
@@ -326,24 +333,28 @@ impl Feed {
                     is_answered = true;
                     note_answer(followed, present);
                 }
-                Some(error) if scope(&error) == Scope::Source => worst = Some(error),
                 Some(error) => {
-                    followed.pause.begin(&error, present, rand::random());
-                    tell(&error, self.exchange.source(), Some(followed), followed.pause);
-                    if course.is_over() {
-                        worst = worst.or(Some(error));
+                    if scope(&error) == Scope::Pair {
+                        followed.pause.begin(&error, present, rand::random());
+                        tell(&error, self.exchange.source(), Some(followed), followed.pause);
+                    }
+                    let mut pause = self.pause;
+                    pause.begin(&error, present, rand::random());
+                    let is_worse = worst.as_ref().is_none_or(|(worst, _)| pause.is_longer(worst));
+                    if course.is_ended_by(&error) && is_worse {
+                        worst = Some((pause, error));
                     }
                 }
             }
         }
         self.note_clock(most_skewed);
         match worst {
-            Some(error) => {
+            Some((pause, error)) => {
                 if matches!(error, ExchangeError::Forbidden(_)) {
                     // Another server may be somewhere else.
                     self.turn = None;
                 }
-                self.pause.begin(&error, present, rand::random());
+                self.pause = pause;
                 tell(&error, self.exchange.source(), None, self.pause);
             }
             None if is_answered => self.pause.end(),
@@ -400,7 +411,7 @@ fn tell(
     match error {
         ExchangeError::Forbidden(_) => tracing::error!(
             pair,
-            "{source} {error}: no prices are taken from it; ask again in an hour. \
+            "{source} {error}: no prices are taken from it; it is asked again in an hour. \
              --price-source names another one, --price-source-url a mirror"
         ),
         ExchangeError::Banned { .. } => tracing::error!(pair, "{source}: {error}"),

@@ -59,6 +59,11 @@ impl Pause {
         self.until.filter(|until| *until > now)
     }
 
+    /// Whether it lasts longer than another one.
+    pub(super) fn is_longer(&self, other: &Self) -> bool {
+        self.until > other.until
+    }
+
     /// Whether this was the first failure in a row.
     pub(super) fn is_first(&self) -> bool {
         self.failures == 1

@@ -260,7 +260,8 @@ fn malformed(what: impl Into<String>) -> ExchangeError {
 
 /// The beginning of a foreign text, harmless in a log.
 fn quoted(body: &[u8]) -> String {
-    let text: String = String::from_utf8_lossy(body).chars().take(QUOTED_LENGTH_MAX).collect();
+    let text = String::from_utf8_lossy(&body[..body.len().min(4 * QUOTED_LENGTH_MAX)]);
+    let text: String = text.chars().take(QUOTED_LENGTH_MAX).collect();
     format!("{text:?}")
 }
 

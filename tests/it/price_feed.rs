@@ -206,10 +206,7 @@ async fn gaps_are_noticed_wherever_they_are_and_filled_with_the_same_ticks() {
         drop(world.feed);
         world.feed = feed(&world.schema, &world.exchange, &["btcusd"], 3);
         world.exchange.questions();
-        eventually("the turn of the one that ended is free", async || {
-            world.feed.round(world.now).await.unwrap().is_ours
-        })
-        .await;
+        round_of_its_turn(&mut world.feed, world.now).await;
         assert_eq!(world.ticks().await.len(), 180 + 95, "{source:?}");
         let shift = if source == PriceSource::Kraken { "11:59" } else { "12:00" };
         let expected = vec![shift.to_owned()];
@@ -256,6 +253,17 @@ async fn a_minute_is_not_recorded_before_it_is_over_by_both_clocks() {
         let expected = world.expected(&["btcusd"], MINUTE * 60, "2024-05-05T12:00:00Z");
         assert_eq!(world.ticks().await, expected, "{source:?}");
     }
+}
+
+/// A round, once the turn of a feed that has just ended is free.
+async fn round_of_its_turn(feed: &mut Feed, now: DateTime<Utc>) -> Round {
+    let mut round = Round::default();
+    eventually("the turn is free", async || {
+        round = feed.round(now).await.unwrap();
+        round.is_ours || round.is_paused
+    })
+    .await;
+    round
 }
 
 /// A fault, the source that has it, whether all pairs wait, and for how long: at least and at
@@ -310,12 +318,7 @@ async fn every_error_pauses_as_long_as_it_should_and_records_nothing() {
         let mut feed = feed(&schema, &exchange, &["BTC-USD"], 1);
         exchange.market().now = Some(now);
         exchange.market().faults.insert("", fault.clone());
-        let mut round = Round::default();
-        eventually("the turn of the one before is free", async || {
-            round = feed.round(now).await.unwrap();
-            round.is_ours
-        })
-        .await;
+        let round = round_of_its_turn(&mut feed, now).await;
         let what = format!("{source:?} {fault:?}: {round:?}");
         assert_eq!((round.is_paused, round.calls, round.recorded), (is_paused, 1, 0), "{what}");
         let pause = round.retry_at.expect(&what) - now;
@@ -332,7 +335,7 @@ async fn every_error_pauses_as_long_as_it_should_and_records_nothing() {
         exchange.market().faults.clear();
         now = round.retry_at.unwrap();
         exchange.market().now = Some(now);
-        let round = feed.round(now).await.unwrap();
+        let round = round_of_its_turn(&mut feed, now).await;
         assert_eq!((round.recorded, round.retry_at), (60, None), "{what}");
         schema.sql.execute("DELETE FROM prices", &[]).await.unwrap();
     }
@@ -424,6 +427,36 @@ async fn a_source_that_is_away_is_not_asked_for_every_pair() {
     world.pass(MINUTE * 10);
     let round = world.round().await;
     assert_eq!((round.calls, round.recorded, round.is_paused), (20, 20 * 60, false));
+}
+
+#[tokio::test]
+async fn a_source_that_does_not_answer_is_given_up_after_a_while() {
+    let mut world = World::new(PriceSource::Binance, &["BTC-USDT"], 1).await;
+    world.exchange.market().faults.insert("", Fault::Hang);
+    let round = world.round().await;
+    assert_eq!((round.calls, round.recorded, round.is_paused), (1, 0, false));
+    // The round itself took fifteen seconds.
+    let pause = round.retry_at.unwrap() - world.now;
+    assert!(pause > TimeDelta::seconds(15) && pause < TimeDelta::seconds(40), "{pause}");
+}
+
+#[tokio::test]
+async fn of_two_errors_in_a_round_the_worse_one_counts() {
+    let pairs = ["BTC-USDT", "ETH-USDT", "SOL-USDT", "BNB-USDT"];
+    let mut world = World::new(PriceSource::Binance, &pairs, 1).await;
+    let unknown = Fault::Status(400, vec![], r#"{"code":-1121,"msg":"Invalid symbol."}"#);
+    let limited = Fault::Status(429, vec![("Retry-After", "5".to_owned())], "{}");
+    // All four are asked at once.
+    for (pair, fault) in
+        [("BTCUSDT", unknown), ("ETHUSDT", limited), ("SOLUSDT", Fault::status(418))]
+    {
+        world.exchange.market().faults.insert(pair, fault);
+    }
+    let round = world.round().await;
+    let pause = round.retry_at.unwrap() - world.now;
+    assert_eq!((round.is_paused, round.calls, round.recorded), (true, 4, 60));
+    // A ban is longer than a limit; that a pair is unknown keeps no other one waiting.
+    assert!(pause >= MINUTE * 2 && pause < MINUTE * 3, "{pause}");
 }
 
 #[tokio::test]

@@ -71,8 +71,13 @@ impl Row<'_> {
 
 /// A number in JSON's spelling, which may have an exponent (RFC 8259, section 6).
 pub(super) fn number(text: &str) -> Option<Decimal> {
+    /// Longer than any price that can be recorded, with an exponent.
+    const LENGTH_MAX: usize = 100;
     /// Larger than any price, and small enough to be written out.
     const EXPONENT_MAX: u32 = 60;
+    if text.len() > LENGTH_MAX {
+        return None;
+    }
     let Some((digits, exponent)) = text.split_once(['e', 'E']) else { return Decimal::parse(text) };
     let exponent: i32 = exponent.parse().ok()?;
     let size = exponent.unsigned_abs();

@@ -83,6 +83,7 @@ fn numbers_are_read_in_every_spelling_of_json() {
         ("1E+2", Some("100")),
         ("-1", Some("-1")),
         ("1e99", None),
+        (&"1".repeat(101), None),
         ("1e", None),
         ("e1", None),
         ("NaN", None),
@@ -171,6 +172,52 @@ fn errors_of_kraken_come_with_status_200() {
         let body = format!(r#"{{"error":["WGeneral:x"],"result":{{"{key}":[],"last":0}}}}"#);
         let outcome = Source::Kraken.parse(&pair(asked), body.as_bytes());
         assert_eq!(outcome, Ok(vec![]), "{asked} {key}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn nothing_that_is_sent_makes_reading_fail_otherwise_than_by_an_error(
+        noise in "[\\[\\]{}\",:0-9a-z.e+-]{0,60}",
+        time in proptest::prelude::any::<i64>(),
+        close in "-?[0-9]{1,40}(\\.[0-9]{0,40})?(e[+-]?[0-9]{1,9})?",
+        count in proptest::prelude::any::<i64>(),
+    ) {
+        let row = format!("[{time},1,1,1,{close},1,1,{count},{count}]");
+        let kraken = format!(r#"{{"error":[],"result":{{"XXBTZUSD":[{row}],"last":1}}}}"#);
+        for body in [noise, format!("[{row}]"), kraken] {
+            for (text, source) in PAIRS {
+                let parsed = source.parse(&pair(text), body.as_bytes());
+                let now = at("2024-05-05T10:03:00Z");
+                // Whatever is read is of a time that can be computed with.
+                let checked = parsed.and_then(|mut all| check(&mut all, now).map(|()| all));
+                for candle in checked.iter().flatten() {
+                    let _ = candle.closes_at();
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_source_is_asked_as_often_as_it_allows() {
+    for (source, at_once) in [(Source::Kraken, 1), (Source::Coinbase, 15), (Source::Binance, 3_000)]
+    {
+        let limit = source.limit();
+        for _ in 0..at_once {
+            limit.wait().await;
+        }
+        let next = tokio::time::timeout(Duration::from_millis(5), limit.wait()).await;
+        assert!(next.is_err(), "{source}");
+    }
+    // All but Binance's header is nothing to heed.
+    let mut headers = HeaderMap::new();
+    headers.insert("X-MBX-USED-WEIGHT-1M", "4800".parse().expect("a value"));
+    for (source, is_free) in [(Source::Coinbase, true), (Source::Binance, false)] {
+        let limit = source.limit();
+        limit.heed(&headers);
+        let next = tokio::time::timeout(Duration::from_millis(50), limit.wait()).await;
+        assert_eq!(next.is_ok(), is_free, "{source}");
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) enum Fault {
     Truncated,
     /// The end of the connection, without a word.
     Silence,
+    /// No answer, and no end.
+    Hang,
     /// So many bytes.
     Huge(usize),
 }
@@ -135,6 +137,10 @@ async fn serve(mut stream: TcpStream, source: PriceSource, market: &Mutex<Market
     let parameters: HashMap<String, String> = url.query_pairs().into_owned().collect();
     let question = Question::read(source, url.path(), &parameters);
     let bytes = answer(source, &question, &mut market.lock().unwrap());
+    if bytes.is_none() {
+        std::future::pending::<()>().await;
+    }
+    let bytes = bytes.unwrap_or_default();
     let _ = stream.write_all(&bytes).await;
     let _ = stream.shutdown().await;
 }
@@ -178,11 +184,11 @@ impl Question {
     }
 }
 
-fn answer(source: PriceSource, question: &Question, market: &mut Market) -> Vec<u8> {
+fn answer(source: PriceSource, question: &Question, market: &mut Market) -> Option<Vec<u8>> {
     let now = market.now.unwrap_or_else(Utc::now);
     market.questions.push(format!("{} {}", question.pair, question.first.format("%H:%M")));
     let fault = market.faults.get(&*question.pair).or(market.faults.get("")).cloned();
-    match fault {
+    Some(match fault {
         None => match candles(source, question, market, now) {
             Ok(body) => response(now, 200, &[], &body),
             Err((status, body)) => response(now, status, &[], &body),
@@ -191,12 +197,13 @@ fn answer(source: PriceSource, question: &Question, market: &mut Market) -> Vec<
         Some(Fault::Body(body)) => response(now, 200, &[], body),
         Some(Fault::Huge(count)) => response(now, 200, &[], &" ".repeat(count)),
         Some(Fault::Silence) => Vec::new(),
+        Some(Fault::Hang) => return None,
         Some(Fault::Truncated) => {
             let body = candles(source, question, market, now).unwrap_or_default();
             let whole = response(now, 200, &[], &body);
             whole[..whole.len() - body.len() / 2].to_vec()
         }
-    }
+    })
 }
 
 fn response(
