@@ -201,13 +201,26 @@ async fn gaps_are_noticed_wherever_they_are_and_filled_with_the_same_ticks() {
         world.schema.sql.execute(other, &[]).await.unwrap();
         assert_eq!(world.round().await.calls, 0);
 
+        // Also where it stands between minutes that are asked for, or off the minutes.
+        let more = "DELETE FROM prices WHERE ticked_at IN ('2024-05-05T11:16Z',
+            '2024-05-05T11:18Z', '2024-05-05T11:30Z')";
+        world.schema.sql.execute(more, &[]).await.unwrap();
+        let off = "INSERT INTO prices (symbol_id, ticked_at, price)
+            SELECT symbol_id, '2024-05-05T11:29:31.5Z', 7 FROM symbols";
+        world.schema.sql.execute(off, &[]).await.unwrap();
+        let (logged, guard) = Logged::begin();
+        let round = world.round().await;
+        assert_eq!((round.calls, round.recorded), (1, 3), "{source:?}");
+        assert_eq!(logged.take("WARN"), Vec::<String>::new());
+        drop(guard);
+
         // Another process later: what was missed is asked for, and nothing else.
         world.pass(MINUTE * 95);
         drop(world.feed);
         world.feed = feed(&world.schema, &world.exchange, &["btcusd"], 3);
         world.exchange.questions();
         round_of_its_turn(&mut world.feed, world.now).await;
-        assert_eq!(world.ticks().await.len(), 180 + 95, "{source:?}");
+        assert_eq!(world.ticks().await.len(), 180 + 1 + 95, "{source:?}");
         let shift = if source == PriceSource::Kraken { "11:59" } else { "12:00" };
         let expected = vec![shift.to_owned()];
         let asked: Vec<String> = world
@@ -438,6 +451,43 @@ async fn a_source_that_does_not_answer_is_given_up_after_a_while() {
     // The round itself took fifteen seconds.
     let pause = round.retry_at.unwrap() - world.now;
     assert!(pause > TimeDelta::seconds(15) && pause < TimeDelta::seconds(40), "{pause}");
+}
+
+#[tokio::test]
+async fn the_present_comes_first_and_the_rest_when_the_source_allows() {
+    let mut world = World::new(PriceSource::Coinbase, &["BTC-USD"], 24).await;
+    world.exchange.market().answered_before = 1;
+    world.exchange.market().faults.insert("", Fault::status(429));
+    let round = world.round().await;
+    assert_eq!((round.calls, round.is_paused), (2, true));
+    let ticks = world.ticks().await;
+    assert_eq!(ticks.last().unwrap().1, at("2024-05-05T12:00:00Z"));
+    assert_eq!(ticks.len(), round.recorded);
+    world.exchange.market().faults.clear();
+    world.pass(MINUTE / 2);
+    // A minute more, and one less that is too old.
+    assert_eq!(world.round().await.recorded, 1_440 - ticks.len());
+}
+
+#[tokio::test]
+async fn pauses_grow_while_it_goes_wrong_and_begin_anew_when_all_was_well() {
+    for (fault, is_paused) in [(Fault::status(429), true), (Fault::status(500), false)] {
+        let mut world = World::new(PriceSource::Binance, &["BTC-USDT"], 1).await;
+        for turn in 0..3 {
+            world.exchange.market().faults.insert("", fault.clone());
+            for failure in 0..6 {
+                world.pass(MINUTE * 6);
+                let round = world.round().await;
+                let pause = round.retry_at.unwrap() - world.now;
+                let grown = TimeDelta::seconds(1 << failure);
+                let is_right = pause >= grown / 2 && pause < grown + TimeDelta::seconds(3);
+                assert!(round.is_paused == is_paused && is_right, "{turn} {failure}: {pause}");
+            }
+            world.exchange.market().faults.clear();
+            world.pass(MINUTE * 6);
+            assert_eq!(world.round().await.recorded, if turn == 0 { 60 } else { 42 });
+        }
+    }
 }
 
 #[tokio::test]
