@@ -7,6 +7,7 @@
 
 mod alerts;
 mod bench;
+mod feeds;
 mod server;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use clap::{Args, ValueEnum};
 
 pub use alerts::AlertSettings;
 pub use bench::{BenchDirection, BenchMetric, BenchSettings, Call, Mix, WindowLength, WindowShape};
+pub use feeds::{FeedSettings, PriceSource};
 pub use server::{AuthMode, Reflection, ServerSettings};
 
 /// Where the database is: a private Postgres, or a server given by URL.
@@ -265,6 +267,9 @@ pub struct ServeSettings {
     /// Alerts.
     #[command(flatten)]
     pub alerts: AlertSettings,
+    /// Prices taken from an exchange.
+    #[command(flatten)]
+    pub feed: FeedSettings,
 
     /// Leave an empty database empty; a seeding that was cut off is still completed
     #[arg(long, env = "DAYBOOK_NO_SEED")]

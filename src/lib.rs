@@ -13,6 +13,7 @@ pub mod config;
 pub mod domain;
 pub mod endpoint;
 pub mod error;
+pub mod feeds;
 pub mod files;
 pub mod grpc;
 pub mod ingest;

@@ -1,10 +1,13 @@
-//! What goes out of Daybook to others: webhooks and mail.
+//! Clients of servers of others: exchanges are asked for prices, webhooks and mailboxes are told of
+//! alerts.
 //!
-//! Everything has a time limit, nothing that comes back is believed further than its status, and
-//! where it goes is checked when it goes.
+//! Everything has a time limit, and nothing is followed elsewhere. When to ask or tell, and what
+//! becomes of an answer, is decided above.
 
 mod addresses;
+pub mod exchange;
 pub mod mail;
+mod tls;
 pub mod webhook;
 
 use std::time::Duration;

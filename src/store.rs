@@ -29,6 +29,7 @@ pub mod delete_transaction;
 pub mod delete_user;
 pub mod error;
 pub mod export;
+pub mod feeds;
 pub mod fold_prices;
 pub mod get_balance;
 pub mod get_status;

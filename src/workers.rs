@@ -5,6 +5,7 @@ pub mod alerts;
 pub mod database_health;
 pub mod day_watch;
 pub mod partition_upkeep;
+pub mod price_feed;
 pub mod price_folding;
 pub mod refused_callers;
 pub mod retention;

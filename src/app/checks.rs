@@ -11,6 +11,7 @@ use crate::{
         AuthMode, DatabaseSettings, PartitionSettings, PoolSettings, SeedSettings, ServeSettings,
         ServerSettings,
     },
+    feeds::FeedPlan,
     seed::SeedPlan,
 };
 
@@ -60,6 +61,11 @@ pub(super) fn serve(settings: &ServeSettings) -> anyhow::Result<Option<SeedPlan>
     problems.range("--wallet-users-max", u64::from(server.wallet_users_max), 1, 1_000_000);
     problems.range("--reference-rows-max", server.reference_rows_max as u64, 1, 1_000_000);
     problems.range("--list-series-max", server.list_series_max as u64, 1, 1_000_000);
+    let backfill_hours = u64::from(settings.feed.price_backfill_hours);
+    problems.range("--price-backfill-hours", backfill_hours, 1, 168);
+    if let Err(wrong) = FeedPlan::new(&settings.feed) {
+        problems.0.extend(wrong);
+    }
     let plan = if settings.no_seed { None } else { problems.plan(&settings.seed) };
     problems.finish()?;
     Ok(plan)
@@ -223,6 +229,30 @@ mod tests {
         for address in ["127.0.0.1:1", "127.8.8.8:1", "[::1]:1"] {
             assert!(checked(&["--listen", address]).is_ok(), "{address}");
         }
+    }
+
+    #[test]
+    fn a_price_feed_needs_settings_that_go_together() {
+        assert!(checked(&["--price-source", "none"]).is_ok());
+        assert!(
+            checked(&["--price-source", "kraken", "--price-symbols", "BTC-USD,ethusd"]).is_ok()
+        );
+        let text = checked(&[
+            "--price-source",
+            "binance",
+            "--price-symbols",
+            "nonsense",
+            "--price-source-url",
+            "http://example.org",
+            "--price-backfill-hours",
+            "0",
+        ])
+        .expect_err("all of it is wrong");
+        for name in ["--price-symbols", "--price-source-url", "--price-backfill-hours"] {
+            assert!(text.contains(name), "{name} is missing in: {text}");
+        }
+        let text = checked(&["--price-source", "kraken"]).expect_err("without a pair");
+        assert!(text.contains("--price-symbols"), "{text}");
     }
 
     #[test]

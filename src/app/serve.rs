@@ -17,6 +17,7 @@ use crate::{
         signals,
     },
     config::{LogSettings, SeedSettings, ServeSettings, ServerSettings},
+    feeds::{Feed, FeedPlan},
     grpc::{
         self,
         admission::Gate,
@@ -114,7 +115,7 @@ async fn run(
         gate: Gate::new(Authenticator::wanted(&settings.server, database), &settings.server),
         tls,
     };
-    let address = listener.local_addr()?;
+    let (address, ingest) = (listener.local_addr()?, services.ingest.clone());
     let entrance = Entrance {
         is_reflection_open: grpc::serve::is_reflection_open(&settings.server),
         is_encrypted: services.tls.is_some(),
@@ -143,6 +144,7 @@ async fn run(
         workers.start_refused_callers(authenticator, &drain);
         workers.start_alerts(alerts, courier, &drain);
         workers.start_verifier(&opened.target, settings, verified, &drain)?;
+        workers.start_price_feed(database, ingest, settings, &drain)?;
         started.send_replace(true);
         let where_it_is = opened.describe(&settings.database);
         let printed = introduction::print(database, &where_it_is, address, entrance).await;
@@ -313,6 +315,25 @@ impl Workers {
         self.tasks.spawn(async move {
             workers::verifier::run(verifier, interval, stop).await;
             "verifier"
+        });
+        Ok(())
+    }
+
+    /// Takes prices from an exchange, where the settings name one.
+    fn start_price_feed(
+        &mut self,
+        database: &Database,
+        ingest: Ingest,
+        settings: &ServeSettings,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        let plan = FeedPlan::new(&settings.feed);
+        let plan = plan.map_err(|problems| anyhow::anyhow!("{}", problems.join("; ")))?;
+        let Some(plan) = plan else { return Ok(()) };
+        let (feed, stop) = (Feed::new(plan, database.clone(), ingest)?, stop.clone());
+        self.tasks.spawn(async move {
+            workers::price_feed::run(feed, stop).await;
+            "price feed"
         });
         Ok(())
     }

@@ -1,8 +1,10 @@
 //! Prices of symbols over time.
 
+pub mod candle;
 pub mod cell;
 pub mod logarithm;
 pub mod metric;
+pub mod pair;
 pub mod spans;
 pub mod symbol;
 pub mod tick;

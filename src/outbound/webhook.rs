@@ -6,7 +6,6 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     path::Path,
-    sync::Arc,
     time::Duration,
 };
 
@@ -17,16 +16,18 @@ use reqwest::{
     redirect,
 };
 use tokio_rustls::rustls::{
-    self, ClientConfig, RootCertStore,
-    crypto::ring,
+    self, ClientConfig,
     pki_types::{CertificateDer, pem::PemObject},
-    version::{TLS12, TLS13},
 };
 
 use crate::{
     domain::alert::WebhookSecret,
     error::BoxError,
-    outbound::{Failure, OutboundError, SEND_TIMEOUT, addresses::is_public},
+    outbound::{
+        Failure, OutboundError, SEND_TIMEOUT,
+        addresses::is_public,
+        tls::{config, system_roots},
+    },
 };
 
 /// Longest address of a webhook, in bytes.
@@ -210,10 +211,7 @@ impl Resolve for CheckedNames {
 }
 
 fn tls(roots: Option<&Path>) -> Result<ClientConfig, OutboundError> {
-    let mut trusted = RootCertStore::empty();
-    // Some of the system's may be odd: the others are as good.
-    let found = rustls_native_certs::load_native_certs();
-    trusted.add_parsable_certificates(found.certs);
+    let mut trusted = system_roots();
     if let Some(path) = roots {
         let wrong = |error: BoxError| OutboundError::Roots(error);
         let certificates =
@@ -223,10 +221,7 @@ fn tls(roots: Option<&Path>) -> Result<ClientConfig, OutboundError> {
             trusted.add(certificate).map_err(|error| wrong(error.into()))?;
         }
     }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(&[&TLS13, &TLS12])
-        .map_err(|error| OutboundError::Client(error.into()))?;
-    Ok(config.with_root_certificates(trusted).with_no_client_auth())
+    config(trusted).map_err(|error| OutboundError::Client(error.into()))
 }
 
 #[cfg(test)]

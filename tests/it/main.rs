@@ -52,6 +52,7 @@ mod page_tokens;
 mod partitions;
 mod partman_versions;
 mod postgres_tls;
+mod price_feed;
 mod process;
 mod query_plans;
 mod rank;

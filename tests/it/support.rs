@@ -1,6 +1,7 @@
 //! What several integration tests need.
 
 pub(crate) mod cluster;
+pub(crate) mod exchanges;
 pub(crate) mod ledger;
 pub(crate) mod not_run;
 pub(crate) mod oracle;

@@ -12,7 +12,7 @@ pub const TICK_INTERVAL_SECONDS_MAX: i32 = 86_400;
 pub const TICK_INTERVAL_SECONDS_DEFAULT: i32 = 60;
 
 /// What stands between base and quote where somebody else writes a symbol.
-const SEPARATORS: &[char] = &['-', '/', '_', ':'];
+pub(super) const SEPARATORS: &[char] = &['-', '/', '_', ':'];
 
 /// Currencies that prices are in, those first that end in another one. Without tusd and busd:
 /// more symbols end in a coin's t or b and usd.

@@ -72,6 +72,15 @@ fn statements() -> Vec<(&'static str, Vec<Param>, i64)> {
             ],
             40,
         ),
+        (
+            "feed_gaps",
+            vec![
+                Box::new(vec!["s0001usd", "s0002usd", "not there"]),
+                instant(at("2024-05-02T00:01:00Z")),
+                instant(end),
+            ],
+            60,
+        ),
     ]
 }
 
