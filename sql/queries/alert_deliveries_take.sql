@@ -1,9 +1,11 @@
--- Takes up to $1 (bigint) deliveries that are due, for $2 seconds (double precision): whoever takes
--- them settles them within that time, or others take them. Rows that others take are passed over.
+-- Takes up to $1 (bigint) deliveries that are due, by the channels $3 (text[]), for $2 seconds
+-- (double precision): whoever takes them settles them within that time, or others take them. Rows
+-- that others take are passed over.
 WITH due AS (
     SELECT d.delivery_id
     FROM alert_deliveries d
     WHERE d.state = 'pending' AND d.due_at <= clock_timestamp()
+      AND d.channel = ANY ($3::text[])
     ORDER BY d.due_at
     LIMIT $1
     FOR UPDATE SKIP LOCKED

@@ -63,13 +63,21 @@ impl Courier {
     /// What the database says: what was not settled is sent again.
     pub async fn round(&self) -> Result<usize, Error> {
         let count_max = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
-        let taken = take(&self.database, count_max, LEASE.as_secs_f64()).await?;
+        let taken = take(&self.database, self.channels(), count_max, LEASE.as_secs_f64()).await?;
         let tried = taken.len();
         let settled =
             stream::iter(taken).map(|taken| self.deliver(taken)).buffer_unordered(AT_ONCE);
         let outcomes: Vec<Result<(), Error>> = settled.collect().await;
         outcomes.into_iter().collect::<Result<(), Error>>()?;
         Ok(tried)
+    }
+
+    /// How this server can tell anybody: another one of the same database may have other settings.
+    fn channels(&self) -> &'static [Channel] {
+        match self.outlets.mailer {
+            Some(_) => &[Channel::Webhook, Channel::Email],
+            None => &[Channel::Webhook],
+        }
     }
 
     async fn deliver(&self, taken: TakenDelivery) -> Result<(), Error> {
@@ -99,7 +107,6 @@ impl Courier {
             }
             Channel::Email => match &self.outlets.mailer {
                 Some(mailer) => mailer.send(mail(&taken.event, &taken.target)).await,
-                // Another server of the same database may have one.
                 None => Err(Failure {
                     message: "this server sends no mail".to_owned(),
                     is_final: false,

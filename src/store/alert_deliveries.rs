@@ -22,6 +22,15 @@ pub enum Channel {
     Email,
 }
 
+impl Channel {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Email => "email",
+        }
+    }
+}
+
 /// How it stands with a delivery.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DeliveryState {
@@ -81,24 +90,25 @@ fn unknown(statement: Statement, what: &'static str) -> StoreError {
 }
 
 fn channel(statement: Statement, row: &Row) -> Result<Channel, StoreError> {
-    match row.get("channel") {
-        "webhook" => Ok(Channel::Webhook),
-        "email" => Ok(Channel::Email),
-        _ => Err(unknown(statement, "a channel that is not known")),
-    }
+    let word: &str = row.get("channel");
+    let known = [Channel::Webhook, Channel::Email];
+    let channel = known.into_iter().find(|channel| channel.as_str() == word);
+    channel.ok_or_else(|| unknown(statement, "a channel that is not known"))
 }
 
-/// Takes up to `count_max` deliveries that are due, for so many seconds.
+/// Takes up to `count_max` deliveries that are due by these channels, for so many seconds.
 ///
 /// # Errors
 /// What the database says.
 pub async fn take(
     database: &Database,
+    channels: &[Channel],
     count_max: i64,
     lease_seconds: f64,
 ) -> Result<Vec<TakenDelivery>, StoreError> {
     let statement = statement!("alert_deliveries_take");
-    let answer = database.read(statement, &[&count_max, &lease_seconds]).await?;
+    let channels: Vec<&str> = channels.iter().map(|channel| channel.as_str()).collect();
+    let answer = database.read(statement, &[&count_max, &lease_seconds, &channels]).await?;
     let taken = |row: &Row| {
         let webhook_secret = WebhookSecret::from_bytes(row.get("webhook_secret"))
             .ok_or_else(|| unknown(statement, "a key of another length"))?;

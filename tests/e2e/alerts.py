@@ -1,8 +1,8 @@
 """Follows alerts from a recorded tick to an open stream, a webhook and a mailbox, through kill -9.
 
-    alerts.py DAYBOOK DATABASE_URL ADDRESS FOLDER
+    alerts.py DAYBOOK ADDRESS FOLDER
 
-Starts and kills servers of its own on that database, at that address. The mailbox is that of
+Starts and kills a server of its own at that address, with its data in that folder. The mailbox is that of
 aiosmtpd, an SMTP server of others; webhooks come to an https server, and are verified by the library
 standardwebhooks. Prints a line a check, as `scripts/e2e` does.
 """
@@ -154,23 +154,27 @@ def free_port():
 class Server:
     """A server, killed as hard as can be."""
 
-    def __init__(self, daybook, url, address, flags, log):
-        self.command = [daybook, "serve", "--no-seed", "--listen", address, "--database-url", url]
-        self.command += flags
+    def __init__(self, daybook, address, folder, flags, log):
+        self.command = [daybook, "serve", "--no-seed", "--listen", address]
+        self.command += ["--data-dir", f"{folder}/alerts", *flags]
         self.health = [daybook, "health", "--address", f"http://{address}"]
         self.log, self.process = log, None
 
     def start(self):
         self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log)
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return within(15, lambda: subprocess.run(self.health, **quiet).returncode == 0)
+        return within(60, lambda: subprocess.run(self.health, **quiet).returncode == 0)
 
     def kill(self):
         self.process.kill()
         self.process.wait()
 
+    def stop(self):
+        self.process.terminate()
+        return self.process.wait(20) == 0
 
-def main(daybook, url, address, folder):
+
+def main(daybook, address, folder):
     make_certificate(folder)
     hook, mailbox = Hook(folder), Mailbox()
     hook_port, mail_port = free_port(), free_port()
@@ -178,11 +182,12 @@ def main(daybook, url, address, folder):
     flags += ["--smtp-url", f"smtp://127.0.0.1:{mail_port}"]
     flags += ["--smtp-from", "Daybook <alerts@example.com>"]
     with open(f"{folder}/alerts.log", "w") as log:
-        server = Server(daybook, url, address, flags, log)
+        server = Server(daybook, address, folder, flags, log)
         try:
             follow(server, address, hook, mailbox, hook_port, mail_port)
         finally:
-            server.kill()
+            # Its Postgres stops with it.
+            check("it stops in order", server.stop())
 
 
 def follow(server, address, hook, mailbox, hook_port, mail_port):

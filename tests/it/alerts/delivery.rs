@@ -262,9 +262,9 @@ async fn nothing_is_sent_where_it_must_not_go() {
     let mut scene = Scene::set(|alerts| alerts.webhook_private_addresses = false).await;
     scene.fire().await;
     scene.courier.round().await.unwrap();
-    let dead = scene.list(AlertDeliveryState::Dead).await;
+    let pending = scene.list(AlertDeliveryState::Pending).await;
     let error = "the address must have a public address: see --webhook-private-addresses";
-    assert_eq!(dead[0].last_error, error);
+    assert_eq!(pending[0].last_error, error);
     assert_eq!(scene.receiver.received().len(), 0);
     // A certificate that nobody vouches for.
     let mut scene = Scene::set(|alerts| alerts.webhook_ca = None).await;
