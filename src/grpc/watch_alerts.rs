@@ -8,7 +8,7 @@ use std::{collections::VecDeque, pin::Pin, time::Duration};
 use futures_util::{Stream, stream};
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
-    time::timeout,
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
@@ -19,6 +19,7 @@ use crate::{
     error::{Error, ErrorKind},
     grpc::{
         admission::{Pass, identity, pass},
+        deadline,
         decode::timestamp,
         list_alert_rules::owner,
         pb::v1::{self, WatchAlertsRequest, WatchAlertsResponse},
@@ -31,6 +32,9 @@ use crate::{
 /// Time after which a stream on which nothing happens looks whether it may still be read.
 const PASS_INTERVAL: Duration = Duration::from_secs(5);
 
+/// Longest time for a stream whose client sets no deadline: a year.
+const TIME_MAX: Duration = Duration::from_secs(31_536_000);
+
 /// What a stream sends.
 pub(super) type EventStream =
     Pin<Box<dyn Stream<Item = Result<WatchAlertsResponse, Status>> + Send>>;
@@ -41,6 +45,9 @@ pub(super) async fn watch_alerts(
     request: &Request<WatchAlertsRequest>,
 ) -> Result<EventStream, Status> {
     let (scope, pass) = (identity(request)?.scope, pass(request).map_err(to_status)?);
+    let headers = request.metadata().clone().into_headers();
+    // The request layer has refused one that cannot be read.
+    let time = deadline::time_limit(&headers, TIME_MAX).unwrap_or_default();
     let request = request.get_ref();
     let open = async {
         let mut violations = Violations::default();
@@ -66,6 +73,7 @@ pub(super) async fn watch_alerts(
             owner,
             pass,
             stop: api.stop.clone(),
+            ends_at: Instant::now() + time,
             news,
             after,
             known: last,
@@ -90,6 +98,7 @@ struct Watching {
     owner: Option<Uuid>,
     pass: Pass,
     stop: CancellationToken,
+    ends_at: Instant,
     news: watch::Receiver<i64>,
     /// The last event that was sent, or is not to be.
     after: i64,
@@ -131,6 +140,9 @@ impl Watching {
             changed = timeout(PASS_INTERVAL, self.news.changed()) => changed,
             () = self.stop.cancelled() => {
                 return Err(Error::new(ErrorKind::Unavailable("the server is stopping")));
+            }
+            () = sleep_until(self.ends_at) => {
+                return Err(Error::new(ErrorKind::DeadlineExceeded));
             }
         };
         match changed {

@@ -113,3 +113,15 @@ async fn streams_are_limited_checked_and_end_with_the_server() {
     let ended = tokio::time::timeout(Duration::from_secs(5), stream.message()).await.unwrap();
     assert_eq!(ended.unwrap_err().code(), Code::Unavailable);
 }
+
+#[tokio::test]
+async fn a_stream_ends_at_its_clients_deadline() {
+    let service = TestService::start().await;
+    let mut request = tonic::Request::new(WatchAlertsRequest::default());
+    request.set_timeout(Duration::from_millis(300));
+    let answer = service.prices().await.watch_alerts(request).await;
+    let mut stream = answer.unwrap().into_inner();
+    stream.message().await.unwrap();
+    let ended = stream.message().await.unwrap_err();
+    assert_eq!(ended.code(), Code::DeadlineExceeded, "{ended:?}");
+}
