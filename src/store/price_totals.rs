@@ -6,6 +6,8 @@ use std::{
     ops::Range,
 };
 
+use futures_util::future::try_join_all;
+
 use crate::{
     domain::price::{
         cell::visit,
@@ -36,6 +38,9 @@ pub struct PriceTotals {
     /// Ticks that were read.
     pub ticks: usize,
 }
+
+/// Begin and end of the part of a unit at the edge of a window.
+type Edge = (i64, i64);
 
 /// A window and what it is made of.
 struct Plan {
@@ -75,12 +80,22 @@ pub async fn price_totals(
         windows.iter().enumerate().map(|(place, window)| plan(place, window, &units)).collect();
     let chosen: Option<HashSet<i32>> = symbols.map(|symbols| symbols.iter().copied().collect());
     let wanted = |symbol: i32| chosen.as_ref().is_none_or(|chosen| chosen.contains(&symbol));
-    let cells = Cells::read(session, &plans, symbols).await?;
-    found.cells = cells.count();
     let inner: BTreeSet<i64> = plans.iter().flat_map(Plan::changed_units).collect();
     let rows: BTreeSet<SymbolUnit> =
         changed.iter().copied().filter(|(unit, _)| inner.contains(unit)).collect();
-    let of_changed = by_unit(ticks_of_units(session, &rows).await?);
+    // Asked together: the database reads on while what has come is taken apart.
+    let edges: BTreeSet<Edge> = plans.iter().flat_map(Plan::edges).collect();
+    let edges = edges.iter().map(|&(start, end)| async move {
+        Ok::<_, StoreError>(((start, end), ticks(session, &(start..end), symbols).await?))
+    });
+    let (edges, cells, of_changed) = tokio::try_join!(
+        try_join_all(edges),
+        Cells::read(session, &plans, symbols),
+        ticks_of_units(session, &rows)
+    )?;
+    let edges: HashMap<Edge, Vec<(i32, TickTotals)>> = edges.into_iter().collect();
+    found.cells = cells.count();
+    let of_changed = by_unit(of_changed);
     found.doubtful_days.extend(rows.iter().map(|(unit, _)| day_of_unit(*unit)));
     let read: BTreeSet<i64> = of_changed.keys().map(|unit| day_of_unit(*unit)).collect();
     found.doubtful_days.retain(|day| !read.contains(day));
@@ -89,12 +104,14 @@ pub async fn price_totals(
         for piece in plan.pieces {
             match piece {
                 Piece::Ticks(range) => {
-                    let ticks = ticks(session, &range, symbols).await?;
+                    let of_edge = edges.get(&(range.start, range.end));
+                    let ticks = of_edge.map(Vec::as_slice).unwrap_or_default();
                     found.ticks += ticks.len();
                     if ticks.is_empty() && is_expected(&range, &changed, &cells, wanted)? {
                         found.doubtful_days.insert(day_of_unit(unit_of(range.start)));
                     }
-                    ticks.into_iter().for_each(|(symbol, tick)| add(totals, symbol, tick));
+                    // Another window may have the same edge.
+                    ticks.iter().for_each(|(symbol, tick)| add(totals, *symbol, tick.clone()));
                 }
                 Piece::Cell(span) => cells.add(span, wanted, totals)?,
                 Piece::Changed(unit) => {
@@ -159,6 +176,13 @@ impl Plan {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Changed(unit) => Some(*unit),
             Piece::Cell(_) | Piece::Ticks(_) => None,
+        })
+    }
+
+    fn edges(&self) -> impl Iterator<Item = Edge> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Ticks(range) => Some((range.start, range.end)),
+            Piece::Cell(_) | Piece::Changed(_) => None,
         })
     }
 

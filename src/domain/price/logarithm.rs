@@ -16,7 +16,8 @@ pub const LN_DECIMALS: u32 = 30;
 pub const RETURN_DECIMALS: u32 = 18;
 
 /// Bits behind the point while a logarithm is computed: 48 decimals. What the terms of the series
-/// lose, times the powers of two and ten that were taken out, leaves 44 of them right.
+/// and the known logarithms lose, times the powers of two and ten that were taken out, leaves 43 of
+/// them right.
 const BITS: u32 = 160;
 
 /// Bits that each term of the series adds at least: the square of 1/5 is below 2^-4.
@@ -25,8 +26,8 @@ const BITS_PER_TERM_MIN: u32 = 4;
 /// The natural logarithm of `price / 10^scale`, as a whole number of `10^-LN_DECIMALS`, rounded
 /// half away from zero. Prices have at most 60 digits and 30 decimals.
 ///
-/// With a power of two taken out, `price = 2^s * y`, and `z = (y - 1) / (y + 1)`:
-/// `ln price = s * ln 2 + 2 * atanh z`.
+/// With a power of two taken out, `price = 2^s * y`, and with the nearest of some numbers c whose
+/// logarithms are known: `ln price = s * ln 2 + ln c + 2 * atanh z`, where `z = (y - c) / (y + c)`.
 ///
 /// # Panics
 /// If the price is not greater than zero.
@@ -34,14 +35,18 @@ const BITS_PER_TERM_MIN: u32 = 4;
 pub fn ln(price: &Whole, scale: u32) -> i128 {
     let price = price.to_big();
     assert!(price.is_positive(), "a price is greater than zero");
-    // y lies in [3/4, 3/2).
-    let bits = price.bits();
-    let is_from_three_halves = bits > 1 && price.bit(bits - 2);
-    let shift = bits - 1 + u64::from(is_from_three_halves);
-    let power = BigInt::one() << shift;
-    let series = twice_atanh(&(&price - &power), &(&price + &power));
+    // y lies in [1, 2): its first bits say which c is nearest.
+    let shift = price.bits() - 1;
+    let scaled = &price << STEP_BITS;
+    let first_bits = (&scaled >> shift).to_usize().unwrap_or(STEPS);
+    let step = first_bits - STEPS;
+    // c is in the middle of its step.
+    let known = BigInt::from(2 * (STEPS + step) + 1) << shift;
+    let scaled = scaled << 1u32;
+    let series = twice_atanh(&(&scaled - &known), &(&scaled + &known));
     let constants = &*CONSTANTS;
-    rounded(&(&constants.ln_2 * shift - &constants.ln_10 * scale + series))
+    let ln_c = &KNOWN[step];
+    rounded(&(&constants.ln_2 * shift - &constants.ln_10 * scale + ln_c + series))
 }
 
 /// The return between two prices of which these are the logarithms, as a whole number of
@@ -54,6 +59,25 @@ pub fn log_return(from: i128, to: i128) -> i128 {
     let (quotient, rest) = (difference / UNIT, difference % UNIT);
     quotient + if rest.abs() * 2 >= UNIT { rest.signum() } else { 0 }
 }
+
+/// Bits of a number in [1, 2) behind the point that say which known logarithm is near.
+const STEP_BITS: u32 = 8;
+
+/// Numbers whose logarithms are known, in [1, 2).
+const STEPS: usize = 1 << STEP_BITS;
+
+/// The logarithm of the middle of each step of `1 / STEPS` from 1 to 2, as whole numbers of
+/// `2^-BITS`: `(2 * (STEPS + k) + 1) / (2 * STEPS)`, each from the one before.
+static KNOWN: LazyLock<Vec<BigInt>> = LazyLock::new(|| {
+    let numerator = |step: usize| BigInt::from(2 * (STEPS + step) + 1);
+    let ratio = |from: &BigInt, to: &BigInt| twice_atanh(&(to - from), &(to + from));
+    let mut known = vec![ratio(&BigInt::from(2 * STEPS), &numerator(0))];
+    for step in 1..STEPS {
+        let next = &known[step - 1] + ratio(&numerator(step - 1), &numerator(step));
+        known.push(next);
+    }
+    known
+});
 
 struct Constants {
     ln_2: BigInt,
