@@ -10,7 +10,6 @@ standardwebhooks. Prints a line a check, as `scripts/e2e` does.
 import datetime
 import http.server
 import ssl
-import subprocess
 import sys
 import threading
 import time
@@ -27,20 +26,9 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 )
 from standardwebhooks import Webhook
 
+from server import Server, check, within
+
 PRICES = "daybook.v1.PriceService"
-
-
-def check(name, is_right):
-    print(f"{'ok' if is_right else 'FAILED':7} {name}", flush=True)
-
-
-def within(seconds, condition):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return False
 
 
 class Client:
@@ -151,29 +139,6 @@ def free_port():
     return server.server_port
 
 
-class Server:
-    """A server, killed as hard as can be."""
-
-    def __init__(self, daybook, address, folder, flags, log):
-        self.command = [daybook, "serve", "--no-seed", "--listen", address]
-        self.command += ["--data-dir", f"{folder}/alerts", *flags]
-        self.health = [daybook, "health", "--address", f"http://{address}"]
-        self.log, self.process = log, None
-
-    def start(self):
-        self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log)
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return within(60, lambda: subprocess.run(self.health, **quiet).returncode == 0)
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self):
-        self.process.terminate()
-        return self.process.wait(20) == 0
-
-
 def main(daybook, address, folder):
     make_certificate(folder)
     hook, mailbox = Hook(folder), Mailbox()
@@ -182,7 +147,7 @@ def main(daybook, address, folder):
     flags += ["--smtp-url", f"smtp://127.0.0.1:{mail_port}"]
     flags += ["--smtp-from", "Daybook <alerts@example.com>"]
     with open(f"{folder}/alerts.log", "w") as log:
-        server = Server(daybook, address, folder, flags, log)
+        server = Server(daybook, address, f"{folder}/alerts", flags, log)
         try:
             follow(server, address, hook, mailbox, hook_port, mail_port)
         finally:

@@ -1,0 +1,40 @@
+"""What checks that start servers of their own share."""
+
+import subprocess
+import time
+
+
+def check(name, is_right):
+    print(f"{'ok' if is_right else 'FAILED':7} {name}", flush=True)
+
+
+def within(seconds, condition):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+class Server:
+    """A server with data of its own, which can be killed as hard as can be."""
+
+    def __init__(self, daybook, address, data, flags, log):
+        self.command = [daybook, "serve", "--no-seed", "--listen", address]
+        self.command += ["--data-dir", data, *flags]
+        self.health = [daybook, "health", "--address", f"http://{address}"]
+        self.log, self.process = log, None
+
+    def start(self):
+        self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return within(60, lambda: subprocess.run(self.health, **quiet).returncode == 0)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        self.process.terminate()
+        return self.process.wait(20) == 0
