@@ -36,7 +36,7 @@ const TICKS: &str = "INSERT INTO prices (symbol_id, ticked_at, price)
 const RULE: &str = "INSERT INTO alert_rules (rule_id, user_id, name, kind, threshold,
         rearm_threshold, window_seconds, ticks_min, cooldown_seconds, webhook_urls, emails,
         webhook_secret)
-    SELECT gen_random_uuid(), user_id, n::text, 'times_average', 3, 3, $1::int, 5, 0, '{}', '{}',
+    SELECT gen_random_uuid(), user_id, n::text, $3, $4::int, $4::int, $1::int, 5, 0, '{}', '{}',
            decode(repeat('00', 32), 'hex')
     FROM users, generate_series(1, $2::int) AS n";
 
@@ -59,12 +59,15 @@ async fn run() -> anyhow::Result<()> {
     let ingest = Ingest::new(&bench.database, &bench.settings.partitions);
     let mut minute = 0;
     let rounds = number("DAYBOOK_BENCH_ROUNDS", 10);
-    compare(&sql, &ingest, (symbols, rounds, &mut minute), (3_600, 1)).await?;
-    compare(&sql, &ingest, (symbols, rounds, &mut minute), (3_600, 100)).await?;
+    let quiet = |window, rules| Rules { kind: "times_average", level: 3, window, rules };
+    compare(&sql, &ingest, (symbols, rounds, &mut minute), &quiet(3_600, 1)).await?;
+    compare(&sql, &ingest, (symbols, rounds, &mut minute), &quiet(3_600, 100)).await?;
+    let firing = Rules { kind: "above", level: 1, window: 3_600, rules: 1 };
+    compare(&sql, &ingest, (symbols, rounds, &mut minute), &firing).await?;
     for hour in (2..24).step_by(2) {
         fill(&sql, (hour + 2) * 60, hour * 60 + 1).await?;
     }
-    compare(&sql, &ingest, (symbols, rounds, &mut minute), (86_400, 1)).await?;
+    compare(&sql, &ingest, (symbols, rounds, &mut minute), &quiet(86_400, 1)).await?;
     bench.stop().await
 }
 
@@ -75,17 +78,27 @@ async fn fill(sql: &Client, from: i32, to: i32) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Rules about all symbols.
+struct Rules {
+    kind: &'static str,
+    level: i32,
+    window: i32,
+    rules: i32,
+}
+
 async fn compare(
     sql: &Client,
     ingest: &Ingest,
     (symbols, rounds, minute): (i32, u64, &mut i64),
-    (window, rules): (i32, i32),
+    &Rules { kind, level, window, rules }: &Rules,
 ) -> anyhow::Result<()> {
-    sql.execute(RULE, &[&window, &rules]).await?;
+    sql.execute(RULE, &[&window, &rules, &kind, &level]).await?;
     let mut times = [Vec::new(), Vec::new()];
     for round in 0..2 * rounds {
         let is_watched = round % 2 == 1;
-        sql.execute("UPDATE alert_rules SET is_enabled = $1", &[&is_watched]).await?;
+        // Armed anew: those that fire do so each time.
+        let text = "UPDATE alert_rules SET is_enabled = $1, revision = revision + 1";
+        sql.execute(text, &[&is_watched]).await?;
         let taken = record_minute(ingest, symbols, *minute).await?;
         times[usize::from(is_watched)].push(taken);
         *minute += 1;
@@ -96,7 +109,7 @@ async fn compare(
     });
     let share = with.as_secs_f64() / 60.0;
     println!(
-        "{rules} rules of {window} s: a minute of {symbols} symbols is recorded in {with:.2?}, in \
+        "{rules} rules ({kind}) of {window} s: a minute of {symbols} symbols is recorded in {with:.2?}, in \
          {without:.2?} without rules: {:.1} x, {:.1} % of a core",
         with.as_secs_f64() / without.as_secs_f64(),
         100.0 * share

@@ -23,13 +23,18 @@ use crate::{
     error::{Error, ErrorKind},
     outbound::{OutboundError, mail::Mailer, webhook::Webhooks},
     store::{
-        Database, alert_deliveries, alert_events, alert_silences,
+        Database, alert_deliveries, alert_events,
+        alert_rules::RuleLimits,
+        alert_silences,
         get_user::{UserKey, get_user},
     },
 };
 
 /// Most events that are read at once.
 pub const EVENTS_READ_MAX: usize = 500;
+
+/// Events that are deleted at once.
+const PRUNED_AT_ONCE: i64 = 5_000;
 
 /// What recipients are told by.
 #[derive(Clone)]
@@ -60,7 +65,7 @@ impl Outlets {
 pub struct Alerts {
     database: Database,
     outlets: Outlets,
-    rules_max: i64,
+    limits: RuleLimits,
     last_event: Arc<watch::Sender<i64>>,
 }
 
@@ -68,8 +73,11 @@ impl Alerts {
     /// Those of this database.
     #[must_use]
     pub fn new(database: Database, outlets: Outlets, settings: &AlertSettings) -> Self {
-        let rules_max = i64::from(settings.alert_rules_max);
-        Self { database, outlets, rules_max, last_event: Arc::new(watch::channel(0).0) }
+        let limits = RuleLimits {
+            rules_max: i64::from(settings.alert_rules_max),
+            wide_max: i64::from(settings.alert_wide_rules_max),
+        };
+        Self { database, outlets, limits, last_event: Arc::new(watch::channel(0).0) }
     }
 
     /// Whose records are meant: those of a user whom the scope knows, or all that it has.
@@ -137,6 +145,14 @@ impl Alerts {
         Ok(alert_silences::judge_silences(&self.database).await?)
     }
 
+    /// Deletes some of the events that were recorded more than so many days ago; says how many.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn prune(&self, days: i32) -> Result<usize, Error> {
+        Ok(alert_events::prune(&self.database, PRUNED_AT_ONCE, days).await?)
+    }
+
     /// Up to `count_max` deliveries before an id, latest first.
     ///
     /// # Errors
@@ -163,22 +179,20 @@ impl Alerts {
         }
     }
 
-    /// Refuses an address that no webhook can be sent to.
+    /// The one way to write the address of a webhook.
     ///
     /// # Errors
     /// What would be right.
-    pub fn check_webhook(&self, url: &str) -> Result<(), &'static str> {
+    pub fn check_webhook(&self, url: &str) -> Result<String, &'static str> {
         self.outlets.webhooks.check(url)
     }
 
-    /// Refuses what is no address of a mailbox.
+    /// The one way to write the address of a mailbox.
     ///
     /// # Errors
     /// What would be right.
-    pub fn check_email(&self, address: &str) -> Result<(), &'static str> {
-        match Mailer::is_address(address) {
-            true => Ok(()),
-            false => Err("must be the address of a mailbox, for example ann@example.com"),
-        }
+    pub fn check_email(&self, address: &str) -> Result<String, &'static str> {
+        Mailer::address(address)
+            .ok_or("must be the address of a mailbox, for example ann@example.com")
     }
 }

@@ -240,8 +240,8 @@ impl Feed {
         Ok(due)
     }
 
-    /// Asks for the wanted minutes of one pair, newest first: the present counts most, and what
-    /// is there later tells which earlier minutes were silent.
+    /// Asks for the wanted minutes of one pair, oldest first: whoever watches prices judges them in
+    /// the order of time.
     async fn follow(
         &self,
         place: usize,
@@ -253,7 +253,7 @@ impl Feed {
         let skew = TimeDelta::zero();
         let mut progress =
             Progress { place, seen, recorded: 0, skew, trouble: None, failure: None };
-        for page in pages(&wanted, self.exchange.source().page_minutes_max()).into_iter().rev() {
+        for page in pages(&wanted, self.exchange.source().page_minutes_max()) {
             if course.is_over() {
                 break;
             }

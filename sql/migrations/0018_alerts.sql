@@ -1,8 +1,11 @@
 -- Alerts: rules about prices, what has come of them, and what is to be told to whom.
 --
 -- Whoever records a tick through Daybook judges the rules about its symbol in the same tx: what
--- fires is there if and only if the tick is, and so is what is to be sent because of it. Workers
--- send it afterwards.
+-- fires is there if and only if the tick is. Workers make what is to be sent of it, and send it,
+-- afterwards.
+--
+-- Whoever locks more than one of these locks watermarks first, by symbol, then users, then rules,
+-- then takes the turn to give ids to events.
 
 CREATE TABLE alert_rules (
     rule_id          uuid PRIMARY KEY,
@@ -75,10 +78,18 @@ CREATE TABLE alert_events (
     value       numeric,
     tick_count  integer,
     recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    is_of_clock boolean NOT NULL DEFAULT false,
+    is_spread   boolean NOT NULL DEFAULT false,
     UNIQUE (rule_id, revision, symbol_id, occurred_at, is_firing)
 );
 COMMENT ON TABLE alert_events IS 'Rules that began or ceased to fire for a symbol.';
+COMMENT ON COLUMN alert_events.is_of_clock IS
+    'Whether it was made because time went by: what a tick makes is as old as the tick.';
+COMMENT ON COLUMN alert_events.is_spread IS 'Whether its recipients have deliveries.';
 CREATE INDEX alert_events_user_id_idx ON alert_events (user_id, event_id);
+CREATE INDEX alert_events_event_id_idx ON alert_events (event_id) WHERE NOT is_spread;
+CREATE INDEX alert_events_recorded_at_idx ON alert_events USING brin (recorded_at)
+    WITH (pages_per_range = 4, autosummarize = on);
 
 CREATE TABLE alert_deliveries (
     delivery_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -96,6 +107,8 @@ CREATE TABLE alert_deliveries (
     UNIQUE (event_id, channel, target)
 );
 COMMENT ON TABLE alert_deliveries IS
-    'Who is to be told what: written with the event, settled once it was told.';
+    'Who is to be told what: made from an event by whoever tells, settled once it was told.';
+CREATE INDEX alert_deliveries_state_idx ON alert_deliveries (state, delivery_id)
+    WHERE state IN ('pending', 'dead');
 CREATE INDEX alert_deliveries_due_at_idx ON alert_deliveries (due_at) WHERE state = 'pending';
 CREATE INDEX alert_deliveries_rule_id_idx ON alert_deliveries (rule_id, delivery_id);

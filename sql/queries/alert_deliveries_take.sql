@@ -1,19 +1,29 @@
 -- Takes up to $1 (bigint) deliveries that are due, by the channels $3 (text[]), for $2 seconds
--- (double precision): whoever takes them settles them within that time, or others take them. Rows
--- that others take are passed over.
+-- (double precision): whoever takes them settles them within that time, or others take them. Rules
+-- take turns, and $4 (uuid[]) are passed over: many deliveries of one do not keep the others waiting.
+-- Rows that others take are passed over, too.
 WITH due AS (
+    SELECT d.delivery_id, d.due_at,
+           row_number() OVER (PARTITION BY d.rule_id ORDER BY d.due_at) AS turn
+    FROM (
+        SELECT p.delivery_id, p.due_at, p.rule_id
+        FROM alert_deliveries p
+        WHERE p.state = 'pending' AND p.due_at <= clock_timestamp()
+          AND p.channel = ANY ($3::text[]) AND NOT p.rule_id = ANY ($4::uuid[])
+        ORDER BY p.due_at
+        LIMIT 2000) AS d
+), mine AS (
     SELECT d.delivery_id
     FROM alert_deliveries d
-    WHERE d.state = 'pending' AND d.due_at <= clock_timestamp()
-      AND d.channel = ANY ($3::text[])
-    ORDER BY d.due_at
-    LIMIT $1
+    WHERE d.delivery_id IN (
+            SELECT due.delivery_id FROM due ORDER BY due.turn, due.due_at LIMIT $1)
+      AND d.state = 'pending' AND d.due_at <= clock_timestamp()
     FOR UPDATE SKIP LOCKED
 ), taken AS (
     UPDATE alert_deliveries d
     SET attempts = d.attempts + 1, due_at = clock_timestamp() + make_interval(secs => $2)
-    FROM due
-    WHERE d.delivery_id = due.delivery_id
+    FROM mine
+    WHERE d.delivery_id = mine.delivery_id
     RETURNING d.delivery_id, d.event_id, d.rule_id, d.channel, d.target, d.attempts
 )
 SELECT t.delivery_id, t.channel, t.target, t.attempts, r.webhook_secret,

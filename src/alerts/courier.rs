@@ -5,11 +5,19 @@
 //! and more than once only where a recipient had taken it and nobody could note that any more. It
 //! carries the same id then.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::Duration,
+};
 
 use chrono::Utc;
-use futures_util::{StreamExt, stream};
+use futures_util::{
+    StreamExt,
+    stream::{self, FuturesUnordered},
+};
 use rand::RngExt;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
     alerts::{
@@ -21,12 +29,29 @@ use crate::{
     outbound::{Failure, SEND_TIMEOUT, webhook::Message},
     store::{
         Database,
-        alert_deliveries::{Channel, DeliveryState, Settlement, TakenDelivery, settle, take},
+        alert_deliveries::{
+            Channel, DeliveryState, Settlement, TakenDelivery, settle, spread, take,
+        },
     },
 };
 
 /// Deliveries that are sent at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 64;
+
+/// Those of one rule among them: its recipients may be slow.
+const OF_RULE_AT_ONCE: usize = 8;
+
+/// Events whose deliveries are made at once.
+const SPREAD_AT_ONCE: i64 = 500;
+
+/// Time between two looks for what is due.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+
+/// The same while there is much.
+const BUSY_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Wait after the database failed.
+const FAILURE_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long a delivery is taken for: what is sent has ended by then.
 const LEASE: Duration = Duration::from_secs(30);
@@ -45,7 +70,7 @@ pub struct Courier {
     database: Database,
     outlets: Outlets,
     attempts_max: i32,
-    age_max: chrono::Duration,
+    age_max_seconds: f64,
 }
 
 impl Courier {
@@ -53,8 +78,52 @@ impl Courier {
     #[must_use]
     pub fn new(database: Database, outlets: Outlets, settings: &AlertSettings) -> Self {
         let attempts_max = i32::try_from(settings.alert_attempts_max).unwrap_or(i32::MAX);
-        let age_max = chrono::Duration::seconds(i64::from(settings.alert_age_max_seconds));
-        Self { database, outlets, attempts_max, age_max }
+        let age_max_seconds = f64::from(settings.alert_age_max_seconds);
+        Self { database, outlets, attempts_max, age_max_seconds }
+    }
+
+    /// Sends until `stop`, and finishes what is being sent then: it would be sent twice otherwise.
+    pub async fn work(&self, stop: CancellationToken) {
+        let mut at_work = FuturesUnordered::new();
+        let mut of_rules: HashMap<Uuid, usize> = HashMap::new();
+        let mut pause = Duration::ZERO;
+        loop {
+            let looked = tokio::time::sleep(pause);
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some((rule_id, outcome)) = at_work.next() => {
+                    let_go(&mut of_rules, rule_id);
+                    note(outcome);
+                    // Whether there is more is looked for when it is time, or a place is free.
+                    if at_work.len() + 1 < AT_ONCE {
+                        continue;
+                    }
+                }
+                () = looked => {}
+            }
+            let busy: Vec<Uuid> = of_rules
+                .iter()
+                .filter(|(_, count)| **count >= OF_RULE_AT_ONCE)
+                .map(|(rule_id, _)| *rule_id)
+                .collect();
+            pause = match self.next(&busy, AT_ONCE.saturating_sub(at_work.len())).await {
+                Ok(taken) => {
+                    let pause = if taken.is_empty() { LOOK_INTERVAL } else { BUSY_INTERVAL };
+                    for taken in taken {
+                        *of_rules.entry(taken.event.rule_id).or_default() += 1;
+                        at_work.push(async { (taken.event.rule_id, self.deliver(taken).await) });
+                    }
+                    pause
+                }
+                Err(error) => {
+                    note(Err(error));
+                    FAILURE_PAUSE
+                }
+            };
+        }
+        while let Some((_, outcome)) = at_work.next().await {
+            note(outcome);
+        }
     }
 
     /// Sends some of what is due, and returns how many deliveries were tried.
@@ -62,14 +131,21 @@ impl Courier {
     /// # Errors
     /// What the database says: what was not settled is sent again.
     pub async fn round(&self) -> Result<usize, Error> {
-        let count_max = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
-        let taken = take(&self.database, self.channels(), count_max, LEASE.as_secs_f64()).await?;
+        let taken = self.next(&[], AT_ONCE).await?;
         let tried = taken.len();
         let settled =
             stream::iter(taken).map(|taken| self.deliver(taken)).buffer_unordered(AT_ONCE);
         let outcomes: Vec<Result<(), Error>> = settled.collect().await;
         outcomes.into_iter().collect::<Result<(), Error>>()?;
         Ok(tried)
+    }
+
+    /// Has deliveries made of new events, and takes up to so many.
+    async fn next(&self, busy: &[Uuid], count: usize) -> Result<Vec<TakenDelivery>, Error> {
+        spread(&self.database, SPREAD_AT_ONCE, self.age_max_seconds).await?;
+        let count_max = i64::try_from(count).unwrap_or(i64::MAX);
+        let (channels, lease) = (self.channels(), LEASE.as_secs_f64());
+        Ok(take(&self.database, channels, busy, count_max, lease).await?)
     }
 
     /// How this server can tell anybody: another one of the same database may have other settings.
@@ -81,11 +157,7 @@ impl Courier {
     }
 
     async fn deliver(&self, taken: TakenDelivery) -> Result<(), Error> {
-        let settlement = if taken.event.recorded_at - taken.event.occurred_at > self.age_max {
-            Settlement { state: DeliveryState::Outdated, error: None, wait_seconds: 0.0 }
-        } else {
-            self.settlement(&taken, self.send(&taken).await)
-        };
+        let settlement = self.settlement(&taken, self.send(&taken).await);
         let (delivery, attempt) = (taken.delivery_id, taken.attempt);
         match (&settlement.state, &settlement.error) {
             (DeliveryState::Dead, Some(why)) => {
@@ -125,6 +197,21 @@ impl Courier {
         let wait = wait_after(taken.attempt, rand::rng().random_range(0.5..1.0));
         let wait = wait.max(failure.retry_after.unwrap_or_default());
         Settlement { state, error: Some(failure.message), wait_seconds: wait.as_secs_f64() }
+    }
+}
+
+fn let_go(of_rules: &mut HashMap<Uuid, usize>, rule_id: Uuid) {
+    if let Entry::Occupied(mut count) = of_rules.entry(rule_id) {
+        *count.get_mut() -= 1;
+        if *count.get() == 0 {
+            count.remove();
+        }
+    }
+}
+
+fn note(outcome: Result<(), Error>) {
+    if let Err(error) = outcome {
+        tracing::warn!(%error, "alerts could not be sent");
     }
 }
 

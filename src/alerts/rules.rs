@@ -31,7 +31,7 @@ impl Alerts {
         let rule_id = rule_id.unwrap_or_else(Uuid::new_v4);
         let webhook_secret = WebhookSecret::random();
         let new = NewRule { rule_id, user_uuid, settings, webhook_secret };
-        match store::create(&self.database, &new, self.rules_max, by).await? {
+        match store::create(&self.database, &new, self.limits, by).await? {
             RuleOutcome::Known(known) => match differences(&new, &known).as_slice() {
                 [] => Ok(*known),
                 fields => Err(Error::new(ErrorKind::AlreadyExists(format!(
@@ -58,7 +58,7 @@ impl Alerts {
         if let Some(settings) = &change.settings {
             self.refuse_mail(settings)?;
         }
-        match store::change(&self.database, change, scope, by).await? {
+        match store::change(&self.database, change, self.limits, (scope, by)).await? {
             RuleOutcome::Recorded(rule) | RuleOutcome::Known(rule) => Ok(*rule),
             RuleOutcome::Refused(refusal) => Err(refused(refusal)),
         }
@@ -108,6 +108,9 @@ fn refused(refusal: RuleRefusal) -> Error {
         RuleRefusal::NoUser => ErrorKind::NotFound("user"),
         RuleRefusal::NoSymbol => ErrorKind::NotFound("symbol"),
         RuleRefusal::NoRule => ErrorKind::NotFound("alert rule"),
+        RuleRefusal::FullOfWide => ErrorKind::ResourceExhausted(
+            "the user has as many alert rules about all symbols as there may be",
+        ),
         RuleRefusal::Full => {
             ErrorKind::ResourceExhausted("the user has as many alert rules as there may be")
         }
@@ -116,6 +119,10 @@ fn refused(refusal: RuleRefusal) -> Error {
 
 /// The fields in which a recorded rule differs from a wanted one.
 fn differences(new: &NewRule, known: &RecordedRule) -> Vec<&'static str> {
+    if new.user_uuid != known.user_uuid {
+        // What another one's rule says is not told.
+        return vec!["user_uuid"];
+    }
     let (wanted, found) = (&new.settings, &known.settings);
     let recipients = |settings: &RuleSettings| {
         let (mut urls, mut emails) = (settings.webhook_urls.clone(), settings.emails.clone());
@@ -124,7 +131,6 @@ fn differences(new: &NewRule, known: &RecordedRule) -> Vec<&'static str> {
         (urls, emails)
     };
     let fields = [
-        ("user_uuid", new.user_uuid != known.user_uuid),
         ("name", wanted.name != found.name),
         ("symbol", wanted.symbol != found.symbol),
         ("condition", wanted.condition != found.condition),

@@ -142,7 +142,7 @@ async fn run(
         owner.close(CLOSE_TIMEOUT).await;
         workers.start(database, &owner, (keeper, settings), serving, &drain);
         workers.start_refused_callers(authenticator, &drain);
-        workers.start_alerts(alerts, courier, &drain);
+        workers.start_alerts(alerts, courier, settings.alerts.alert_keep_days, &drain);
         workers.start_verifier(&opened.target, settings, verified, &drain)?;
         workers.start_price_feed(database, ingest, settings, &drain)?;
         started.send_replace(true);
@@ -230,10 +230,23 @@ impl Workers {
         });
     }
 
-    fn start_alerts(&mut self, alerts: Alerts, courier: Courier, stop: &CancellationToken) {
+    fn start_alerts(
+        &mut self,
+        alerts: Alerts,
+        courier: Courier,
+        keep_days: u32,
+        stop: &CancellationToken,
+    ) {
+        if let Ok(days @ 1..) = i32::try_from(keep_days) {
+            let (kept, prune_stop) = (alerts.clone(), stop.clone());
+            self.tasks.spawn(async move {
+                workers::alerts::prune(kept, days, prune_stop).await;
+                "deletion of old alerts"
+            });
+        }
         let (listened, send_stop) = (alerts.clone(), stop.clone());
         self.tasks.spawn(async move {
-            workers::alerts::send(courier, send_stop).await;
+            courier.work(send_stop).await;
             "sending of alerts"
         });
         let look_stop = stop.clone();

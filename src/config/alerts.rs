@@ -11,6 +11,14 @@ pub struct AlertSettings {
     #[arg(long, env = "DAYBOOK_ALERT_RULES_MAX", default_value_t = 100, value_name = "N")]
     pub alert_rules_max: u32,
 
+    /// Most of them that are about all symbols: each is held against every tick that comes
+    #[arg(long, env = "DAYBOOK_ALERT_WIDE_RULES_MAX", default_value_t = 5, value_name = "N")]
+    pub alert_wide_rules_max: u32,
+
+    /// Days that events of alerts, and what was sent because of them, are kept. 0 keeps them all
+    #[arg(long, env = "DAYBOOK_ALERT_KEEP_DAYS", default_value_t = 365, value_name = "DAYS")]
+    pub alert_keep_days: u32,
+
     /// Most streams that watch alerts at once; more are RESOURCE_EXHAUSTED
     #[arg(long, env = "DAYBOOK_ALERT_STREAMS_MAX", default_value_t = 128, value_name = "N")]
     pub alert_streams_max: usize,

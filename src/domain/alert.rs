@@ -19,6 +19,10 @@ pub use state::{AlertState, Judgement, TickToJudge, judge, silence};
 /// Longest window that a rule looks back, in seconds.
 pub const WINDOW_SECONDS_MAX: i32 = 86_400;
 
+/// Lengths of windows whose ticks are measured, in seconds: each costs a statement for each chunk
+/// that is recorded, however many rules share it.
+pub const MEASURED_WINDOWS: [i32; 8] = [60, 300, 900, 1_800, 3_600, 14_400, 43_200, 86_400];
+
 /// Longest cool-down, in seconds.
 pub const COOLDOWN_SECONDS_MAX: i32 = 31_536_000;
 

@@ -4,8 +4,8 @@ use crate::{
     alerts::{Alerts, RecordedRule},
     domain::{
         alert::{
-            COOLDOWN_SECONDS_MAX, Condition, ConditionKind, RuleSettings, TICKS_MIN_MAX,
-            WINDOW_SECONDS_MAX,
+            COOLDOWN_SECONDS_MAX, Condition, ConditionKind, MEASURED_WINDOWS, RuleSettings,
+            TICKS_MIN_MAX, WINDOW_SECONDS_MAX,
         },
         decimal::Decimal,
         price::symbol::SymbolName,
@@ -56,11 +56,8 @@ pub(super) fn settings(
         }
     };
     let condition = condition(given.condition.as_ref(), violations);
-    let window = number(
-        (given.window_seconds, WINDOW_SECONDS_DEFAULT, WINDOW_SECONDS_MAX),
-        "settings.window_seconds",
-        violations,
-    );
+    let looks_back = condition.as_ref().is_some_and(|condition| condition.kind.looks_back());
+    let window = window(given.window_seconds, looks_back, violations);
     let ticks = number(
         (given.ticks_min, TICKS_MIN_DEFAULT, TICKS_MIN_MAX),
         "settings.ticks_min",
@@ -82,6 +79,19 @@ pub(super) fn settings(
         emails,
         is_enabled: !given.disabled,
     })
+}
+
+/// Checks how far a rule looks back, or how long silence must last. What is measured has a few
+/// lengths, each of which is measured once for all rules.
+fn window(given: i32, looks_back: bool, violations: &mut Violations) -> Option<i32> {
+    let field = "settings.window_seconds";
+    if !looks_back {
+        let limits = (given, WINDOW_SECONDS_DEFAULT, WINDOW_SECONDS_MAX);
+        return number(limits, field, violations);
+    }
+    let seconds = if given == 0 { WINDOW_SECONDS_DEFAULT } else { given };
+    let window = Some(seconds).filter(|seconds| MEASURED_WINDOWS.contains(seconds));
+    violations.require(window, field, format!("must be one of {MEASURED_WINDOWS:?}, or 0 for 3600"))
 }
 
 /// Checks a number of which 0 means a default.
@@ -212,20 +222,11 @@ fn recipients(
         let field = |name: &str| format!("settings.recipients[{place}]{name}");
         let fault = match &recipient.kind {
             Some(alert_recipient::Kind::WebhookUrl(url)) => {
-                let fault = match urls.contains(url) {
-                    true => Err("must not be named twice"),
-                    false => alerts.check_webhook(url),
-                };
-                urls.push(url.clone());
-                fault.map_err(|hint| (field(".webhook_url"), hint))
+                add_once(alerts.check_webhook(url), &mut urls)
+                    .map_err(|h| (field(".webhook_url"), h))
             }
             Some(alert_recipient::Kind::Email(email)) => {
-                let fault = match emails.contains(email) {
-                    true => Err("must not be named twice"),
-                    false => alerts.check_email(email),
-                };
-                emails.push(email.clone());
-                fault.map_err(|hint| (field(".email"), hint))
+                add_once(alerts.check_email(email), &mut emails).map_err(|h| (field(".email"), h))
             }
             None => Err((field(""), "must be a webhook_url or an email")),
         };
@@ -235,6 +236,19 @@ fn recipients(
         }
     }
     is_right.then_some((urls, emails))
+}
+
+/// Adds a recipient, as it is written one way, that is right and not there yet.
+fn add_once(
+    recipient: Result<String, &'static str>,
+    known: &mut Vec<String>,
+) -> Result<(), &'static str> {
+    let recipient = recipient?;
+    if known.contains(&recipient) {
+        return Err("must not be named twice");
+    }
+    known.push(recipient);
+    Ok(())
 }
 
 /// A rule as the API writes it.

@@ -2,7 +2,10 @@
 
 use crate::{
     alerts::Alerts,
-    domain::access::{Identity, Scope},
+    domain::{
+        access::{Identity, Scope},
+        user::parse_user_uuid,
+    },
     error::{Error, ErrorKind},
     grpc::{
         alert_settings::{rule_pb, secret_pb, settings},
@@ -21,7 +24,10 @@ pub(super) async fn create_alert_rule(
     let user_uuid = decode::user_uuid(&request.user_uuid, "user_uuid", &mut violations);
     let rule_id = match request.rule_id.as_str() {
         "" => Some(None),
-        text => decode::user_uuid(text, "rule_id", &mut violations).map(Some),
+        text => {
+            let id = parse_user_uuid(text).filter(|id| !id.is_nil()).map(Some);
+            violations.require(id, "rule_id", decode::UUID_HINT)
+        }
     };
     let settings = settings(request.settings.as_ref(), alerts, &mut violations);
     let parts = violations.finish(user_uuid.zip(rule_id).zip(settings))?;

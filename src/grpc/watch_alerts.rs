@@ -8,7 +8,7 @@ use std::{collections::VecDeque, pin::Pin, time::Duration};
 use futures_util::{Stream, stream};
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     alerts::{AlertEvent, Alerts, EVENTS_READ_MAX},
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Violation},
     grpc::{
         admission::{Pass, identity, pass},
         deadline,
@@ -29,8 +29,8 @@ use crate::{
     },
 };
 
-/// Time after which a stream on which nothing happens looks whether it may still be read.
-const PASS_INTERVAL: Duration = Duration::from_secs(5);
+/// Time between two looks whether a stream may still be read.
+const PASS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Longest time for a stream whose client sets no deadline: a year.
 const TIME_MAX: Duration = Duration::from_secs(31_536_000);
@@ -68,12 +68,19 @@ pub(super) async fn watch_alerts(
         let news = api.alerts.listen();
         let last = api.alerts.last_event().await?;
         let after = after.unwrap_or(last);
+        if after > last {
+            let description =
+                format!("must be the id of an event that there is: {last} is the last");
+            let field = "after_event_id".into();
+            return Err(Error::invalid(vec![Violation { field, description }]));
+        }
         Ok::<_, Error>(Watching {
             alerts: api.alerts.clone(),
             owner,
             pass,
             stop: api.stop.clone(),
             ends_at: Instant::now() + time,
+            next_check_at: Instant::now() + PASS_INTERVAL,
             news,
             after,
             known: last,
@@ -99,6 +106,7 @@ struct Watching {
     pass: Pass,
     stop: CancellationToken,
     ends_at: Instant,
+    next_check_at: Instant,
     news: watch::Receiver<i64>,
     /// The last event that was sent, or is not to be.
     after: i64,
@@ -116,6 +124,8 @@ impl Watching {
             return Ok(WatchAlertsResponse { event: None, resume_after: self.after });
         }
         loop {
+            // However much there is to send.
+            self.check().await?;
             if let Some(event) = self.read.pop_front() {
                 self.after = event.event_id;
                 let resume_after = self.after;
@@ -134,23 +144,33 @@ impl Watching {
         }
     }
 
-    /// Waits for an event that is not known yet.
-    async fn wait(&mut self) -> Result<(), Error> {
-        let changed = tokio::select! {
-            changed = timeout(PASS_INTERVAL, self.news.changed()) => changed,
-            () = self.stop.cancelled() => {
-                return Err(Error::new(ErrorKind::Unavailable("the server is stopping")));
-            }
-            () = sleep_until(self.ends_at) => {
-                return Err(Error::new(ErrorKind::DeadlineExceeded));
-            }
-        };
-        match changed {
-            Ok(Ok(())) => self.known = self.known.max(*self.news.borrow_and_update()),
-            Ok(Err(_)) => return Err(Error::new(ErrorKind::Internal)),
-            // What lets a stream in may be revoked or expire while it lasts.
-            Err(_) => self.pass.check().await?,
+    /// Whether the stream may go on.
+    async fn check(&mut self) -> Result<(), Error> {
+        if self.stop.is_cancelled() {
+            return Err(Error::new(ErrorKind::Unavailable("the server is stopping")));
         }
+        let now = Instant::now();
+        if now >= self.ends_at {
+            return Err(Error::new(ErrorKind::DeadlineExceeded));
+        }
+        // What lets a stream in may be revoked or expire while it lasts.
+        if now >= self.next_check_at {
+            self.pass.check().await?;
+            self.next_check_at = Instant::now() + PASS_INTERVAL;
+        }
+        Ok(())
+    }
+
+    /// Waits for an event that is not known yet, or for something to check.
+    async fn wait(&mut self) -> Result<(), Error> {
+        let until = self.ends_at.min(self.next_check_at);
+        let changed = tokio::select! {
+            changed = self.news.changed() => changed,
+            () = self.stop.cancelled() => return Ok(()),
+            () = sleep_until(until) => return Ok(()),
+        };
+        changed.map_err(|source| Error::with_source(ErrorKind::Internal, source))?;
+        self.known = self.known.max(*self.news.borrow_and_update());
         Ok(())
     }
 }

@@ -57,10 +57,13 @@ impl Mailer {
         Ok(Self { transport, from })
     }
 
-    /// Whether a text is the address of a mailbox: one that needs no quotes.
+    /// The one way to write the address of a mailbox, of those that need no quotes; `None` for what
+    /// is none. What is before the at sign is the mailbox's own affair.
     #[must_use]
-    pub fn is_address(text: &str) -> bool {
-        text.len() <= 254 && text.parse::<Address>().is_ok() && !text.contains(['"', '[', ' '])
+    pub fn address(text: &str) -> Option<String> {
+        let is_plain = text.len() <= 254 && !text.contains(['"', '[', ' ']);
+        let address: Address = text.parse().ok().filter(|_| is_plain)?;
+        Some(format!("{}@{}", address.user(), address.domain().to_lowercase()))
     }
 
     /// Hands a mail over.
@@ -126,6 +129,7 @@ mod tests {
 
     #[test]
     fn addresses_of_mailboxes_are_plain() {
+        assert_eq!(Mailer::address("Ann@Example.COM").as_deref(), Some("Ann@example.com"));
         for (text, is_right) in [
             ("ann@example.com", true),
             ("ann.b+c@example.co.uk", true),
@@ -138,7 +142,7 @@ mod tests {
             ("ann@[127.0.0.1]", false),
             ("", false),
         ] {
-            assert_eq!(Mailer::is_address(text), is_right, "{text}");
+            assert_eq!(Mailer::address(text).is_some(), is_right, "{text}");
         }
     }
 }

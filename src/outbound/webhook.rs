@@ -79,14 +79,18 @@ impl Webhooks {
         Ok(Self { client, allows_private })
     }
 
-    /// Checks the address of a webhook as far as that can be done without asking for names.
+    /// Checks the address of a webhook as far as that can be done without asking for names, and
+    /// returns the one way to write it.
     ///
     /// # Errors
     /// What would be right.
-    pub fn check(&self, text: &str) -> Result<(), &'static str> {
+    pub fn check(&self, text: &str) -> Result<String, &'static str> {
         const HINT: &str = "must be an https URL with a host, without a user or a fragment";
         if text.len() > URL_LENGTH_MAX {
             return Err("must be at most 2,048 bytes");
+        }
+        if text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+            return Err(HINT);
         }
         let url = Url::parse(text).map_err(|_| HINT)?;
         let has_user = !url.username().is_empty() || url.password().is_some();
@@ -94,10 +98,13 @@ impl Webhooks {
             return Err(HINT);
         }
         let host = url.host_str().ok_or(HINT)?;
+        if host.split('.').rev().skip(1).any(str::is_empty) || url.port() == Some(0) {
+            return Err(HINT);
+        }
         if !self.allows_private && is_private_host(host) {
             return Err("must have a public address: see --webhook-private-addresses");
         }
-        Ok(())
+        Ok(url.into())
     }
 
     /// Sends a message, signed.
@@ -147,9 +154,6 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 fn describe(error: &reqwest::Error) -> String {
     let mut source = StdError::source(error);
     while let Some(inner) = source {
-        if inner.is::<NotPublic>() {
-            return NotPublic.to_string();
-        }
         if let Some(tls) = unwrapped(inner).downcast_ref::<rustls::Error>() {
             return format!("the connection could not be encrypted: {tls}");
         }
@@ -249,6 +253,12 @@ mod tests {
             ("https://user:secret@example.com/", false, false),
             ("https://example.com/#there", false, false),
             ("https://", false, false),
+            ("https://.", false, false),
+            ("https://a..example.com/", false, false),
+            ("https://example.com:0/", false, false),
+            ("https://example.com/\0", false, false),
+            ("https://example.com/a b", false, false),
+            (" https://example.com/", false, false),
             ("file:///etc/passwd", false, false),
             ("example.com", false, false),
             ("", false, false),

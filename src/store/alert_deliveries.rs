@@ -96,19 +96,36 @@ fn channel(statement: Statement, row: &Row) -> Result<Channel, StoreError> {
     channel.ok_or_else(|| unknown(statement, "a channel that is not known"))
 }
 
-/// Takes up to `count_max` deliveries that are due by these channels, for so many seconds.
+/// Makes the deliveries of up to `count_max` events that have none yet; what was older than so many
+/// seconds when it was recorded is not sent. Returns how many events there were.
+///
+/// # Errors
+/// What the database says.
+pub async fn spread(
+    database: &Database,
+    count_max: i64,
+    age_max_seconds: f64,
+) -> Result<i64, StoreError> {
+    let statement = statement!("alert_deliveries_spread");
+    let answer = database.read(statement, &[&count_max, &age_max_seconds]).await?;
+    Ok(answer.value.first().map_or(0, |row| row.get("event_count")))
+}
+
+/// Takes up to `count_max` deliveries that are due by these channels, for so many seconds; those of
+/// `busy` rules are left.
 ///
 /// # Errors
 /// What the database says.
 pub async fn take(
     database: &Database,
     channels: &[Channel],
+    busy: &[Uuid],
     count_max: i64,
     lease_seconds: f64,
 ) -> Result<Vec<TakenDelivery>, StoreError> {
     let statement = statement!("alert_deliveries_take");
     let channels: Vec<&str> = channels.iter().map(|channel| channel.as_str()).collect();
-    let answer = database.read(statement, &[&count_max, &lease_seconds, &channels]).await?;
+    let answer = database.read(statement, &[&count_max, &lease_seconds, &channels, &busy]).await?;
     let taken = |row: &Row| {
         let webhook_secret = WebhookSecret::from_bytes(row.get("webhook_secret"))
             .ok_or_else(|| unknown(statement, "a key of another length"))?;

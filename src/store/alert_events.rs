@@ -84,3 +84,13 @@ pub async fn last(database: &Database) -> Result<i64, StoreError> {
     let answer = database.read(statement!("alert_events_last"), &[]).await?;
     Ok(answer.value.first().map_or(0, |row| row.get("event_id")))
 }
+
+/// Deletes up to `count_max` events that were recorded more than so many days ago, with their
+/// deliveries; returns how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn prune(database: &Database, count_max: i64, days: i32) -> Result<usize, StoreError> {
+    let statement = statement!("alert_events_prune");
+    Ok(database.read(statement, &[&count_max, &days]).await?.value.len())
+}

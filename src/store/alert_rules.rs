@@ -59,6 +59,8 @@ pub enum RuleRefusal {
     NoRule,
     /// The user has as many as there may be.
     Full,
+    /// The user has as many about all symbols as there may be.
+    FullOfWide,
 }
 
 fn recorded(statement: Statement, row: &Row) -> Result<RecordedRule, StoreError> {
@@ -86,6 +88,15 @@ fn recorded(statement: Statement, row: &Row) -> Result<RecordedRule, StoreError>
     })
 }
 
+/// How many rules a user may have.
+#[derive(Clone, Copy, Debug)]
+pub struct RuleLimits {
+    /// In all.
+    pub rules_max: i64,
+    /// About all symbols.
+    pub wide_max: i64,
+}
+
 /// A rule to make.
 #[derive(Clone, Debug)]
 pub struct NewRule {
@@ -99,18 +110,18 @@ pub struct NewRule {
     pub webhook_secret: WebhookSecret,
 }
 
-/// Makes a rule of a user who has fewer than `rules_max`, or finds whose the id is.
+/// Makes a rule of a user who has fewer than there may be, or finds whose the id is.
 ///
 /// # Errors
 /// If the database refuses. If the connection broke, whether it was made is unknown.
 pub async fn create(
     database: &Database,
     new: &NewRule,
-    rules_max: i64,
+    limits: RuleLimits,
     by: &Principal,
 ) -> Result<RuleOutcome, StoreError> {
     let tx = PooledTx::begin(database, "alert_rules_add").await?;
-    let outcome = create_in(&tx, new, rules_max, by).await?;
+    let outcome = create_in(&tx, new, limits, by).await?;
     match outcome {
         RuleOutcome::Recorded(_) => tx.commit().await?,
         RuleOutcome::Known(_) | RuleOutcome::Refused(_) => tx.roll_back().await?,
@@ -121,14 +132,18 @@ pub async fn create(
 async fn create_in(
     tx: &PooledTx,
     new: &NewRule,
-    rules_max: i64,
+    limits: RuleLimits,
     by: &Principal,
 ) -> Result<RuleOutcome, StoreError> {
     let settings = &new.settings;
     let symbol = settings.symbol.as_ref().map(SymbolName::as_str);
     let facts = tx.rows(statement!("alert_rules_facts"), &[&new.user_uuid, &symbol]).await?;
     let Some(facts) = facts.first() else { return Ok(RuleOutcome::Refused(RuleRefusal::NoUser)) };
-    let found = || find(tx, new.rule_id, Scope::Everybody);
+    let found = async || {
+        let statement = statement!("alert_rules_known");
+        let rows = tx.rows(statement, &[&new.rule_id]).await?;
+        rows.first().map(|row| recorded(statement, row)).transpose()
+    };
     if let Some(known) = found().await? {
         return Ok(RuleOutcome::Known(Box::new(known)));
     }
@@ -136,8 +151,11 @@ async fn create_in(
     if symbol.is_some() && symbol_id.is_none() {
         return Ok(RuleOutcome::Refused(RuleRefusal::NoSymbol));
     }
-    if facts.get::<_, i64>("rule_count") >= rules_max {
+    if facts.get::<_, i64>("rule_count") >= limits.rules_max {
         return Ok(RuleOutcome::Refused(RuleRefusal::Full));
+    }
+    if symbol.is_none() && facts.get::<_, i64>("wide_count") >= limits.wide_max {
+        return Ok(RuleOutcome::Refused(RuleRefusal::FullOfWide));
     }
     let condition = &settings.condition;
     let (threshold, rearm) =
@@ -211,11 +229,11 @@ pub struct RuleChange {
 pub async fn change(
     database: &Database,
     change: &RuleChange,
-    scope: Scope,
-    by: &Principal,
+    limits: RuleLimits,
+    (scope, by): (Scope, &Principal),
 ) -> Result<RuleOutcome, StoreError> {
     let tx = PooledTx::begin(database, "alert_rules_change").await?;
-    let outcome = change_in(&tx, change, scope, by).await?;
+    let outcome = change_in(&tx, change, limits, (scope, by)).await?;
     match outcome {
         RuleOutcome::Recorded(_) => tx.commit().await?,
         RuleOutcome::Known(_) | RuleOutcome::Refused(_) => tx.roll_back().await?,
@@ -226,19 +244,29 @@ pub async fn change(
 async fn change_in(
     tx: &PooledTx,
     change: &RuleChange,
-    scope: Scope,
-    by: &Principal,
+    limits: RuleLimits,
+    (scope, by): (Scope, &Principal),
 ) -> Result<RuleOutcome, StoreError> {
+    // Before the rule is locked: whoever judges ticks locks in that order.
+    let wanted = change.settings.as_ref().and_then(|settings| settings.symbol.as_ref());
+    let found =
+        tx.rows(statement!("alert_rules_symbol"), &[&wanted.map(SymbolName::as_str)]).await?;
+    let symbol_id: Option<i32> = found.first().map(|row| row.get("symbol_id"));
+    if wanted.is_some() && symbol_id.is_none() {
+        return Ok(RuleOutcome::Refused(RuleRefusal::NoSymbol));
+    }
+    watch_symbol(tx, symbol_id).await?;
     let Some(old) = find(tx, change.rule_id, scope).await? else {
         return Ok(RuleOutcome::Refused(RuleRefusal::NoRule));
     };
     let mut settings = change.settings.clone().unwrap_or_else(|| old.settings.clone());
     settings.is_enabled = change.is_enabled.unwrap_or(settings.is_enabled);
     let symbol = settings.symbol.as_ref().map(SymbolName::as_str);
-    let found = tx.rows(statement!("alert_rules_symbol"), &[&symbol]).await?;
-    let symbol_id: Option<i32> = found.first().map(|row| row.get("symbol_id"));
-    if symbol.is_some() && symbol_id.is_none() {
-        return Ok(RuleOutcome::Refused(RuleRefusal::NoSymbol));
+    if symbol.is_none() && old.settings.symbol.is_some() {
+        let found = tx.rows(statement!("alert_rules_wide"), &[&change.rule_id]).await?;
+        if found.first().is_some_and(|row| row.get::<_, i64>("wide_count") >= limits.wide_max) {
+            return Ok(RuleOutcome::Refused(RuleRefusal::FullOfWide));
+        }
     }
     let is_armed_anew = !old.settings.watches_like(&settings);
     let secret = change.webhook_secret.as_ref().unwrap_or(&old.webhook_secret).as_bytes();
@@ -265,7 +293,6 @@ async fn change_in(
         ],
     )
     .await?;
-    watch_symbol(tx, symbol_id).await?;
     note(tx, by, "change alert rule", &change.rule_id.to_string()).await?;
     let changed = find(tx, change.rule_id, scope).await?;
     Ok(changed.map_or(RuleOutcome::Refused(RuleRefusal::NoRule), |rule| {

@@ -48,7 +48,7 @@ pub async fn judge_silences(database: &Database) -> Result<usize, StoreError> {
             }
         }
     }
-    record(&tx, &events, &states).await?;
+    record(&tx, &events, &states, true).await?;
     tx.commit().await?;
     Ok(symbols.len())
 }

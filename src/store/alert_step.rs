@@ -5,7 +5,7 @@
 //! too late to be judged. So is one that is dated ahead of the clock never judged, because those
 //! after it would be too late.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Duration, Utc};
 use tokio_postgres::Row;
@@ -48,8 +48,8 @@ pub(super) struct Event<'a> {
 /// States by symbol and rule.
 pub(super) type States = HashMap<(i32, Uuid), AlertState>;
 
-/// Holds the rules about these ticks, which the tx has recorded, against them. What fires is
-/// recorded with what is to be sent because of it.
+/// Holds the rules about these ticks, which the tx has recorded, against them, and records what
+/// fires.
 ///
 /// # Errors
 /// What the database says.
@@ -85,7 +85,7 @@ pub(super) async fn judge_recorded(
     let mut states = states_of(tx, &rules, &symbols).await?;
     let measured = measure(tx, &rules, &by_symbol).await?;
     let events = judge_all(&rules, &by_symbol, &watermarks, &measured, &mut states);
-    record(tx, &events, &states).await?;
+    record(tx, &events, &states, false).await?;
     let ends = by_symbol.iter().filter_map(|(symbol_id, ticks)| Some((*symbol_id, ticks.last()?)));
     let (ids, instants): (Vec<i32>, Vec<DateTime<Utc>>) =
         ends.map(|(symbol_id, tick)| (symbol_id, tick.ticked_at)).unzip();
@@ -187,8 +187,14 @@ async fn measure(
         let of_window: Vec<_> = looking_back().filter(|rule| rule.window == window).collect();
         let (mut ids, mut firsts, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
         for (symbol_id, ticks) in by_symbol {
-            let (Some(first), Some(last)) = (ticks.first(), ticks.last()) else { continue };
-            if of_window.iter().any(|rule| rule.covers(*symbol_id)) {
+            if !of_window.iter().any(|rule| rule.covers(*symbol_id)) {
+                continue;
+            }
+            // What lies between ticks that are far from each other is of no use.
+            let is_near =
+                |one: &&KeyedPrice, next: &&KeyedPrice| next.ticked_at - one.ticked_at <= window;
+            for near in ticks.chunk_by(is_near) {
+                let (Some(first), Some(last)) = (near.first(), near.last()) else { continue };
                 ids.push(*symbol_id);
                 firsts.push(first.ticked_at);
                 lasts.push(last.ticked_at);
@@ -257,15 +263,21 @@ fn judge_all<'a>(
     events
 }
 
-/// Records events, what is to be sent because of them, and the states that they lead to.
+/// Records events and the states that they lead to.
 pub(super) async fn record(
     tx: &PooledTx,
     events: &[Event<'_>],
     states: &States,
+    is_of_clock: bool,
 ) -> Result<(), StoreError> {
     if events.is_empty() {
         return Ok(());
     }
+    let touched: BTreeSet<Uuid> = events.iter().map(|event| event.rule.rule_id).collect();
+    let touched: Vec<Uuid> = touched.into_iter().collect();
+    // Whoever waits here keeps nobody else's events waiting.
+    tx.rows(statement!("alert_owners_lock"), &[&touched]).await?;
+    tx.rows(statement!("alert_rules_lock"), &[&touched]).await?;
     tx.rows(statement!("alert_events_lock"), &[]).await?;
     let numeric = |number: &Option<Decimal>| number.clone().map(Numeric);
     let rule_ids: Vec<Uuid> = events.iter().map(|event| event.rule.rule_id).collect();
@@ -281,7 +293,17 @@ pub(super) async fn record(
         judgements().map(|judgement| i32::try_from(judgement.tick_count?).ok()).collect();
     tx.rows(
         statement!("alert_events_add"),
-        &[&rule_ids, &revisions, &symbols, &firing, &instants, &prices, &values, &counts],
+        &[
+            &rule_ids,
+            &revisions,
+            &symbols,
+            &firing,
+            &instants,
+            &prices,
+            &values,
+            &counts,
+            &is_of_clock,
+        ],
     )
     .await?;
     let mut turned: BTreeMap<(i32, Uuid), (i32, AlertState)> = BTreeMap::new();

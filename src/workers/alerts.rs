@@ -1,37 +1,23 @@
-//! What alerts need beside the requests: recipients are told, silence is noticed, and whoever
-//! watches hears of new events.
+//! What alerts need beside the requests and the courier: silence is noticed, old events are
+//! deleted, and whoever watches hears of new ones.
 
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    alerts::{Alerts, courier::Courier},
-    error::Error,
-};
-
-/// Time between two looks for what is due.
-const SEND_INTERVAL: Duration = Duration::from_millis(250);
+use crate::{alerts::Alerts, error::Error};
 
 /// Time between two looks for events.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Time between two looks for silence.
-const SILENCE_INTERVAL: Duration = Duration::from_secs(2);
+const SILENCE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Time between two looks for old events.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(600);
 
 /// Longest wait after a failure.
 const PAUSE_MAX: Duration = Duration::from_secs(4);
-
-/// Sends what is due until `stop`. What is at work then is finished: it is told twice otherwise.
-pub async fn send(courier: Courier, stop: CancellationToken) {
-    let mut pace = Pace::new(SEND_INTERVAL, "alerts could not be sent");
-    while pace.wait(&stop).await {
-        let outcome = courier.round().await;
-        // There may be more than one round takes.
-        let is_idle = matches!(outcome, Ok(0));
-        pace.note(outcome.map(drop), is_idle);
-    }
-}
 
 /// Notices silence until `stop`.
 pub async fn notice_silence(alerts: Alerts, stop: CancellationToken) {
@@ -42,6 +28,17 @@ pub async fn notice_silence(alerts: Alerts, stop: CancellationToken) {
             outcome = alerts.judge_silences() => outcome,
         };
         pace.note(outcome.map(drop), true);
+    }
+}
+
+/// Deletes events that are older than so many days until `stop`.
+pub async fn prune(alerts: Alerts, days: i32, stop: CancellationToken) {
+    let mut pace = Pace::new(PRUNE_INTERVAL, "old alerts could not be deleted");
+    while pace.wait(&stop).await {
+        let outcome = alerts.prune(days).await;
+        // There may be more than one tx deletes.
+        let is_idle = !matches!(outcome, Ok(count) if count > 0);
+        pace.note(outcome.map(drop), is_idle);
     }
 }
 
@@ -78,7 +75,7 @@ impl Pace {
         match outcome {
             Ok(()) => self.pause = if is_idle { self.interval } else { Duration::ZERO },
             Err(error) => {
-                self.pause = (self.pause.max(self.interval) * 2).min(PAUSE_MAX);
+                self.pause = (self.pause.max(self.interval) * 2).min(PAUSE_MAX.max(self.interval));
                 tracing::warn!(%error, "{}", self.failure);
             }
         }

@@ -60,14 +60,16 @@ pub fn judge(rule: &AlertRule, state: &mut AlertState, tick: &TickToJudge<'_>) -
         }
     };
     let tick_count = rule.condition.kind.looks_back().then_some(before.tick_count);
+    // Silence may have been noticed by the clock before a tick came that is older than that.
+    let occurred_at = state.fired_at.map_or(tick.ticked_at, |at| at.max(tick.ticked_at));
     judgements.push(Judgement {
         is_firing,
-        occurred_at: tick.ticked_at,
+        occurred_at,
         price: Some(price.clone()),
         value: rule.condition.value(price, before),
         tick_count,
     });
-    turn(state, is_firing, tick.ticked_at);
+    turn(state, is_firing, occurred_at);
     judgements
 }
 

@@ -11,6 +11,7 @@ use daybook::{
         CreateAlertRuleRequest, ListAlertDeliveriesRequest, RetryAlertDeliveryRequest,
         UpdateAlertRuleRequest, alert_condition::Kind, alert_recipient,
     },
+    store::alert_deliveries::spread,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -71,14 +72,16 @@ impl Scene {
 
     /// Has the rule fire, once more if it has.
     async fn fire(&mut self) {
+        let fired = self.second > 0;
         self.second += 2;
         let second = self.second;
         record(&self.service, &[&[("aaausd", second, "1")]]).await;
         record(&self.service, &[&[("aaausd", second + 1, "11")]]).await;
-        // The end of the one before is told, too: here it is not wanted.
-        let query = "DELETE FROM alert_deliveries d USING alert_events e
-                     WHERE e.event_id = d.event_id AND NOT e.is_firing";
-        self.service.sql.execute(query, &[]).await.unwrap();
+        // The end of the one before would be told, too: here it is not wanted.
+        if fired {
+            let query = "DELETE FROM alert_events WHERE NOT is_firing";
+            self.service.sql.execute(query, &[]).await.unwrap();
+        }
     }
 
     /// Time goes on until what waits is due.
@@ -219,6 +222,7 @@ async fn deliveries_are_listed_by_page() {
     for _ in 0..5 {
         scene.fire().await;
     }
+    spread(&scene.service.database, 10, 1e12).await.unwrap();
     let mut client = scene.service.prices().await;
     let (mut seen, mut page_token) = (Vec::new(), String::new());
     loop {
@@ -240,6 +244,7 @@ async fn what_somebody_took_and_never_settled_is_taken_by_another_when_the_time_
     let mut scene = Scene::set(|_| ()).await;
     scene.fire().await;
     // As if a server had been killed between taking and sending.
+    spread(&scene.service.database, 10, 1e12).await.unwrap();
     let take = "UPDATE alert_deliveries
                 SET attempts = attempts + 1, due_at = now() + interval '30 s'";
     scene.service.sql.execute(take, &[]).await.unwrap();
@@ -279,11 +284,51 @@ async fn nothing_is_sent_where_it_must_not_go() {
 async fn a_history_that_is_recorded_tells_nobody() {
     let mut scene = Scene::set(|alerts| alerts.alert_age_max_seconds = 86_400).await;
     scene.fire().await;
-    assert_eq!(scene.courier.round().await.unwrap(), 1);
+    assert_eq!(scene.courier.round().await.unwrap(), 0);
     assert_eq!(scene.list(AlertDeliveryState::Outdated).await.len(), 1);
     assert_eq!(scene.receiver.received().len(), 0);
     let now = chrono::Utc::now().timestamp() - super::START;
     record(&scene.service, &[&[("aaausd", now - 60, "1")], &[("aaausd", now - 30, "11")]]).await;
     while scene.courier.round().await.unwrap() > 0 {}
     assert_eq!(scene.receiver.received().len(), 2, "it ended, and began again");
+}
+
+#[tokio::test]
+async fn a_silence_that_the_clock_noticed_is_told_however_long_it_has_lasted() {
+    let scene = Scene::set(|alerts| alerts.alert_age_max_seconds = 86_400).await;
+    let silent = "UPDATE alert_rules SET kind = 'no_data', armed_at = armed_at - interval '3 days';
+                  UPDATE alert_watermarks SET ticked_at = now() - interval '2 days',
+                         received_at = now() - interval '2 days'";
+    scene.service.sql.batch_execute(silent).await.unwrap();
+    assert_eq!(scene.service.alerts.judge_silences().await.unwrap(), 1);
+    assert_eq!(scene.courier.round().await.unwrap(), 1);
+    assert_eq!(scene.receiver.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_recipient_that_does_not_answer_keeps_nobody_elses_alerts_waiting() {
+    let mut scene = Scene::set(|_| ()).await;
+    // Takes connections and says nothing.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}/", silent.local_addr().unwrap().port());
+    let slow = insert_rule(&scene.service, &url).await;
+    let many = "INSERT INTO alert_events (rule_id, revision, rule_name, user_id, symbol_id, kind,
+                    threshold, is_firing, occurred_at)
+                SELECT r.rule_id, 1, '', r.user_id, 1, 'above', 1, true, now() - n * interval '1 s'
+                FROM alert_rules r, generate_series(1, 200) AS n WHERE r.rule_id::text = $1";
+    scene.service.sql.execute(many, &[&slow]).await.unwrap();
+    scene.fire().await;
+    let stop = tokio_util::sync::CancellationToken::new();
+    let working = scene.courier.work(stop.clone());
+    let watching = async {
+        let end = tokio::time::Instant::now() + std::time::Duration::from_secs(8);
+        while scene.receiver.received().is_empty() && tokio::time::Instant::now() < end {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = working => panic!("it works until it is stopped"),
+        () = watching => {}
+    }
+    assert_eq!(scene.receiver.received().len(), 1, "before the others have timed out");
 }

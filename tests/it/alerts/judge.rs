@@ -2,14 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use daybook::grpc::pb::v1::{AlertRuleSettings, NewPrice, alert_condition::Kind};
+use daybook::grpc::pb::v1::{
+    AlertRuleSettings, DeleteUserRequest, NewPrice, UpdateAlertRuleRequest, alert_condition::Kind,
+};
+use futures_util::future::join_all;
 use rand::{RngExt, rngs::ChaCha12Rng, seq::SliceRandom};
 
 use super::{
-    Tick, change, create, events, level, name_symbols, new_price, new_user, no_data, record,
-    record_prices, rule_of, times_average,
+    Tick, change, create, create_with_id, events, level, name_symbols, new_id, new_price, new_user,
+    no_data, record, record_prices, rule_of, times_average,
 };
-use crate::support::{random::random, service::TestService};
+use crate::support::{
+    random::random,
+    service::{TestService, new_target, settings},
+};
 
 /// A rule as the naive judge reads it: levels are tenths.
 #[derive(Clone, Debug)]
@@ -115,7 +121,7 @@ fn random_rule(random: &mut ChaCha12Rng, number: usize, symbols: &[&str]) -> Rul
         what,
         fire,
         rearm: fire - slack,
-        window: [60, 600, 7_200, 86_400][random.random_range(0..4)],
+        window: [60, 900, 14_400, 86_400][random.random_range(0..4)],
         ticks_min: random.random_range(1..6),
         cooldown: [0, 0, 300, 5_000][random.random_range(0..4)],
     }
@@ -188,7 +194,9 @@ async fn events_are_those_of_a_naive_judge_however_ticks_are_cut_into_chunks() {
         let ticks = random_ticks(&mut random, &symbols);
         let expected = expected(&rules, &ticks);
         assert!(expected.len() > 20, "something fires: {}", expected.len());
-        let service = TestService::start().await;
+        let mut settings = settings();
+        settings.alerts.alert_wide_rules_max = 100;
+        let service = TestService::start_with(new_target(), settings).await;
         name_symbols(&service, &symbols).await;
         let user = new_user(&service, "ann").await;
         for rule in &rules {
@@ -271,12 +279,8 @@ async fn writers_side_by_side_set_each_event_off_once() {
         tick.1 = 61;
     }
     let (one, two, three) = (ticks.as_slice(), backwards.as_slice(), others.as_slice());
-    futures_util::future::join_all([
-        record(&service, &[one]),
-        record(&service, &[two]),
-        record(&service, &[three]),
-    ])
-    .await;
+    join_all([record(&service, &[one]), record(&service, &[two]), record(&service, &[three])])
+        .await;
     let found = events(&service).await;
     assert_eq!(found.len(), symbols.len(), "{found:?}");
 }
@@ -331,4 +335,49 @@ async fn the_same_ticks_come_to_the_same_events_whether_silence_is_noticed_live_
     let (live, afterwards) = (played(true).await, played(false).await);
     assert_eq!(live, ["a rule aaausd +660", "a rule aaausd -900"]);
     assert_eq!(live, afterwards);
+}
+
+#[tokio::test]
+async fn rules_and_users_are_made_changed_and_deleted_while_they_fire() {
+    let mut settings = settings();
+    settings.pool.pool_size = 12;
+    let service = TestService::start_with(new_target(), settings).await;
+    let names: Vec<String> = (0..6).map(|number| format!("s{number}usd")).collect();
+    let symbols: Vec<&str> = names.iter().map(String::as_str).collect();
+    name_symbols(&service, &symbols).await;
+    let service = &service;
+    let writers = (0..3).map(|writer: usize| {
+        let mut order = symbols.clone();
+        order.rotate_left(writer);
+        async move {
+            for second in (0..60).step_by(2) {
+                let at = |second, price| -> Vec<Tick<'_>> {
+                    order.iter().map(|symbol| (*symbol, second, price)).collect()
+                };
+                let second = 10 * second + i64::try_from(writer).unwrap();
+                record(service, &[&at(second, "11"), &at(second + 5, "9")]).await;
+            }
+        }
+    });
+    let makers = (0..3).map(|maker: usize| async move {
+        for turn in 0..12 {
+            let user = new_user(service, &format!("user-{maker}-{turn}")).await;
+            let (id, rule) = (new_id(), rule_of("", Kind::Above(level("10", ""))));
+            for _ in 0..4 {
+                create_with_id(service, &user, rule.clone(), id.clone()).await.unwrap();
+            }
+            let narrow = rule_of(&format!("s{turn}usd"), Kind::Above(level("10", "")));
+            let update = UpdateAlertRuleRequest {
+                rule_id: id,
+                settings: (turn < 6).then_some(narrow),
+                enabled: (turn >= 6).then_some(false),
+                rotate_webhook_secret: false,
+            };
+            service.prices().await.update_alert_rule(update).await.unwrap();
+            let request = DeleteUserRequest { user_uuid: user, ..Default::default() };
+            service.ledger().await.delete_user(request).await.unwrap();
+        }
+    });
+    let (writers, makers) = (join_all(writers), join_all(makers));
+    tokio::join!(writers, makers);
 }

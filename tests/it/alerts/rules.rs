@@ -139,6 +139,12 @@ async fn levels_of_conditions_are_numbers_in_order() {
 async fn recipients_are_counted_and_a_change_says_one_thing() {
     let service = TestService::start().await;
     let mut client = service.prices().await;
+    let odd = AlertRuleSettings { window_seconds: 3_601, ..rule_of("", times_average("", "")) };
+    let status = create_with_id(&service, &new_id(), odd, String::new()).await.unwrap_err();
+    assert_eq!(fields(&status), ["settings.window_seconds"]);
+    let nil = Uuid::nil().to_string();
+    let status = create_with_id(&service, &new_id(), rule_of("", no_data()), nil).await;
+    assert_eq!(fields(&status.unwrap_err()), ["rule_id"]);
     let many = (0..11).map(|number| webhook(&format!("https://example.com/{number}"))).collect();
     let settings = AlertRuleSettings { recipients: many, ..rule_of("", no_data()) };
     let status = create_with_id(&service, &new_id(), settings, String::new()).await.unwrap_err();
@@ -191,7 +197,11 @@ async fn a_request_that_comes_twice_makes_one_rule() {
     assert_eq!(status.code(), Code::AlreadyExists);
     let expected = "rule_id is recorded with another condition and another ticks_min";
     assert_eq!(status.message(), expected);
-    create(&service, &user, rule_of("", no_data())).await;
+    let bob = new_user(&service, "bob").await;
+    let status = create_with_id(&service, &bob, rule_of("", no_data()), id.clone()).await;
+    assert_eq!(status.unwrap_err().message(), "rule_id is recorded with another user_uuid");
+    name_symbols(&service, &["aaausd"]).await;
+    create(&service, &user, rule_of("aaausd", no_data())).await;
     let one_more = create_with_id(&service, &user, rule_of("", no_data()), String::new()).await;
     assert_eq!(one_more.unwrap_err().code(), Code::ResourceExhausted);
     assert_eq!(make(rule_of("", no_data())).await.unwrap(), rule, "it is there, full or not");
@@ -358,4 +368,24 @@ async fn a_user_sees_and_makes_rules_of_the_user_alone() {
     assert_eq!(status.code(), Code::NotFound);
     let query = "SELECT count(*) FROM alert_rules";
     assert_eq!(one::<i64>(&service.sql, query).await, 2, "bob's is still there");
+}
+
+#[tokio::test]
+async fn a_user_has_few_rules_about_all_symbols() {
+    let mut settings = settings();
+    settings.alerts.alert_wide_rules_max = 1;
+    let service = TestService::start_with(new_target(), settings).await;
+    name_symbols(&service, &["aaausd"]).await;
+    let user = new_user(&service, "ann").await;
+    create(&service, &user, rule_of("", no_data())).await;
+    let one_more = create_with_id(&service, &user, rule_of("", no_data()), String::new()).await;
+    assert_eq!(one_more.unwrap_err().code(), Code::ResourceExhausted);
+    let narrow = create(&service, &user, rule_of("aaausd", no_data())).await;
+    let update = UpdateAlertRuleRequest {
+        rule_id: narrow.rule_id,
+        settings: Some(rule_of("", no_data())),
+        ..Default::default()
+    };
+    let status = service.prices().await.update_alert_rule(update).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted);
 }

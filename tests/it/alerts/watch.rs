@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use daybook::grpc::pb::v1::{WatchAlertsRequest, alert_condition::Kind};
+use daybook::{
+    config::AuthMode,
+    domain::access::Role,
+    grpc::pb::v1::{WatchAlertsRequest, alert_condition::Kind},
+};
 use tonic::Code;
 
 use super::{
     create, level, name_symbols, new_id, new_user, next, record, rule_of, times_average, watch,
 };
 use crate::{
+    access::token_of,
     invalid_requests::fields,
     support::service::{TestService, new_target, settings},
 };
@@ -124,4 +129,40 @@ async fn a_stream_ends_at_its_clients_deadline() {
     stream.message().await.unwrap();
     let ended = stream.message().await.unwrap_err();
     assert_eq!(ended.code(), Code::DeadlineExceeded, "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_token_however_much_there_is_to_send() {
+    let mut settings = settings();
+    settings.server.auth = AuthMode::On;
+    settings.server.token_freshness_ms = 0;
+    let service = TestService::start_with(new_target(), settings).await;
+    let (token, token_id) = token_of(&service, Role::Reader).await;
+    let mut request = tonic::Request::new(WatchAlertsRequest::default());
+    let value = format!("Bearer {}", token.to_text()).parse().unwrap();
+    request.metadata_mut().insert("authorization", value);
+    let answer = service.prices().await.watch_alerts(request).await;
+    let mut stream = answer.unwrap().into_inner();
+    stream.message().await.unwrap();
+    let event = "INSERT INTO alert_events (rule_id, revision, rule_name, user_id, symbol_id, kind,
+                     threshold, is_firing, occurred_at)
+                 SELECT gen_random_uuid(), 1, '', user_id, symbol_id, 'above', 1, true, now()
+                 FROM users, symbols LIMIT 1";
+    let names = "INSERT INTO users (user_uuid, username, name) VALUES (gen_random_uuid(), 'x', '');
+                 INSERT INTO symbols (name) VALUES ('aaausd')";
+    service.sql.batch_execute(names).await.unwrap();
+    service.sql.execute(event, &[]).await.unwrap();
+    next(&mut stream).await;
+    let revoke = "UPDATE access_tokens SET revoked_at = now() WHERE token_id = $1";
+    service.sql.execute(revoke, &[&token_id]).await.unwrap();
+    let ended = async {
+        loop {
+            service.sql.execute(event, &[]).await.unwrap();
+            if let Err(status) = stream.message().await {
+                return status;
+            }
+        }
+    };
+    let status = tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap();
+    assert_eq!(status.code(), Code::Unauthenticated, "{status:?}");
 }
