@@ -109,8 +109,8 @@ async fn compare(
     });
     let share = with.as_secs_f64() / 60.0;
     println!(
-        "{rules} rules ({kind}) of {window} s: a minute of {symbols} symbols is recorded in {with:.2?}, in \
-         {without:.2?} without rules: {:.1} x, {:.1} % of a core",
+        "{rules} rules ({kind}) of {window} s: a minute of {symbols} symbols is recorded in \
+         {with:.2?}, in {without:.2?} without rules: {:.1} x, {:.1} % of a core",
         with.as_secs_f64() / without.as_secs_f64(),
         100.0 * share
     );
