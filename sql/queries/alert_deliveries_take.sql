@@ -1,7 +1,7 @@
 -- Takes up to $1 (bigint) deliveries that are due, by the channels $3 (text[]), for $2 seconds
 -- (double precision): whoever takes them settles them within that time, or others take them. Rules
--- take turns, and $4 (uuid[]) are passed over: many deliveries of one do not keep the others waiting.
--- Rows that others take are passed over, too.
+-- take turns, $5 (bigint) of each at most, and $4 (uuid[]) are passed over: many deliveries of one do
+-- not keep the others waiting. Rows that others take are passed over, too.
 WITH due AS (
     SELECT d.delivery_id, d.due_at,
            row_number() OVER (PARTITION BY d.rule_id ORDER BY d.due_at) AS turn
@@ -16,7 +16,8 @@ WITH due AS (
     SELECT d.delivery_id
     FROM alert_deliveries d
     WHERE d.delivery_id IN (
-            SELECT due.delivery_id FROM due ORDER BY due.turn, due.due_at LIMIT $1)
+            SELECT due.delivery_id FROM due WHERE due.turn <= $5
+            ORDER BY due.turn, due.due_at LIMIT $1)
       AND d.state = 'pending' AND d.due_at <= clock_timestamp()
     FOR UPDATE SKIP LOCKED
 ), taken AS (

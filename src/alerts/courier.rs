@@ -16,6 +16,7 @@ use futures_util::{
     stream::{self, FuturesUnordered},
 };
 use rand::RngExt;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -30,7 +31,7 @@ use crate::{
     store::{
         Database,
         alert_deliveries::{
-            Channel, DeliveryState, Settlement, TakenDelivery, settle, spread, take,
+            Channel, DeliveryState, Settlement, TakenDelivery, Wanted, settle, spread, take,
         },
     },
 };
@@ -38,8 +39,9 @@ use crate::{
 /// Deliveries that are sent at once.
 const AT_ONCE: usize = 64;
 
-/// Those of one rule among them: its recipients may be slow.
-const OF_RULE_AT_ONCE: usize = 8;
+/// Those of one rule that are taken at once, and only while it has fewer at work: its recipients
+/// may be slow.
+const OF_RULE_TAKEN_MAX: usize = 4;
 
 /// Events whose deliveries are made at once.
 const SPREAD_AT_ONCE: i64 = 500;
@@ -86,32 +88,29 @@ impl Courier {
     pub async fn work(&self, stop: CancellationToken) {
         let mut at_work = FuturesUnordered::new();
         let mut of_rules: HashMap<Uuid, usize> = HashMap::new();
-        let mut pause = Duration::ZERO;
+        let mut look_at = Instant::now();
         loop {
-            let looked = tokio::time::sleep(pause);
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some((rule_id, outcome)) = at_work.next() => {
                     let_go(&mut of_rules, rule_id);
                     note(outcome);
-                    // Whether there is more is looked for when it is time, or a place is free.
-                    if at_work.len() + 1 < AT_ONCE {
-                        continue;
-                    }
+                    continue;
                 }
-                () = looked => {}
+                () = sleep_until(look_at), if at_work.len() < AT_ONCE => {}
             }
             let busy: Vec<Uuid> = of_rules
                 .iter()
-                .filter(|(_, count)| **count >= OF_RULE_AT_ONCE)
+                .filter(|(_, count)| **count >= OF_RULE_TAKEN_MAX)
                 .map(|(rule_id, _)| *rule_id)
                 .collect();
-            pause = match self.next(&busy, AT_ONCE.saturating_sub(at_work.len())).await {
+            let pause = match self.next(&busy, AT_ONCE - at_work.len()).await {
                 Ok(taken) => {
                     let pause = if taken.is_empty() { LOOK_INTERVAL } else { BUSY_INTERVAL };
                     for taken in taken {
-                        *of_rules.entry(taken.event.rule_id).or_default() += 1;
-                        at_work.push(async { (taken.event.rule_id, self.deliver(taken).await) });
+                        let rule_id = taken.event.rule_id;
+                        *of_rules.entry(rule_id).or_default() += 1;
+                        at_work.push(async move { (rule_id, self.deliver(taken).await) });
                     }
                     pause
                 }
@@ -120,6 +119,7 @@ impl Courier {
                     FAILURE_PAUSE
                 }
             };
+            look_at = Instant::now() + pause;
         }
         while let Some((_, outcome)) = at_work.next().await {
             note(outcome);
@@ -144,8 +144,9 @@ impl Courier {
     async fn next(&self, busy: &[Uuid], count: usize) -> Result<Vec<TakenDelivery>, Error> {
         spread(&self.database, SPREAD_AT_ONCE, self.age_max_seconds).await?;
         let count_max = i64::try_from(count).unwrap_or(i64::MAX);
-        let (channels, lease) = (self.channels(), LEASE.as_secs_f64());
-        Ok(take(&self.database, channels, busy, count_max, lease).await?)
+        let rule_max = i64::try_from(OF_RULE_TAKEN_MAX).unwrap_or(i64::MAX);
+        let wanted = Wanted { channels: self.channels(), busy, count_max, rule_max };
+        Ok(take(&self.database, &wanted, LEASE.as_secs_f64()).await?)
     }
 
     /// How this server can tell anybody: another one of the same database may have other settings.

@@ -111,21 +111,34 @@ pub async fn spread(
     Ok(answer.value.first().map_or(0, |row| row.get("event_count")))
 }
 
-/// Takes up to `count_max` deliveries that are due by these channels, for so many seconds; those of
-/// `busy` rules are left.
+/// Which deliveries somebody can make.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// By these channels.
+    pub channels: &'a [Channel],
+    /// None of these rules.
+    pub busy: &'a [Uuid],
+    /// At most so many.
+    pub count_max: i64,
+    /// At most so many of one rule.
+    pub rule_max: i64,
+}
+
+/// Takes deliveries that are due, for so many seconds.
 ///
 /// # Errors
 /// What the database says.
 pub async fn take(
     database: &Database,
-    channels: &[Channel],
-    busy: &[Uuid],
-    count_max: i64,
+    wanted: &Wanted<'_>,
     lease_seconds: f64,
 ) -> Result<Vec<TakenDelivery>, StoreError> {
+    let &Wanted { channels, busy, count_max, rule_max } = wanted;
     let statement = statement!("alert_deliveries_take");
     let channels: Vec<&str> = channels.iter().map(|channel| channel.as_str()).collect();
-    let answer = database.read(statement, &[&count_max, &lease_seconds, &channels, &busy]).await?;
+    let answer = database
+        .read(statement, &[&count_max, &lease_seconds, &channels, &busy, &rule_max])
+        .await?;
     let taken = |row: &Row| {
         let webhook_secret = WebhookSecret::from_bytes(row.get("webhook_secret"))
             .ok_or_else(|| unknown(statement, "a key of another length"))?;

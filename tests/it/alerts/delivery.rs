@@ -307,7 +307,7 @@ async fn a_silence_that_the_clock_noticed_is_told_however_long_it_has_lasted() {
 
 #[tokio::test]
 async fn a_recipient_that_does_not_answer_keeps_nobody_elses_alerts_waiting() {
-    let mut scene = Scene::set(|_| ()).await;
+    let scene = Scene::set(|_| ()).await;
     // Takes connections and says nothing.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}/", silent.local_addr().unwrap().port());
@@ -317,17 +317,20 @@ async fn a_recipient_that_does_not_answer_keeps_nobody_elses_alerts_waiting() {
                 SELECT r.rule_id, 1, '', r.user_id, 1, 'above', 1, true, now() - n * interval '1 s'
                 FROM alert_rules r, generate_series(1, 200) AS n WHERE r.rule_id::text = $1";
     scene.service.sql.execute(many, &[&slow]).await.unwrap();
-    scene.fire().await;
     let stop = tokio_util::sync::CancellationToken::new();
-    let working = scene.courier.work(stop.clone());
     let watching = async {
+        // Once it has all of the others that it takes.
+        tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+        for (second, price) in [(60, "1"), (61, "11")] {
+            record(&scene.service, &[&[("aaausd", second, price)]]).await;
+        }
         let end = tokio::time::Instant::now() + std::time::Duration::from_secs(8);
         while scene.receiver.received().is_empty() && tokio::time::Instant::now() < end {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };
     tokio::select! {
-        () = working => panic!("it works until it is stopped"),
+        () = scene.courier.work(stop.clone()) => panic!("it works until it is stopped"),
         () = watching => {}
     }
     assert_eq!(scene.receiver.received().len(), 1, "before the others have timed out");
