@@ -61,6 +61,12 @@ pub(super) fn serve(settings: &ServeSettings) -> anyhow::Result<Option<SeedPlan>
     problems.range("--wallet-users-max", u64::from(server.wallet_users_max), 1, 1_000_000);
     problems.range("--reference-rows-max", server.reference_rows_max as u64, 1, 1_000_000);
     problems.range("--list-series-max", server.list_series_max as u64, 1, 1_000_000);
+    let alerts = &settings.alerts;
+    problems.range("--alert-rules-max", u64::from(alerts.alert_rules_max), 1, 1_000_000);
+    problems.range("--alert-wide-rules-max", u64::from(alerts.alert_wide_rules_max), 0, 1_000_000);
+    problems.range("--alert-streams-max", alerts.alert_streams_max as u64, 1, 100_000);
+    problems.range("--alert-attempts-max", u64::from(alerts.alert_attempts_max), 1, 1_000);
+    problems.range("--alert-keep-days", u64::from(alerts.alert_keep_days), 0, 36_500);
     let backfill_hours = u64::from(settings.feed.price_backfill_hours);
     problems.range("--price-backfill-hours", backfill_hours, 1, 168);
     if let Err(wrong) = FeedPlan::new(&settings.feed) {
@@ -228,6 +234,16 @@ mod tests {
         }
         for address in ["127.0.0.1:1", "127.8.8.8:1", "[::1]:1"] {
             assert!(checked(&["--listen", address]).is_ok(), "{address}");
+        }
+    }
+
+    #[test]
+    fn limits_of_alerts_are_within_reason() {
+        assert!(checked(&["--alert-wide-rules-max", "0", "--alert-keep-days", "0"]).is_ok());
+        let names = ["--alert-rules-max", "--alert-streams-max", "--alert-attempts-max"];
+        let text = checked(&names.map(|name| [name, "0"]).concat()).expect_err("none is right");
+        for name in names {
+            assert!(text.contains(name), "{name} is missing in: {text}");
         }
     }
 

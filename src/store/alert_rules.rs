@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     domain::{
         access::{Principal, Scope},
-        alert::{RuleSettings, WebhookSecret},
+        alert::{Condition, RuleSettings, WebhookSecret},
         price::symbol::SymbolName,
     },
     store::{
@@ -122,6 +122,11 @@ pub async fn create(
 ) -> Result<RuleOutcome, StoreError> {
     let tx = PooledTx::begin(database, "alert_rules_add").await?;
     let outcome = create_in(&tx, new, limits, by).await?;
+    end(tx, outcome).await
+}
+
+/// Keeps what was recorded.
+async fn end(tx: PooledTx, outcome: RuleOutcome) -> Result<RuleOutcome, StoreError> {
     match outcome {
         RuleOutcome::Recorded(_) => tx.commit().await?,
         RuleOutcome::Known(_) | RuleOutcome::Refused(_) => tx.roll_back().await?,
@@ -157,36 +162,44 @@ async fn create_in(
     if symbol.is_none() && facts.get::<_, i64>("wide_count") >= limits.wide_max {
         return Ok(RuleOutcome::Refused(RuleRefusal::FullOfWide));
     }
-    let condition = &settings.condition;
-    let (threshold, rearm) =
-        (Numeric(condition.threshold.clone()), Numeric(condition.rearm_threshold.clone()));
-    let (kind, secret) = (condition.kind.as_str(), new.webhook_secret.as_bytes());
-    tx.rows(
-        statement!("alert_rules_add"),
-        &[
-            &new.rule_id,
-            &new.user_uuid,
-            &symbol,
-            &settings.name,
-            &kind,
-            &threshold,
-            &rearm,
-            &settings.window_seconds,
-            &settings.ticks_min,
-            &settings.cooldown_seconds,
-            &settings.is_enabled,
-            &settings.webhook_urls,
-            &settings.emails,
-            &secret,
-        ],
-    )
-    .await?;
+    let (condition, secret) = (&settings.condition, new.webhook_secret.as_bytes());
+    let (threshold, rearm) = thresholds(condition);
+    let added = tx
+        .rows(
+            statement!("alert_rules_add"),
+            &[
+                &new.rule_id,
+                &new.user_uuid,
+                &symbol,
+                &settings.name,
+                &condition.kind.as_str(),
+                &threshold,
+                &rearm,
+                &settings.window_seconds,
+                &settings.ticks_min,
+                &settings.cooldown_seconds,
+                &settings.is_enabled,
+                &settings.webhook_urls,
+                &settings.emails,
+                &secret,
+            ],
+        )
+        .await?;
+    let Some(rule) = found().await?.map(Box::new) else {
+        return Ok(RuleOutcome::Refused(RuleRefusal::NoRule));
+    };
+    if added.is_empty() {
+        // Another one was faster.
+        return Ok(RuleOutcome::Known(rule));
+    }
     watch_symbol(tx, symbol_id).await?;
     note(tx, by, "create alert rule", &new.rule_id.to_string()).await?;
-    // Another one who made it just now is found, too.
-    Ok(found().await?.map_or(RuleOutcome::Refused(RuleRefusal::NoRule), |rule| {
-        RuleOutcome::Recorded(Box::new(rule))
-    }))
+    Ok(RuleOutcome::Recorded(rule))
+}
+
+/// The levels of a condition as they are stored.
+fn thresholds(condition: &Condition) -> (Numeric, Numeric) {
+    (Numeric(condition.threshold.clone()), Numeric(condition.rearm_threshold.clone()))
 }
 
 /// Has the silence of a symbol noticed of which no tick has come yet.
@@ -234,11 +247,7 @@ pub async fn change(
 ) -> Result<RuleOutcome, StoreError> {
     let tx = PooledTx::begin(database, "alert_rules_change").await?;
     let outcome = change_in(&tx, change, limits, (scope, by)).await?;
-    match outcome {
-        RuleOutcome::Recorded(_) => tx.commit().await?,
-        RuleOutcome::Known(_) | RuleOutcome::Refused(_) => tx.roll_back().await?,
-    }
-    Ok(outcome)
+    end(tx, outcome).await
 }
 
 async fn change_in(
@@ -271,8 +280,7 @@ async fn change_in(
     let is_armed_anew = !old.settings.watches_like(&settings);
     let secret = change.webhook_secret.as_ref().unwrap_or(&old.webhook_secret).as_bytes();
     let condition = &settings.condition;
-    let (threshold, rearm) =
-        (Numeric(condition.threshold.clone()), Numeric(condition.rearm_threshold.clone()));
+    let (threshold, rearm) = thresholds(condition);
     tx.rows(
         statement!("alert_rules_change"),
         &[

@@ -389,3 +389,29 @@ async fn a_user_has_few_rules_about_all_symbols() {
     let status = service.prices().await.update_alert_rule(update).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
 }
+
+#[tokio::test]
+async fn of_two_users_who_give_one_id_at_once_one_has_the_rule() {
+    let service = TestService::start().await;
+    let (ann, bob) = (new_user(&service, "ann").await, new_user(&service, "bob").await);
+    name_symbols(&service, &["aaausd"]).await;
+    for _ in 0..20 {
+        let (id, rule) = (new_id(), rule_of("aaausd", no_data()));
+        let (of_ann, of_bob) = tokio::join!(
+            create_with_id(&service, &ann, rule.clone(), id.clone()),
+            create_with_id(&service, &bob, rule.clone(), id.clone()),
+        );
+        let refused = match (of_ann, of_bob) {
+            (Ok(made), Err(refused)) => {
+                assert_eq!(made.user_uuid, ann);
+                refused
+            }
+            (Err(refused), Ok(made)) => {
+                assert_eq!(made.user_uuid, bob);
+                refused
+            }
+            both => panic!("one has it and the other not: {both:?}"),
+        };
+        assert_eq!(refused.message(), "rule_id is recorded with another user_uuid");
+    }
+}
