@@ -1,13 +1,14 @@
 //! Alerts: rules about prices, the events that come of them, and telling those who want to know.
 //!
-//! Rules are judged where ticks are recorded, in the same tx (`store/alert_step.rs`); what is to be
-//! sent is written there, too. What is here makes and lists rules, pages through events, and sends.
+//! Rules are judged where ticks are recorded, in the same tx (`store/alert_step.rs`), and what
+//! comes of them is written there. What is here makes and lists rules, pages through events, and
+//! has recipients told of them.
 
 pub mod courier;
 mod message;
 pub mod rules;
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -49,9 +50,8 @@ impl Outlets {
     /// # Errors
     /// What is wrong with them.
     pub fn new(settings: &AlertSettings) -> Result<Self, OutboundError> {
-        let roots: Option<&PathBuf> = settings.webhook_ca.as_ref();
         let allows_private = settings.webhook_private_addresses;
-        let webhooks = Webhooks::new(roots.map(PathBuf::as_path), allows_private)?;
+        let webhooks = Webhooks::new(settings.webhook_ca.as_deref(), allows_private)?;
         let mailer = match (&settings.smtp_url, &settings.smtp_from) {
             (Some(url), Some(from)) => Some(Mailer::new(url, from)?),
             _ => None,

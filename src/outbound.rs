@@ -6,6 +6,7 @@
 
 mod addresses;
 pub mod exchange;
+mod headers;
 pub mod mail;
 mod tls;
 pub mod webhook;
@@ -28,10 +29,12 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn passing(message: impl Into<String>) -> Self {
+    /// One after which it is tried again.
+    pub fn passing(message: impl Into<String>) -> Self {
         Self { message: message.into(), is_final: false, retry_after: None }
     }
 
+    /// One after which it is not.
     fn lasting(message: impl Into<String>) -> Self {
         Self { message: message.into(), is_final: true, retry_after: None }
     }

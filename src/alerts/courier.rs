@@ -180,11 +180,7 @@ impl Courier {
             }
             Channel::Email => match &self.outlets.mailer {
                 Some(mailer) => mailer.send(mail(&taken.event, &taken.target)).await,
-                None => Err(Failure {
-                    message: "this server sends no mail".to_owned(),
-                    is_final: false,
-                    retry_after: None,
-                }),
+                None => Err(Failure::passing("this server sends no mail")),
             },
         }
     }

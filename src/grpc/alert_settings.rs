@@ -123,45 +123,39 @@ fn condition(given: Option<&AlertCondition>, violations: &mut Violations) -> Opt
         "settings.condition",
         "must be one of times_average, above, below, change and no_data",
     )?;
-    let price_levels = |kind, threshold, rearm, level: &'_ PriceLevel| {
-        let PriceLevel { price, rearm_price } = level.clone();
-        (kind, PRICE_DIGITS, (threshold, price), (rearm, rearm_price))
-    };
-    let (kind, digits, threshold, rearm) = match kind {
-        alert_condition::Kind::TimesAverage(TimesAverage { factor, rearm_factor }) => {
-            let factor = if factor.is_empty() { FACTOR_DEFAULT } else { factor };
-            (
-                ConditionKind::TimesAverage,
-                RATIO_DIGITS,
-                ("settings.condition.times_average.factor", factor.to_owned()),
-                ("settings.condition.times_average.rearm_factor", rearm_factor.clone()),
-            )
-        }
-        alert_condition::Kind::Above(level) => price_levels(
-            ConditionKind::Above,
-            "settings.condition.above.price",
-            "settings.condition.above.rearm_price",
-            level,
-        ),
-        alert_condition::Kind::Below(level) => price_levels(
-            ConditionKind::Below,
-            "settings.condition.below.price",
-            "settings.condition.below.rearm_price",
-            level,
-        ),
-        alert_condition::Kind::Change(PercentChange { percent, rearm_percent }) => (
-            ConditionKind::Change,
-            RATIO_DIGITS,
-            ("settings.condition.change.percent", percent.clone()),
-            ("settings.condition.change.rearm_percent", rearm_percent.clone()),
-        ),
+    let levels = match kind {
+        alert_condition::Kind::TimesAverage(TimesAverage { factor, rearm_factor }) => Levels {
+            kind: ConditionKind::TimesAverage,
+            digits: RATIO_DIGITS,
+            threshold: (
+                "settings.condition.times_average.factor",
+                if factor.is_empty() { FACTOR_DEFAULT } else { factor },
+            ),
+            rearm: ("settings.condition.times_average.rearm_factor", rearm_factor),
+        },
+        alert_condition::Kind::Above(PriceLevel { price, rearm_price }) => Levels {
+            kind: ConditionKind::Above,
+            digits: PRICE_DIGITS,
+            threshold: ("settings.condition.above.price", price),
+            rearm: ("settings.condition.above.rearm_price", rearm_price),
+        },
+        alert_condition::Kind::Below(PriceLevel { price, rearm_price }) => Levels {
+            kind: ConditionKind::Below,
+            digits: PRICE_DIGITS,
+            threshold: ("settings.condition.below.price", price),
+            rearm: ("settings.condition.below.rearm_price", rearm_price),
+        },
+        alert_condition::Kind::Change(PercentChange { percent, rearm_percent }) => Levels {
+            kind: ConditionKind::Change,
+            digits: RATIO_DIGITS,
+            threshold: ("settings.condition.change.percent", percent),
+            rearm: ("settings.condition.change.rearm_percent", rearm_percent),
+        },
         alert_condition::Kind::NoData(NoData {}) => {
             let (threshold, rearm_threshold) = (Decimal::zero(), Decimal::zero());
             return Some(Condition { kind: ConditionKind::NoData, threshold, rearm_threshold });
         }
     };
-    let levels =
-        Levels { kind, digits, threshold: (threshold.0, &threshold.1), rearm: (rearm.0, &rearm.1) };
     levels.read(violations)
 }
 

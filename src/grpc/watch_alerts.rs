@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     alerts::{AlertEvent, Alerts, EVENTS_READ_MAX},
+    domain::decimal::Decimal,
     error::{Error, ErrorKind, Violation},
     grpc::{
         admission::{Pass, identity, pass},
@@ -177,9 +178,8 @@ impl Watching {
 
 /// An event as the API writes it.
 fn event_pb(event: AlertEvent) -> v1::AlertEvent {
-    let text = |number: Option<crate::domain::decimal::Decimal>| {
-        number.map(|number| number.to_string()).unwrap_or_default()
-    };
+    let text =
+        |number: Option<Decimal>| number.map(|number| number.to_string()).unwrap_or_default();
     v1::AlertEvent {
         event_id: event.event_id,
         rule_id: event.rule_id.to_string(),

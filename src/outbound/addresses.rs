@@ -1,10 +1,20 @@
-//! Which addresses are everybody's: whoever may name a webhook must not reach what only this
-//! machine can.
+//! Which addresses are everybody's, and which this machine's: whoever may name a webhook must not
+//! reach what only this machine can.
 //!
 //! The special ones: <https://www.iana.org/assignments/iana-ipv4-special-registry> and
 //! <https://www.iana.org/assignments/iana-ipv6-special-registry>.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The address that a URL's host is written as, if it is one and not a name.
+pub(super) fn address_of(host: &str) -> Option<IpAddr> {
+    host.trim_matches(['[', ']']).parse().ok()
+}
+
+/// Whether a URL's host is this machine.
+pub(super) fn is_this_machine(host: &str) -> bool {
+    address_of(host).map_or(host == "localhost", |address| address.is_loopback())
+}
 
 /// Whether an address is a public one.
 pub(super) fn is_public(address: IpAddr) -> bool {

@@ -11,7 +11,7 @@ mod limits;
 mod rows;
 mod source;
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode, header};
@@ -25,7 +25,11 @@ use crate::{
         candle::{Candle, Minutes},
         pair::Pair,
     },
-    outbound::tls::{config, system_roots},
+    outbound::{
+        addresses::is_this_machine,
+        headers::{date, retry_after},
+        tls::{config, system_roots},
+    },
 };
 
 /// Longest time to be connected.
@@ -56,8 +60,7 @@ impl BaseUrl {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok()?;
-        let host = url.host_str()?.trim_matches(['[', ']']);
-        let is_here = host.parse::<IpAddr>().map_or(host == "localhost", |ip| ip.is_loopback());
+        let is_here = is_this_machine(url.host_str()?);
         let is_right = (url.scheme() == "https" || (url.scheme() == "http" && is_here))
             && url.username().is_empty()
             && url.password().is_none()
@@ -202,7 +205,7 @@ impl Exchange {
 
     /// What a status other than 200 means.
     fn fault(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ExchangeError {
-        let wait = wait(headers);
+        let wait = retry_after(headers, WAIT_MAX);
         match status.as_u16() {
             429 => ExchangeError::RateLimited { wait },
             418 => ExchangeError::Banned { wait },
@@ -255,23 +258,6 @@ fn quoted(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(4 * QUOTED_LENGTH_MAX)]);
     let text: String = text.chars().take(QUOTED_LENGTH_MAX).collect();
     format!("{text:?}")
-}
-
-/// The server's clock (RFC 9110, section 6.6.1).
-fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
-    let text = headers.get(header::DATE)?.to_str().ok()?;
-    Some(DateTime::parse_from_rfc2822(text).ok()?.to_utc())
-}
-
-/// How long to wait (RFC 9110, section 10.2.3): seconds, or an instant by the server's clock.
-fn wait(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds).min(WAIT_MAX));
-    }
-    let until = DateTime::parse_from_rfc2822(text).ok()?.to_utc();
-    let from = date(headers).unwrap_or_else(Utc::now);
-    Some((until - from).to_std().unwrap_or_default().min(WAIT_MAX))
 }
 
 #[cfg(test)]

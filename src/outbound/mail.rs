@@ -1,14 +1,12 @@
 //! Mail, handed to an SMTP server.
 
-use std::net::IpAddr;
-
 use lettre::{
     Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     message::{Mailbox, header::ContentType},
 };
 use reqwest::Url;
 
-use crate::outbound::{Failure, OutboundError, SEND_TIMEOUT};
+use crate::outbound::{Failure, OutboundError, SEND_TIMEOUT, addresses::is_this_machine};
 
 /// Answers that say that a mailbox is not there, or takes no mail (RFC 5321, section 4.2.3).
 const REFUSED: [u16; 5] = [550, 551, 552, 553, 554];
@@ -95,12 +93,6 @@ impl Mailer {
             Err(_) => Err(Failure::passing("the SMTP server did not answer in time")),
         }
     }
-}
-
-/// Whether a host is this machine.
-fn is_this_machine(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -1,18 +1,12 @@
 //! Webhooks: a signed message by POST, over https alone, to public addresses unless a setting says
 //! otherwise.
 
-use std::{
-    error::Error as StdError,
-    io,
-    net::{IpAddr, SocketAddr},
-    path::Path,
-    time::Duration,
-};
+use std::{error::Error as StdError, io, net::SocketAddr, path::Path, time::Duration};
 
 use reqwest::{
     Client, StatusCode, Url,
     dns::{Addrs, Name, Resolve, Resolving},
-    header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
+    header::CONTENT_TYPE,
     redirect,
 };
 use tokio_rustls::rustls::{
@@ -25,7 +19,8 @@ use crate::{
     error::BoxError,
     outbound::{
         Failure, OutboundError, SEND_TIMEOUT,
-        addresses::is_public,
+        addresses::{address_of, is_public},
+        headers::retry_after,
         tls::{config, system_roots},
     },
 };
@@ -139,14 +134,9 @@ impl Webhooks {
         if status == StatusCode::GONE {
             return Err(Failure::lasting(failure));
         }
-        Err(Failure { retry_after: retry_after(answer.headers()), ..Failure::passing(failure) })
+        let retry_after = retry_after(answer.headers(), RETRY_AFTER_MAX);
+        Err(Failure { retry_after, ..Failure::passing(failure) })
     }
-}
-
-/// Seconds that a recipient wants to be left alone; a date is not looked at.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }
 
 /// What is told of a request that failed: without addresses, which names of the inside may stand
@@ -178,11 +168,10 @@ fn unwrapped<'e>(error: &'e (dyn StdError + 'static)) -> &'e (dyn StdError + 'st
 
 /// Whether a host is an address that is not public, or this machine by name.
 fn is_private_host(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    match bare.parse::<IpAddr>() {
-        Ok(address) => !is_public(address),
-        Err(_) => {
-            let name = bare.trim_end_matches('.');
+    match address_of(host) {
+        Some(address) => !is_public(address),
+        None => {
+            let name = host.trim_end_matches('.');
             name == "localhost" || name.ends_with(".localhost")
         }
     }

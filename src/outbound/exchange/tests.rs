@@ -222,26 +222,6 @@ async fn each_source_is_asked_as_often_as_it_allows() {
 }
 
 #[test]
-fn waits_are_seconds_or_instants_by_the_server_s_clock() {
-    let clock = "Sun, 05 May 2024 10:00:00 GMT";
-    for (text, expected) in [
-        ("7", Some(7)),
-        ("0", Some(0)),
-        ("99999999", Some(3 * 86_400)),
-        ("Sun, 05 May 2024 10:02:00 GMT", Some(120)),
-        ("Sun, 05 May 2024 09:00:00 GMT", Some(0)),
-        ("soon", None),
-        ("-1", None),
-    ] {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::DATE, clock.parse().expect("a value"));
-        headers.insert(header::RETRY_AFTER, text.parse().expect("a value"));
-        assert_eq!(wait(&headers), expected.map(Duration::from_secs), "{text}");
-    }
-    assert_eq!(wait(&HeaderMap::new()), None);
-}
-
-#[test]
 fn urls_are_encrypted_unless_they_stay_here() {
     for (text, is_right) in [
         ("https://data-api.binance.vision", true),
