@@ -6,6 +6,7 @@ pub mod account;
 pub mod alert;
 pub mod asset;
 pub mod buckets;
+pub mod coverage;
 pub mod decimal;
 pub mod direction;
 pub mod explanation;
