@@ -9,6 +9,8 @@
 pub mod error;
 pub mod lease;
 pub mod networks;
+pub mod request;
+mod schedule;
 pub mod turns;
 mod work;
 
