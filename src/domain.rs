@@ -8,6 +8,7 @@ pub mod asset;
 pub mod buckets;
 pub mod decimal;
 pub mod direction;
+pub mod erc20;
 pub mod explanation;
 pub mod metric;
 pub mod price;
