@@ -6,7 +6,10 @@
 //! them without a transfer.
 
 pub mod abi;
+pub mod bloom;
 pub mod hex;
+pub mod logs;
+pub mod pages;
 pub mod ranges;
 pub mod refusals;
 
@@ -167,10 +170,7 @@ mod tests {
         let event = Event::read(&[TRANSFER_TOPIC, SENDER, NOBODY], MOST);
         let sender = Address::parse("0x52908400098527886E0F7030069857D2E4169EE7").expect("right");
         let amount = Word([0xff; 32]);
-        assert_eq!(
-            event,
-            Event::Transfer(Transfer { sender, receiver: Address::ZERO, amount })
-        );
+        assert_eq!(event, Event::Transfer(Transfer { sender, receiver: Address::ZERO, amount }));
         assert_eq!(sender.to_string(), "0x52908400098527886e0f7030069857d2e4169ee7");
     }
 

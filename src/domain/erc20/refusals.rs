@@ -125,6 +125,7 @@ const TOO_MUCH: &[&str] = &[
     "response size",
     "results limit",
     "max results",
+    "query exceeds",
     "limited to",
     "query timeout",
     "timed out",
@@ -155,8 +156,10 @@ fn range_of(first: &str, last: &str) -> Option<Range> {
 /// Most blocks and most results that the text names: numbers after a word of limits, told apart
 /// by what is counted.
 fn limits(text: &str) -> (Option<u64>, Option<u64>) {
-    let words: Vec<&str> =
-        text.split(|c: char| c.is_whitespace() || c == ':').filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = text
+        .split(|c: char| c.is_whitespace() || c == ':')
+        .filter(|word| !word.is_empty())
+        .collect();
     let (mut blocks, mut results) = (None, None);
     let mut is_limit = false;
     for (place, word) in words.iter().enumerate() {
