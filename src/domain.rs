@@ -6,6 +6,7 @@ pub mod account;
 pub mod alert;
 pub mod asset;
 pub mod buckets;
+pub mod chain;
 pub mod decimal;
 pub mod direction;
 pub mod erc20;
