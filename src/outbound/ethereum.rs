@@ -12,7 +12,7 @@ mod node;
 
 pub use self::{explorer::Explorer, node::Node};
 use crate::{
-    domain::erc20::{Word, logs::LogsFault, refusals::Advice},
+    domain::erc20::{Word, abi, refusals::Advice},
     outbound::source_error::SourceError,
 };
 
@@ -27,6 +27,24 @@ pub struct TokenFacts {
     pub name: Option<String>,
     /// All there is of it, in its smallest unit.
     pub total_supply: Option<Word>,
+}
+
+impl TokenFacts {
+    /// The calls that tell them, in the order in which they are read.
+    pub const CALLS: [&str; 4] = [abi::DECIMALS, abi::SYMBOL, abi::NAME, abi::TOTAL_SUPPLY];
+
+    /// Reads what the calls returned; nothing where the contract has no such function.
+    #[must_use]
+    pub fn read(returned: &[Vec<u8>]) -> Self {
+        let of = |place: usize| returned.get(place).map_or(&[][..], Vec::as_slice);
+        let decimals = abi::number(of(0)).and_then(|word| word.to_u64());
+        Self {
+            decimals: decimals.and_then(|decimals| u8::try_from(decimals).ok()),
+            symbol: abi::text(of(1)),
+            name: abi::text(of(2)),
+            total_supply: abi::number(of(3)),
+        }
+    }
 }
 
 /// Why there are no logs.
@@ -58,11 +76,5 @@ impl From<SourceError> for LogsError {
             | SourceError::Unsupported(_)
             | SourceError::Malformed(_)) => Self::Source(other),
         }
-    }
-}
-
-impl From<LogsFault> for LogsError {
-    fn from(fault: LogsFault) -> Self {
-        Self::Source(SourceError::Malformed(fault.to_string()))
     }
 }

@@ -69,6 +69,12 @@ impl Planner {
         Self { absent, refused, length, length_max, results_max: None }
     }
 
+    /// The same, with ranges of so many blocks for now.
+    #[must_use]
+    pub fn with_length(self, length: u64) -> Self {
+        Self { length: length.clamp(1, self.length_max), ..self }
+    }
+
     /// Adds blocks to ask for.
     pub fn add(&mut self, range: Range) {
         let (mut first, mut last) = (range.first, range.last);

@@ -6,7 +6,6 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use chrono::{DateTime, Utc};
 use http::header;
 use reqwest::Url;
 use serde::Deserialize;
@@ -68,6 +67,13 @@ impl Explorer {
         Ok(Self { url, http })
     }
 
+    /// Number of the chain (EIP-155), by the URL.
+    #[must_use]
+    pub fn chain_id(&self) -> Option<u64> {
+        let mut pairs = self.url.url().query_pairs();
+        pairs.find(|(name, _)| name == "chainid")?.1.parse().ok()
+    }
+
     /// A page of a token's transfers, in the order of the chain.
     ///
     /// # Errors
@@ -98,7 +104,7 @@ impl Explorer {
         if raw.len() as u64 > place.per_page {
             return Err(malformed("a page with more logs than asked for").into());
         }
-        log_reader::logs(&raw, token, place.range)
+        Ok(log_reader::logs(&raw, token, place.range)?)
     }
 
     /// The last block that the explorer has.
@@ -119,25 +125,6 @@ impl Explorer {
             Some(block) if block.height != height => Err(malformed("a block of another height")),
             block => Ok(block),
         }
-    }
-
-    /// The last block not after an instant.
-    ///
-    /// # Errors
-    /// Says what the explorer said instead.
-    pub async fn height_at(&self, instant: DateTime<Utc>) -> Result<u64, SourceError> {
-        let answer = self
-            .ask(&[
-                ("module", "block"),
-                ("action", "getblocknobytime"),
-                ("timestamp", &instant.timestamp().to_string()),
-                ("closest", "before"),
-            ])
-            .await?;
-        let listed: Listed<'_> = read(body(&answer)?)?;
-        let text = listed.result.get();
-        let height = text.trim_matches('"').parse().ok().filter(|_| listed.status == "1");
-        height.ok_or_else(|| fault(text, &listed.message))
     }
 
     /// What a function of a token returns at the last block. `None` if there is no such function.

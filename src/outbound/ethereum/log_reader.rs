@@ -15,10 +15,7 @@ use crate::{
         logs::{Log, check},
         ranges::Range,
     },
-    outbound::{
-        ethereum::{LogsError, envelope::malformed},
-        source_error::SourceError,
-    },
+    outbound::{ethereum::envelope::malformed, source_error::SourceError},
 };
 
 /// Most topics of a log.
@@ -84,12 +81,12 @@ pub(super) fn logs(
     raw: &[RawLog<'_>],
     token: &Address,
     range: Range,
-) -> Result<Vec<Log>, LogsError> {
+) -> Result<Vec<Log>, SourceError> {
     let mut logs = Vec::with_capacity(raw.len());
     for raw in raw {
         logs.push(log(raw, token)?);
     }
-    check(&mut logs, range)?;
+    check(&mut logs, range).map_err(|fault| malformed(fault.to_string()))?;
     Ok(logs)
 }
 

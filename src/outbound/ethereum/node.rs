@@ -143,30 +143,45 @@ impl Node {
             "fromBlock": quantity(range.first),
             "toBlock": quantity(range.last),
         });
-        self.filtered(token, filter, range).await
+        let answer = self.ask("eth_getLogs", [filter]).await?;
+        let reply: Reply<'_, Vec<RawLog<'_>>> = read(body(&answer)?)?;
+        if let Some(fault) = reply.error {
+            return Err(fault.of_logs(&answer.headers));
+        }
+        let raw = reply.result.ok_or_else(|| malformed("neither logs nor an error"))?;
+        Ok(log_reader::logs(&raw, token, range)?)
     }
 
-    /// Transfers of a token in the block of this name and height.
+    /// Transfers of a token in the blocks of these names and heights, at most
+    /// [`Self::BATCH_MAX`], in one call.
     ///
     /// # Errors
-    /// Says what the node said instead: an unknown place where the chain does not have the block
-    /// any more.
-    pub async fn logs_of_block(
+    /// Says what the node said instead: an unknown place where the chain does not have a block any
+    /// more.
+    pub async fn logs_of_blocks(
         &self,
         token: &Address,
-        hash: &Hash,
-        height: u64,
-    ) -> Result<Vec<Log>, LogsError> {
-        let filter = json!({
-            "address": token.to_string(),
-            "topics": [TRANSFER_TOPIC],
-            "blockHash": hash.to_string(),
+        blocks: &[(Hash, u64)],
+    ) -> Result<Vec<Vec<Log>>, SourceError> {
+        let filters = blocks.iter().map(|(hash, _)| {
+            [json!({
+                "address": token.to_string(),
+                "topics": [TRANSFER_TOPIC],
+                "blockHash": hash.to_string(),
+            })]
         });
-        let logs = self.filtered(token, filter, Range { first: height, last: height }).await?;
-        if logs.iter().any(|log| log.block.is_some_and(|block| block != *hash)) {
-            return Err(malformed("logs of another block").into());
-        }
-        Ok(logs)
+        let answer = self.ask_all("eth_getLogs", filters).await?;
+        let replies = replies::<Vec<RawLog<'_>>>(&answer, blocks.len())?;
+        let lists = replies.into_iter().zip(blocks).map(|(reply, &(hash, height))| {
+            let raw = reply.map_err(|fault| fault.meaning(&answer.headers))?;
+            let raw = raw.ok_or_else(|| malformed("neither logs nor an error"))?;
+            let logs = log_reader::logs(&raw, token, Range { first: height, last: height })?;
+            if logs.iter().any(|log| log.block.is_some_and(|block| block != hash)) {
+                return Err(malformed("logs of another block"));
+            }
+            Ok(logs)
+        });
+        lists.collect()
     }
 
     /// What a token says of itself at the last block.
@@ -174,8 +189,7 @@ impl Node {
     /// # Errors
     /// Says what the node said instead.
     pub async fn token_facts(&self, token: &Address) -> Result<TokenFacts, SourceError> {
-        let calls = [abi::DECIMALS, abi::SYMBOL, abi::NAME, abi::TOTAL_SUPPLY];
-        let calls = calls.map(|call| call_of(token, call, "latest"));
+        let calls = TokenFacts::CALLS.map(|call| call_of(token, call, "latest"));
         let answer = self.ask_all("eth_call", calls).await?;
         let mut facts = Vec::new();
         for reply in replies::<&str>(&answer, 4)? {
@@ -185,13 +199,7 @@ impl Node {
                 Err(fault) => return Err(fault.meaning(&answer.headers)),
             });
         }
-        let decimals = abi::number(&facts[0]).and_then(|word| word.to_u64());
-        Ok(TokenFacts {
-            decimals: decimals.and_then(|decimals| u8::try_from(decimals).ok()),
-            symbol: abi::text(&facts[1]),
-            name: abi::text(&facts[2]),
-            total_supply: abi::number(&facts[3]),
-        })
+        Ok(TokenFacts::read(&facts))
     }
 
     /// Balances of these holders, at most [`Self::BATCH_MAX`], after the block of this height, by
@@ -220,21 +228,6 @@ impl Node {
     async fn block_by(&self, method: &str, name: &str) -> Result<Option<Block>, SourceError> {
         let answer = self.ask(method, json!([name, false])).await?;
         result::<RawBlock<'_>>(&answer)?.as_ref().map(read_block).transpose()
-    }
-
-    async fn filtered(
-        &self,
-        token: &Address,
-        filter: serde_json::Value,
-        range: Range,
-    ) -> Result<Vec<Log>, LogsError> {
-        let answer = self.ask("eth_getLogs", [filter]).await?;
-        let reply: Reply<'_, Vec<RawLog<'_>>> = read(body(&answer)?)?;
-        if let Some(fault) = reply.error {
-            return Err(fault.of_logs(&answer.headers));
-        }
-        let raw = reply.result.ok_or_else(|| malformed("neither logs nor an error"))?;
-        log_reader::logs(&raw, token, range)
     }
 
     async fn ask(&self, method: &str, params: impl Serialize) -> Result<HttpAnswer, SourceError> {
