@@ -17,7 +17,7 @@ use crate::{
         sync_jobs::{self, Again, HeldJob, Progress},
         sync_streams,
     },
-    sync::{Sync, error::JobError, lease::Lease},
+    sync::{Sync, erc20, error::JobError, lease::Lease},
 };
 
 /// First wait before a job is tried again; doubled with each try without anything recorded.
@@ -105,8 +105,8 @@ impl Sync {
             progress,
         };
         match network.kind {
-            NetworkKind::Bitcoin | NetworkKind::Ethereum { .. } | NetworkKind::Other => {
-                let _ = lease;
+            NetworkKind::Ethereum { .. } => Box::pin(erc20::walk(lease)).await,
+            NetworkKind::Bitcoin | NetworkKind::Other => {
                 Err(JobError::Incident("there is nothing to sync on this network".to_owned()))
             }
         }

@@ -1,10 +1,12 @@
 //! What several integration tests need.
 
+pub(crate) mod anvil;
 pub(crate) mod cluster;
 pub(crate) mod exchanges;
 pub(crate) mod ledger;
 pub(crate) mod not_run;
 pub(crate) mod oracle;
+pub(crate) mod provider;
 pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod raw;
