@@ -17,13 +17,13 @@ mod work;
 
 use std::{sync::Arc, time::Duration};
 
-pub use crate::sync::work::Walked;
 use crate::{
     config::SyncSettings,
     ingest::Ingest,
     store::{Database, account_ids::AccountIds},
     sync::networks::SyncNetworks,
 };
+pub use crate::{store::sync_jobs::Progress, sync::work::Walked};
 
 /// How jobs are worked at.
 #[derive(Clone, Copy, Debug)]

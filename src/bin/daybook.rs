@@ -38,11 +38,11 @@ async fn main() -> ExitCode {
             Err(error) => Err(error),
         },
         Some(Command::Work(arguments)) => match telemetry::start(&arguments.migrate.logs) {
-            Ok(()) => app::work(&arguments).await,
+            Ok(()) => Box::pin(app::work(&arguments)).await.map(|()| ExitCode::SUCCESS),
             Err(error) => Err(error),
         },
         Some(Command::SyncToken(arguments)) => match telemetry::start(&arguments.migrate.logs) {
-            Ok(()) => app::sync_token(&arguments).await,
+            Ok(()) => Box::pin(app::sync_token(&arguments)).await.map(|()| ExitCode::SUCCESS),
             Err(error) => Err(error),
         },
         Some(Command::Selftest(arguments)) => match telemetry::start(&arguments.logs) {

@@ -27,8 +27,7 @@ use crate::{
                 ingest_service_server::IngestServiceServer,
                 ledger_service_server::LedgerServiceServer,
                 price_service_server::PriceServiceServer,
-                status_service_server::StatusServiceServer,
-                sync_service_server::SyncServiceServer,
+                status_service_server::StatusServiceServer, sync_service_server::SyncServiceServer,
             },
         },
         price_service::{PriceApi, PriceLimits},
@@ -42,6 +41,7 @@ use crate::{
     ingest::Ingest,
     ledger::Ledger,
     prices::Prices,
+    sync::Sync,
     upkeep::get_status::StatusReader,
 };
 

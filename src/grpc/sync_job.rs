@@ -35,7 +35,6 @@ pub(super) fn job_id(given: &str, violations: &mut Violations) -> Option<Uuid> {
     violations.require(Uuid::parse_str(given).ok(), "job_id", "must be the id of a job, a UUID")
 }
 
-
 /// A job as the API writes it.
 pub(super) fn job_pb(job: ListedJob) -> SyncJob {
     let network = job.network;

@@ -45,7 +45,7 @@ pub(super) async fn sync_token(
     }
     let (contract, from) = violations.finish(contract.zip(from))?;
     let stream = sync
-        .token_stream(contract.network(), contract.address().as_str(), from, request.to_block)
+        .token_stream(contract.network(), contract.address().as_str(), Some(from), request.to_block)
         .await?;
     let requested = sync.request(stream.stream_id, Priority::Requested).await?;
     Ok(SyncTokenResponse {

@@ -104,9 +104,8 @@ impl Watching {
             return Ok(Some(job));
         }
         loop {
-            let is_over = |job: &ListedJob| {
-                matches!(job.state, JobState::Succeeded | JobState::Parked)
-            };
+            let is_over =
+                |job: &ListedJob| matches!(job.state, JobState::Succeeded | JobState::Parked);
             if self.sent.as_ref().is_some_and(is_over) {
                 return Ok(None);
             }

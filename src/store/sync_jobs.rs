@@ -100,13 +100,8 @@ pub async fn claim(
     job_id: Option<Uuid>,
 ) -> Result<Option<HeldJob>, StoreError> {
     let token = Uuid::new_v4();
-    let params = [
-        &worker as _,
-        &token as _,
-        &lease.as_secs_f64() as _,
-        &networks as _,
-        &job_id as _,
-    ];
+    let params =
+        [&worker as _, &token as _, &lease.as_secs_f64() as _, &networks as _, &job_id as _];
     let answer = database.read(statement!("sync_jobs_claim"), &params).await?;
     let held = |row: &Row| HeldJob {
         job_id: row.get("job_id"),

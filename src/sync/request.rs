@@ -1,5 +1,7 @@
 //! Asking for jobs, and looking at them.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -102,6 +104,22 @@ impl Sync {
             return Err(Error::new(ErrorKind::Aborted));
         };
         Ok(Requested { job, is_cooling_down: asked.is_none() })
+    }
+
+    /// Asks for a job of a stream, however long ago it was synced.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn request_now(
+        &self,
+        stream_id: i64,
+        priority: Priority,
+    ) -> Result<ListedJob, Error> {
+        let asked = sync_jobs::request(&self.database, stream_id, priority, Duration::ZERO).await?;
+        match asked {
+            Some(job_id) => self.get_job(job_id, Scope::Everybody).await,
+            None => Err(Error::new(ErrorKind::Aborted)),
+        }
     }
 
     /// One job.

@@ -27,13 +27,10 @@ impl Sync {
                 self.queue(stream.stream_id, Priority::Periodic).await?;
             }
         }
-        let due = sync_wallets::due_tokens(
-            &self.database,
-            &self.networks.names(),
-            interval,
-            DUE_MAX,
-        );
-        for stream_id in due.await? {
+        let networks = self.networks.names();
+        for stream_id in
+            sync_wallets::due_tokens(&self.database, &networks, interval, DUE_MAX).await?
+        {
             self.queue(stream_id, Priority::Periodic).await?;
         }
         Ok(())

@@ -63,7 +63,8 @@ impl Sync {
         if networks.is_empty() {
             return Ok(false);
         }
-        let taken = sync_jobs::claim(&self.database, worker, self.policy.lease, &networks, job_id).await?;
+        let taken =
+            sync_jobs::claim(&self.database, worker, self.policy.lease, &networks, job_id).await?;
         let Some(job) = taken else { return Ok(false) };
         if job.attempts > self.policy.attempts_max {
             // Nobody came back to say why.

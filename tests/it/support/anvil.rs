@@ -64,7 +64,8 @@ fn binary() -> Option<PathBuf> {
 fn contract(name: &str) -> &'static Contract {
     static CONTRACTS: OnceLock<HashMap<String, Contract>> = OnceLock::new();
     let compile = || {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/anvil/compile.cjs");
+        let script =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/anvil/compile.cjs");
         let output = Command::new("node").arg(script).arg(packages()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
