@@ -68,10 +68,10 @@ pub enum Command {
     Work(Box<WorkArgs>),
     /// Sync a token here and now, with a progress bar
     ///
-    /// Records the transfers of a contract from one block to another (--from, --to), or from a block
-    /// to the head, which is then followed until Ctrl-C. Without either it begins with the chain, or
-    /// goes on where the token's last sync ended. Needs a source of the network: --chains-file. Works
-    /// beside a running Daybook and without one.
+    /// Records the transfers of a contract from one block to another (--from, --to), or from a
+    /// block to the head, which is then followed until Ctrl-C. Without either it begins with the
+    /// chain, or goes on where the token's last sync ended. Needs a source of the network:
+    /// --chains-file. Works beside a running Daybook and without one.
     SyncToken(Box<SyncTokenArgs>),
     /// Make, list and revoke the tokens that callers show
     ///

@@ -1,8 +1,8 @@
 -- Chains: what is synced from whom, how far it has come, and who is at it.
 --
--- A stream is what one walk fills: a wallet (one account, the network's coin) or a token (one asset,
--- all accounts). Whoever writes for a stream holds the lease of its job: its row is locked first in
--- each tx that writes rows, so that somebody who lost the lease writes nothing any more.
+-- A stream is what one walk fills: a wallet (one account, the network's coin) or a token (one
+-- asset, all accounts). Whoever writes for a stream holds the lease of its job: its row is locked
+-- first in each tx that writes rows, so that somebody who lost the lease writes nothing any more.
 
 CREATE TABLE chain_assets (
     asset_id integer PRIMARY KEY REFERENCES assets (asset_id),

@@ -1,6 +1,6 @@
--- From when to when the rows of the asset $1 are complete for the account $2 (network), $3 (address). No
--- row where nothing of it is synced; else one, without complete_until if it never was. account_id is
--- absent for an account that is not recorded. By keys.
+-- From when to when the rows of the asset $1 are complete for the account $2 (network), $3
+-- (address). No row where nothing of it is synced; else one, without complete_until if it never
+-- was. account_id is absent for an account that is not recorded. By keys.
 SELECT a.account_id, c.contract IS NOT NULL AS is_token,
     CASE WHEN isfinite(s.complete_from) THEN s.complete_from END AS complete_from,
     CASE WHEN s.complete_from < 'infinity' THEN s.complete_until END AS complete_until,

@@ -1,6 +1,7 @@
--- Which accounts of the network $2 are ranked by the asset $1 in the window from $3 to $4. is_whole: all
--- of them, because the asset is not synced from that network, or all of the token is there; else
--- those whose wallets are complete, by address. One row. By sync_streams_asset_id_account_id_key.
+-- Which accounts of the network $2 are ranked by the asset $1 in the window from $3 to $4.
+-- is_whole: all of them, because the asset is not synced from that network, or all of the token is
+-- there; else those whose wallets are complete, by address. One row. By
+-- sync_streams_asset_id_account_id_key.
 SELECT
     NOT EXISTS (SELECT FROM chain_assets WHERE asset_id = $1 AND network = $2)
         OR EXISTS (

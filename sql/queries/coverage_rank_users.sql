@@ -1,5 +1,5 @@
--- Users who are not ranked by the asset $1 in the window from $2 to $3: those who track an account whose
--- rows of it are synced and not complete. One row, their UUIDs. By keys.
+-- Users who are not ranked by the asset $1 in the window from $2 to $3: those who track an account
+-- whose rows of it are synced and not complete. One row, their UUIDs. By keys.
 SELECT coalesce(array_agg(DISTINCT u.user_uuid), '{}') AS user_uuids
 FROM chain_assets c
 JOIN accounts a ON a.network = c.network

@@ -1,5 +1,5 @@
--- From when to when the rows of the asset $1 are complete for each wallet of the user $2 (uuid) of which
--- something is synced: one row a wallet, without complete_until if it never was. By keys.
+-- From when to when the rows of the asset $1 are complete for each wallet of the user $2 (uuid) of
+-- which something is synced: one row a wallet, without complete_until if it never was. By keys.
 SELECT a.account_id, c.contract IS NOT NULL AS is_token,
     CASE WHEN isfinite(s.complete_from) THEN s.complete_from END AS complete_from,
     CASE WHEN s.complete_from < 'infinity' THEN s.complete_until END AS complete_until,

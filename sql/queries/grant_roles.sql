@@ -60,7 +60,8 @@ BEGIN
             GRANT EXECUTE ON FUNCTION ensure_partitions(date[], integer, integer),
                 ensure_price_partitions(date[], integer, integer),
                 maintain_partitions(), note_days(), drop_day_before(date) TO daybook_service;
-            -- Empty pages at the end of this file are cut off; before Postgres 17 only the owner may.
+            -- Empty pages at the end of this file are cut off; before Postgres 17 only the owner
+            -- may.
             IF current_setting('server_version_num')::integer >= 170000 THEN
                 EXECUTE 'GRANT MAINTAIN ON corrections TO daybook_service';
             END IF;

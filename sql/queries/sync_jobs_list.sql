@@ -1,9 +1,9 @@
--- A page of jobs, those asked for last first: behind the one asked for at $1 with the id $2 (NULL: from
--- the first on), of the state $3 (NULL: any), on the network $4 (NULL: any), with the id $5 (NULL: any)
--- or of the stream $6 (NULL: any), $7 rows at most, for whoever may see jobs of the wallets of the user
--- $8 alone (NULL: everybody's); jobs of tokens are everybody's. What was over long ago is forgotten.
--- By the indexes on requested_at, on job_id and on stream_id, of both tables; in one snapshot, so that
--- a job that is just over comes once.
+-- A page of jobs, those asked for last first: behind the one asked for at $1 with the id $2 (NULL:
+-- from the first on), of the state $3 (NULL: any), on the network $4 (NULL: any), with the id $5
+-- (NULL: any) or of the stream $6 (NULL: any), $7 rows at most, for whoever may see jobs of the
+-- wallets of the user $8 alone (NULL: everybody's); jobs of tokens are everybody's. What was over
+-- long ago is forgotten. By the indexes on requested_at, on job_id and on stream_id, of both
+-- tables; in one snapshot, so that a job that is just over comes once.
 WITH page AS (
     (SELECT j.job_id, j.stream_id, j.state, j.priority, j.requested_at, j.started_at,
         NULL::timestamptz AS finished_at, j.run_at, j.attempts, j.progress, j.progress_of,

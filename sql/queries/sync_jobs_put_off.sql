@@ -1,7 +1,8 @@
--- The job $1, held by the token $2, is tried again, because of $4. With $5 this was no try of its own,
--- and it comes again in $3 seconds. Else the wait of $3 seconds is doubled with each try without
--- anything recorded, up to $6 seconds, and up to half of it is added by chance; after $7 such tries
--- the job waits until somebody asks for it. One row, or none if another worker has it. By the key.
+-- The job $1, held by the token $2, is tried again, because of $4. With $5 this was no try of its
+-- own, and it comes again in $3 seconds. Else the wait of $3 seconds is doubled with each try
+-- without anything recorded, up to $6 seconds, and up to half of it is added by chance; after $7
+-- such tries the job waits until somebody asks for it. One row, or none if another worker has it.
+-- By the key.
 UPDATE sync_jobs
 SET state = CASE WHEN NOT $5 AND attempts >= $7 THEN 'parked' ELSE 'queued' END,
     lease_token = NULL, lease_until = NULL, worker = NULL, message = $4,

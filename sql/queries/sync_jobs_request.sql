@@ -1,7 +1,7 @@
--- Asks for a job of the stream $2 with the priority $3; $1 is the id of a new one. One that is there
--- is found, has the higher priority from now on, and a parked one begins anew if somebody asked for
--- it (priority 0). None is made where the stream was synced within the last $4 seconds. One row, or
--- none if it was. By the unique stream_id; waits for whoever asks for the same stream.
+-- Asks for a job of the stream $2 with the priority $3; $1 is the id of a new one. One that is
+-- there is found, has the higher priority from now on, and a parked one begins anew if somebody
+-- asked for it (priority 0). None is made where the stream was synced within the last $4 seconds.
+-- One row, or none if it was. By the unique stream_id; waits for whoever asks for the same stream.
 INSERT INTO sync_jobs (job_id, stream_id, network, state, priority)
 SELECT $1, s.stream_id, c.network, 'queued', $3
 FROM sync_streams s

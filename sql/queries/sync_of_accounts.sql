@@ -1,5 +1,5 @@
--- How it stands with the wallets of the accounts $1: one row for each that was ever asked to be synced.
--- What is not confirmed is as of the last scan. By the indexes on account_id and stream_id.
+-- How it stands with the wallets of the accounts $1: one row for each that was ever asked to be
+-- synced. What is not confirmed is as of the last scan. By the indexes on account_id and stream_id.
 SELECT s.account_id, j.job_id, j.state, j.progress, j.progress_of, j.message, s.synced_at,
     CASE WHEN isfinite(s.complete_from) THEN s.complete_from END AS complete_from,
     CASE WHEN s.complete_from < 'infinity' THEN s.complete_until END AS complete_until,

@@ -1,6 +1,6 @@
--- Whoever asks the source $1 with its key number $2 leaves it alone for at least $3 seconds, because of
--- $4; $5 says that it failed, which doubles the wait with each time in a row, up to $6 seconds. By the
--- key.
+-- Whoever asks the source $1 with its key number $2 leaves it alone for at least $3 seconds,
+-- because of $4; $5 says that it failed, which doubles the wait with each time in a row, up to $6
+-- seconds. By the key.
 UPDATE sync_sources
 SET failures = CASE WHEN $5 THEN failures + 1 ELSE failures END,
     blocked_why = $4,

@@ -1,8 +1,8 @@
--- A turn to ask the source $1 with its key number $2. It costs $3 of the $5 that there are a day (NULL:
--- no end of them), and the next one is $4 seconds later. One row, or none if the source is not known:
--- wait_seconds is 0 for whoever may ask now, and else says when to come again; is_blocked that it is
--- left alone until then, because it wants to be or its day is used up. By the key; locks the row, and
--- waits for whoever takes a turn with the same key.
+-- A turn to ask the source $1 with its key number $2. It costs $3 of the $5 that there are a day
+-- (NULL: no end of them), and the next one is $4 seconds later. One row, or none if the source is
+-- not known: wait_seconds is 0 for whoever may ask now, and else says when to come again;
+-- is_blocked that it is left alone until then, because it wants to be or its day is used up. By the
+-- key; locks the row, and waits for whoever takes a turn with the same key.
 WITH slot AS MATERIALIZED (
     SELECT next_at, blocked_until, used_on, used
     FROM sync_sources

@@ -1,5 +1,5 @@
--- Streams of tokens on the networks $1 that are followed, or have not come to their end, were not synced
--- within the last $2 seconds, and no job of which is there; $3 at most.
+-- Streams of tokens on the networks $1 that are followed, or have not come to their end, were not
+-- synced within the last $2 seconds, and no job of which is there; $3 at most.
 SELECT s.stream_id
 FROM sync_streams s
 JOIN chain_assets c USING (asset_id)

@@ -1,6 +1,7 @@
--- Accounts on the networks $1 that somebody tracks and whose wallets were not synced within the last $2
--- seconds, and no job of which is there; those never synced first, $3 at most. Accounts that stand for no
--- address are no wallets. By the indexes of user_wallets, sync_streams and sync_jobs.
+-- Accounts on the networks $1 that somebody tracks and whose wallets were not synced within the
+-- last $2 seconds, and no job of which is there; those never synced first, $3 at most. Accounts
+-- that stand for no address are no wallets. By the indexes of user_wallets, sync_streams and
+-- sync_jobs.
 SELECT a.account_id, a.network, a.address
 FROM accounts a
 LEFT JOIN (

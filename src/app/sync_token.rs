@@ -29,7 +29,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time between two looks how far the job has come.
 const SHOW_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Time between two jobs of a token that is followed, and between two looks at one that others have.
+/// Time between two jobs of a token that is followed, and between two looks at one that others
+/// have.
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Syncs a token.

@@ -1,4 +1,5 @@
-//! `daybook work`: syncs wallets and tokens as a process of its own, beside a server or without one.
+//! `daybook work`: syncs wallets and tokens as a process of its own, beside a server or without
+//! one.
 
 use std::time::Duration;
 

@@ -18,8 +18,8 @@ pub struct SyncSettings {
     #[arg(long, env = "DAYBOOK_SYNC_WORKERS", default_value_t = 2, value_name = "COUNT")]
     pub sync_workers: u16,
 
-    /// How often wallets that somebody tracks, and tokens that are followed, are synced, in seconds;
-    /// 0 syncs them only when asked
+    /// How often wallets that somebody tracks, and tokens that are followed, are synced, in
+    /// seconds; 0 syncs them only when asked
     #[arg(
         long,
         env = "DAYBOOK_SYNC_INTERVAL_SECONDS",
@@ -82,8 +82,8 @@ pub struct ChainNetwork {
     /// Code of the asset that its coin is [default: `BTC` on `bitcoin`, else `BTC-` and the rest of
     /// the name].
     pub coin: Option<String>,
-    /// Blocks on top of one after which it is not taken back any more [default: 6 for Bitcoin, 64 for
-    /// Ethereum].
+    /// Blocks on top of one after which it is not taken back any more [default: 6 for Bitcoin, 64
+    /// for Ethereum].
     pub finality: Option<u32>,
     /// Where it is asked, the first one that can be.
     #[serde(default, rename = "source")]

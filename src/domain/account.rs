@@ -182,9 +182,10 @@ impl AccountKey {
     /// The account of this network and address, however the address is written.
     ///
     /// On `internal` it is a UUID, kept in lower case with hyphens. On `bitcoin`,
-    /// `bitcoin-testnet`, `bitcoin-testnet4`, `bitcoin-signet` and `bitcoin-regtest` it is a
-    /// base58 address, kept as it is, or a segwit one, kept in lower case. On `ethereum`, and on
-    /// `evm-` and the number of a chain, it is kept in lower case too. Any other network takes any address, as it is.
+    /// `bitcoin-testnet`, `bitcoin-testnet4`, `bitcoin-signet` and `bitcoin-regtest` it is a base58
+    /// address, kept as it is, or a segwit one, kept in lower case. On `ethereum`, and on `evm-`
+    /// and the number of a chain, it is kept in lower case too. Any other network takes any
+    /// address, as it is.
     ///
     /// # Errors
     /// Says which part is wrong, and what would be right.

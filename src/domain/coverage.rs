@@ -1,15 +1,12 @@
 //! From when to when what is recorded of an account, or a token, is complete.
 //!
-//! What somebody records here is complete by itself. What is synced from a chain is complete from the
-//! first block that was asked for up to the last one that was read whole; of an address that only
-//! occurs in others' transactions it is never.
+//! What somebody records here is complete by itself. What is synced from a chain is complete from
+//! the first block that was asked for up to the last one that was read whole; of an address that
+//! only occurs in others' transactions it is never.
 
 use chrono::{DateTime, Utc};
 
-use crate::{
-    domain::window::Window,
-    error::{Error, ErrorKind, Obstacle},
-};
+use crate::domain::window::Window;
 
 /// From when to when rows are complete.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -21,8 +18,8 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// Whether all rows of a window are there. With `is_open` the window has no end of its own: what
-    /// is meant is the latest that is known.
+    /// Whether all rows of a window are there. With `is_open` the window has no end of its own:
+    /// what is meant is the latest that is known.
     #[must_use]
     pub fn has(&self, window: Window, is_open: bool) -> bool {
         let Some(until) = self.until else { return false };
@@ -49,48 +46,21 @@ pub struct Completeness {
     pub is_complete: bool,
 }
 
-/// Holds a question against coverage: `None` where nothing is synced. `subject` is what it is about,
-/// as the request names it.
+/// Holds a question against coverage: `None` where nothing is synced.
 ///
 /// # Errors
-/// `InTheWay` if rows may be missing, unless `allow_partial`.
+/// What is covered, if rows may be missing, unless `allow_partial`.
 pub fn judge(
     coverage: Option<Coverage>,
     (window, is_open): (Window, bool),
     allow_partial: bool,
-    subject: impl FnOnce() -> String,
-) -> Result<Option<Completeness>, Error> {
+) -> Result<Option<Completeness>, Coverage> {
     let Some(coverage) = coverage else { return Ok(None) };
     let is_complete = coverage.has(window, is_open);
     if is_complete || allow_partial {
         return Ok(Some(Completeness { coverage, is_complete }));
     }
-    Err(incomplete(coverage, subject()))
-}
-
-fn incomplete(coverage: Coverage, subject: String) -> Error {
-    let known = match coverage {
-        Coverage { until: None, .. } => {
-            "its transactions were never synced whole: only those that others took part in may be \
-             there"
-                .to_owned()
-        }
-        Coverage { from: None, until: Some(until) } => {
-            format!("its transactions are complete before {}", text(until))
-        }
-        Coverage { from: Some(from), until: Some(until) } => {
-            format!("its transactions are complete from {} to before {}", text(from), text(until))
-        }
-    };
-    Error::new(ErrorKind::InTheWay(Obstacle {
-        kind: "COVERAGE_INCOMPLETE",
-        subject,
-        description: format!("{known}; sync it, ask for a window inside, or set allow_partial"),
-    }))
-}
-
-fn text(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
+    Err(coverage)
 }
 
 #[cfg(test)]
@@ -123,13 +93,12 @@ mod tests {
         ] {
             assert_eq!(coverage.has(window(start, end), is_open), expected, "{coverage:?} {start}");
             let asked = (window(start, end), is_open);
-            let strict = judge(Some(coverage), asked, false, String::new);
+            let strict = judge(Some(coverage), asked, false);
             assert_eq!(strict.is_ok(), expected);
-            let partial = judge(Some(coverage), asked, true, String::new).expect("an answer");
+            let partial = judge(Some(coverage), asked, true).expect("an answer");
             assert_eq!(partial.map(|said| said.is_complete), Some(expected));
         }
-        let unsynced = judge(None, (window(0, 1), false), false, String::new);
-        assert_eq!(unsynced.expect("an answer"), None);
+        assert_eq!(judge(None, (window(0, 1), false), false), Ok(None));
     }
 
     #[test]

@@ -62,8 +62,8 @@ pub(super) async fn batch_sum_amount(
     Ok(BatchSumAmountResponse { results: results.collect(), database_seconds })
 }
 
-/// Checks every question: those that are right, each with whether it may be partial, and for each one the error if it is wrong.
-/// An error that is not the question's own ends the batch.
+/// Checks every question: those that are right, each with whether it may be partial, and for each
+/// one the error if it is wrong. An error that is not the question's own ends the batch.
 async fn decode_questions(
     analytics: &Analytics,
     request: &BatchSumAmountRequest,

@@ -9,11 +9,8 @@ use crate::{
         coverage::{self, Completeness, Coverage},
         window::Window,
     },
-    error::Error,
-    grpc::{
-        decode,
-        pb::v1::{self},
-    },
+    error::{Error, ErrorKind, Obstacle},
+    grpc::{decode, pb::v1},
 };
 
 /// What is asked about, before the question itself is answered: what comes in between makes an
@@ -55,8 +52,8 @@ impl Asked {
         allow_partial: bool,
     ) -> Result<Option<v1::Coverage>, Error> {
         let Self { coverage, subject } = self;
-        let said = coverage::judge(coverage, (window, false), allow_partial, || subject)?;
-        Ok(said.map(coverage_pb))
+        let said = coverage::judge(coverage, (window, false), allow_partial);
+        Ok(said.map_err(|coverage| incomplete(coverage, subject))?.map(coverage_pb))
     }
 
     /// What is to be said with the answer about everything before `at`, or up to now.
@@ -70,9 +67,34 @@ impl Asked {
     ) -> Result<Option<v1::Coverage>, Error> {
         let Self { coverage, subject } = self;
         let asked = (Window::before(at), at.is_none());
-        let said = coverage::judge(coverage, asked, allow_partial, || subject)?;
-        Ok(said.map(coverage_pb))
+        let said = coverage::judge(coverage, asked, allow_partial);
+        Ok(said.map_err(|coverage| incomplete(coverage, subject))?.map(coverage_pb))
     }
+}
+
+fn incomplete(coverage: Coverage, subject: String) -> Error {
+    let known = match coverage {
+        Coverage { until: None, .. } => {
+            "its transactions were never synced whole: only those that others took part in may be \
+             there"
+                .to_owned()
+        }
+        Coverage { from: None, until: Some(until) } => {
+            format!("its transactions are complete before {}", text(until))
+        }
+        Coverage { from: Some(from), until: Some(until) } => {
+            format!("its transactions are complete from {} to before {}", text(from), text(until))
+        }
+    };
+    Error::new(ErrorKind::InTheWay(Obstacle {
+        kind: "COVERAGE_INCOMPLETE",
+        subject,
+        description: format!("{known}; sync it, ask for a window inside, or set allow_partial"),
+    }))
+}
+
+fn text(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
 }
 
 fn coverage_pb(said: Completeness) -> v1::Coverage {

@@ -157,8 +157,8 @@ impl Sync {
         self.networks.iter().filter(of_bitcoin).map(|network| network.network.as_str()).collect()
     }
 
-    /// The stream of a wallet, which is made if it is not there, with its account and the asset that
-    /// the network's coin is.
+    /// The stream of a wallet, which is made if it is not there, with its account and the asset
+    /// that the network's coin is.
     ///
     /// # Errors
     /// `InTheWay` if wallets of the network are not synced, or its coin's code is taken by an asset
@@ -210,8 +210,8 @@ impl Sync {
                 kind: "ASSET_DIFFERS",
                 subject: asset.code.clone(),
                 description: format!(
-                    "an asset of this code has {} decimals, and what is synced has {}: name another \
-                     code in --chains-file",
+                    "an asset of this code has {} decimals, and what is synced has {}: name \
+                     another code in --chains-file",
                     record.decimals, asset.decimals
                 ),
             })));

@@ -32,6 +32,9 @@ const LIMITED_WAIT: Duration = Duration::from_secs(10);
 /// Wait where it refuses the key, or whoever asks from here.
 const FORBIDDEN_WAIT: Duration = Duration::from_secs(3_600);
 
+/// How much longer a source may let wait than one that stands behind it in the file.
+const PREFERENCE: Duration = Duration::from_secs(2);
+
 /// Longest sleep between two looks whether there is a turn: others may give way.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -75,7 +78,10 @@ impl Turns {
                     blocked = Some(blocked.map_or(wait, |least| least.min(wait)));
                 }
                 Turn::Now | Turn::Later(_) => {
-                    let wait = if let Turn::Later(wait) = turn { wait } else { Duration::ZERO };
+                    let wait = match turn {
+                        Turn::Later(wait) => wait.saturating_sub(PREFERENCE),
+                        Turn::Now | Turn::Blocked(_) => Duration::ZERO,
+                    };
                     if soonest.is_none_or(|(least, _)| wait < least) {
                         soonest = Some((wait, source));
                     }
@@ -88,8 +94,8 @@ impl Turns {
         }
     }
 
-    /// Waits for a turn, makes the call, and notes for everybody what it says of the source. The call
-    /// must be one question; it is not begun before its turn.
+    /// Waits for a turn, makes the call, and notes for everybody what it says of the source. The
+    /// call must be one question; it is not begun before its turn.
     ///
     /// # Errors
     /// `Source` with what the source said, `NoSource` if it is left alone, `Store`.

@@ -47,8 +47,8 @@ impl Sync {
         self.work_at(worker, None, Arc::default(), stop).await
     }
 
-    /// Takes this job, or any, and works at it until it is settled, or `stop`. Whether it was there to
-    /// be taken. How far it has come can be read from `progress` meanwhile.
+    /// Takes this job, or any, and works at it until it is settled, or `stop`. Whether it was there
+    /// to be taken. How far it has come can be read from `progress` meanwhile.
     ///
     /// # Errors
     /// As for [`Self::work_at_one`].

@@ -315,8 +315,8 @@ async fn what_a_source_says_is_heeded_by_everybody() {
         service
             .sql
             .execute(
-                "UPDATE sync_sources SET blocked_until = now(), next_at = 'epoch' WHERE \
-                 source = 'first'",
+                "UPDATE sync_sources SET blocked_until = now(), next_at = 'epoch', used = 0
+                 WHERE source = 'first'",
                 &[],
             )
             .await
