@@ -12,6 +12,7 @@ mod batch_sum_amount;
 mod bench;
 mod binary_values;
 mod cluster;
+mod coverage;
 mod create_asset;
 mod create_user;
 mod database_roles;
