@@ -46,6 +46,13 @@ impl Network {
         self.as_str() == ethereum::NETWORK || bitcoin::chain(self.as_str()).is_some()
     }
 
+    /// The address that an output with this script pays to, on one of Bitcoin's chains; `None` where
+    /// no address stands for the script, and on any other network.
+    #[must_use]
+    pub fn address_of_script(&self, script: &[u8]) -> Option<Address> {
+        bitcoin::script::address(bitcoin::chain(self.as_str())?, script).map(Address)
+    }
+
     /// What recorded addresses begin with that begin like this, however it is written.
     #[must_use]
     pub fn canonical_prefix(&self, text: &str) -> String {
