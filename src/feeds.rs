@@ -32,7 +32,10 @@ use crate::{
         pauses::{Pause, Scope, scope},
     },
     ingest::{CHUNK_ROWS_MAX, Ingest, record_prices::PriceOptions},
-    outbound::exchange::{Exchange, ExchangeError, ExchangeSetupError},
+    outbound::{
+        HttpSetupError,
+        exchange::{Exchange, ExchangeError},
+    },
     store::{Connection, Database, feeds as store, server_facts},
 };
 
@@ -150,11 +153,7 @@ impl Feed {
     ///
     /// # Errors
     /// If connections to the exchange cannot be encrypted.
-    pub fn new(
-        plan: FeedPlan,
-        database: Database,
-        ingest: Ingest,
-    ) -> Result<Self, ExchangeSetupError> {
+    pub fn new(plan: FeedPlan, database: Database, ingest: Ingest) -> Result<Self, HttpSetupError> {
         let FeedPlan { source, base_url, pairs, backfill } = plan;
         let reach = source.reach_minutes().map_or(backfill, |reach| backfill.min(MINUTE * reach));
         Ok(Self {

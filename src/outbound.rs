@@ -7,11 +7,15 @@
 mod addresses;
 pub mod exchange;
 mod headers;
+mod http;
 pub mod mail;
+pub mod source_error;
 mod tls;
 pub mod webhook;
 
 use std::time::Duration;
+
+pub use crate::outbound::http::HttpSetupError;
 
 /// Longest time to tell one recipient.
 pub const SEND_TIMEOUT: Duration = Duration::from_secs(10);

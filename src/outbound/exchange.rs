@@ -15,8 +15,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode, header};
-use reqwest::{Client, Response, Url, redirect::Policy};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use reqwest::Url;
 
 pub use self::source::Source;
 use self::{limits::CallLimit, rows::check, source::Question};
@@ -28,12 +27,9 @@ use crate::{
     outbound::{
         addresses::is_this_machine,
         headers::{date, retry_after},
-        tls::{config, system_roots},
+        http::{Http, HttpFault, HttpSetupError, quoted},
     },
 };
-
-/// Longest time to be connected.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longest time for a whole call, once it is sent.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -43,9 +39,6 @@ const ANSWER_BYTES_MAX: usize = 4 << 20;
 
 /// Longest wait that an answer may ask for: longer than any ban that is documented.
 const WAIT_MAX: Duration = Duration::from_secs(3 * 86_400);
-
-/// Most of a foreign text that is repeated in an error.
-const QUOTED_LENGTH_MAX: usize = 120;
 
 /// Where a source is asked.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -117,20 +110,6 @@ pub enum ExchangeError {
     Malformed(String),
 }
 
-/// Why a client cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ExchangeSetupError {
-    /// There are no roots.
-    #[error("the system trusts no roots to verify an exchange's certificate by")]
-    NoRoots,
-    /// TLS cannot be prepared.
-    #[error("TLS to an exchange cannot be prepared")]
-    Tls(#[source] tokio_rustls::rustls::Error),
-    /// The client cannot be built.
-    #[error("a client of an exchange cannot be made")]
-    Client(#[source] reqwest::Error),
-}
-
 /// What came of a question.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Answer {
@@ -145,7 +124,7 @@ pub struct Answer {
 pub struct Exchange {
     source: Source,
     base_url: BaseUrl,
-    client: Client,
+    http: Http,
     limit: CallLimit,
 }
 
@@ -154,18 +133,9 @@ impl Exchange {
     ///
     /// # Errors
     /// If connections cannot be encrypted.
-    pub fn new(source: Source, base_url: BaseUrl) -> Result<Self, ExchangeSetupError> {
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls(base_url.is_encrypted())?)
-            .https_only(base_url.is_encrypted())
-            .redirect(Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(CALL_TIMEOUT)
-            .user_agent(concat!("daybook/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(ExchangeSetupError::Client)?;
-        Ok(Self { source, base_url, client, limit: source.limit() })
+    pub fn new(source: Source, base_url: BaseUrl) -> Result<Self, HttpSetupError> {
+        let http = Http::new(base_url.is_encrypted(), CALL_TIMEOUT, ANSWER_BYTES_MAX)?;
+        Ok(Self { source, base_url, http, limit: source.limit() })
     }
 
     /// Which exchange it is.
@@ -186,17 +156,15 @@ impl Exchange {
     ) -> Result<Answer, ExchangeError> {
         self.limit.wait().await;
         let url = self.base_url.with(&self.source.question(pair, minutes));
-        let sent = self.client.get(url).header(header::ACCEPT, "application/json").send();
-        let mut response = sent.await.map_err(unavailable)?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let told_at = date(&headers);
-        self.limit.heed(&headers);
-        let body = body(&mut response).await;
-        if status != StatusCode::OK {
-            let body = body.unwrap_or_default();
-            return Err(self.fault(status, &headers, &body));
+        let request = self.http.client().get(url).header(header::ACCEPT, "application/json");
+        let answer = self.http.send(request).await?;
+        let told_at = date(&answer.headers);
+        self.limit.heed(&answer.headers);
+        if answer.status != StatusCode::OK {
+            let body = answer.body.unwrap_or_default();
+            return Err(self.fault(answer.status, &answer.headers, &body));
         }
-        let mut candles = self.source.parse(pair, &body?)?;
+        let mut candles = self.source.parse(pair, &answer.body?)?;
         let clock = told_at.map_or(now, |told_at| told_at.min(now));
         check(&mut candles, told_at.unwrap_or(now).max(now))?;
         candles.retain(|candle| minutes.has(candle.closes_at()) && candle.closes_at() <= clock);
@@ -217,47 +185,17 @@ impl Exchange {
     }
 }
 
-fn tls(is_encrypted: bool) -> Result<ClientConfig, ExchangeSetupError> {
-    let roots = if is_encrypted { system_roots() } else { RootCertStore::empty() };
-    if is_encrypted && roots.is_empty() {
-        return Err(ExchangeSetupError::NoRoots);
-    }
-    config(roots).map_err(ExchangeSetupError::Tls)
-}
-
-/// The body of an answer, unless it is too large or was cut off.
-async fn body(response: &mut Response) -> Result<Vec<u8>, ExchangeError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
-        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-            return Err(malformed(format!("more than {ANSWER_BYTES_MAX} bytes")));
+impl From<HttpFault> for ExchangeError {
+    fn from(fault: HttpFault) -> Self {
+        match fault {
+            HttpFault::Unavailable(why) => Self::Unavailable { why, wait: None },
+            HttpFault::TooLarge(bytes) => malformed(format!("more than {bytes} bytes")),
         }
-        body.extend_from_slice(&chunk);
     }
-    Ok(body)
-}
-
-/// An answer that did not come, or not whole. The URL, which may be a mirror's, is left out.
-fn unavailable(error: reqwest::Error) -> ExchangeError {
-    let error = error.without_url();
-    let mut why = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        why = format!("{why}: {cause}");
-        source = cause.source();
-    }
-    ExchangeError::Unavailable { why, wait: None }
 }
 
 fn malformed(what: impl Into<String>) -> ExchangeError {
     ExchangeError::Malformed(what.into())
-}
-
-/// The beginning of a foreign text, harmless in a log.
-fn quoted(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(4 * QUOTED_LENGTH_MAX)]);
-    let text: String = text.chars().take(QUOTED_LENGTH_MAX).collect();
-    format!("{text:?}")
 }
 
 #[cfg(test)]
