@@ -5,6 +5,7 @@
 //! becomes of an answer, is decided above.
 
 mod addresses;
+pub mod bitcoin;
 pub mod exchange;
 mod headers;
 mod http;
