@@ -7,6 +7,7 @@
 
 mod alerts;
 mod bench;
+mod chains;
 mod feeds;
 mod server;
 
@@ -17,6 +18,7 @@ use clap::{Args, ValueEnum};
 
 pub use alerts::AlertSettings;
 pub use bench::{BenchDirection, BenchMetric, BenchSettings, Call, Mix, WindowLength, WindowShape};
+pub use chains::{ChainNetwork, ChainSource, ChainsFile, SourceKind, SyncSettings};
 pub use feeds::{FeedSettings, PriceSource};
 pub use server::{AuthMode, Reflection, ServerSettings};
 

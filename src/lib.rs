@@ -23,6 +23,7 @@ pub mod prices;
 pub mod seed;
 pub mod selftest;
 pub mod store;
+pub mod sync;
 pub mod telemetry;
 pub mod upkeep;
 pub mod workers;

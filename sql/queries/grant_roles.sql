@@ -20,7 +20,9 @@ BEGIN
             'GRANT SELECT ON users, accounts, user_wallets, assets, transactions, transaction_ids,
                  schema_migrations, user_uuids, seed_runs, seed_days, corrections, running_totals,
                  day_totals, absent_days, known_days, transaction_references, symbols, prices,
-                 price_changes, price_totals TO %I', role);
+                 price_changes, price_totals, chain_assets, sync_streams, sync_blocks,
+                 chain_transactions, sync_transactions, unconfirmed_transactions, sync_jobs,
+                 sync_job_history, sync_sources TO %I', role);
         EXECUTE format(
             'GRANT EXECUTE ON FUNCTION partition_bounds(regclass), price_unit(timestamptz),
                  days_in_the_way(timestamptz, timestamptz),
@@ -44,6 +46,9 @@ BEGIN
             GRANT INSERT, UPDATE, DELETE ON corrections, set_aside_corrections, running_totals,
                 day_totals, damaged_totals, damaged_day_totals, price_changes, price_totals
                 TO daybook_service;
+            GRANT INSERT, UPDATE, DELETE ON chain_assets, sync_streams, sync_blocks,
+                chain_transactions, sync_transactions, unconfirmed_transactions, sync_jobs,
+                sync_job_history, sync_sources TO daybook_service;
             -- What rules watch and whom they tell is their users' business, and keys are secret.
             GRANT SELECT, INSERT, UPDATE, DELETE ON alert_rules, alert_watermarks, alert_states,
                 alert_events, alert_deliveries TO daybook_service;

@@ -20,6 +20,20 @@ pub const NETWORK_LENGTH_MAX: usize = 64;
 /// Longest address, in characters.
 pub const ADDRESS_LENGTH_MAX: usize = 256;
 
+/// What kind of network it is, which says how its addresses are written and what can be synced.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NetworkKind {
+    /// One of Bitcoin's chains.
+    Bitcoin,
+    /// A chain of Ethereum's kind: `ethereum`, or `evm-` and its number.
+    Ethereum {
+        /// Its number (EIP-155).
+        chain_id: u64,
+    },
+    /// No chain that Daybook knows.
+    Other,
+}
+
 /// The name of a network: lower-case letters, digits and hyphens.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Network(String);
@@ -43,7 +57,19 @@ impl Network {
     /// Whether everybody can see what its addresses move: public chains.
     #[must_use]
     pub fn is_public(&self) -> bool {
-        self.as_str() == ethereum::NETWORK || bitcoin::chain(self.as_str()).is_some()
+        self.kind() != NetworkKind::Other
+    }
+
+    /// What kind of network it is.
+    #[must_use]
+    pub fn kind(&self) -> NetworkKind {
+        if bitcoin::chain(self.as_str()).is_some() {
+            return NetworkKind::Bitcoin;
+        }
+        match ethereum::chain_id(self.as_str()) {
+            Some(chain_id) => NetworkKind::Ethereum { chain_id },
+            None => NetworkKind::Other,
+        }
     }
 
     /// The address that an output with this script pays to, on one of Bitcoin's chains; `None` where
@@ -57,7 +83,8 @@ impl Network {
     #[must_use]
     pub fn canonical_prefix(&self, text: &str) -> String {
         let is_any_case = match self.as_str() {
-            INTERNAL_NETWORK | ethereum::NETWORK => true,
+            INTERNAL_NETWORK => true,
+            other if ethereum::chain_id(other).is_some() => true,
             other => {
                 bitcoin::chain(other).is_some_and(|chain| bitcoin::is_segwit_like(chain, text))
             }
@@ -157,8 +184,8 @@ impl AccountKey {
     ///
     /// On `internal` it is a UUID, kept in lower case with hyphens. On `bitcoin`,
     /// `bitcoin-testnet`, `bitcoin-testnet4`, `bitcoin-signet` and `bitcoin-regtest` it is a
-    /// base58 address, kept as it is, or a segwit one, kept in lower case. On `ethereum` it
-    /// is kept in lower case too. Any other network takes any address, as it is.
+    /// base58 address, kept as it is, or a segwit one, kept in lower case. On `ethereum`, and on
+    /// `evm-` and the number of a chain, it is kept in lower case too. Any other network takes any address, as it is.
     ///
     /// # Errors
     /// Says which part is wrong, and what would be right.
@@ -177,7 +204,7 @@ impl AccountKey {
             INTERNAL_NETWORK => {
                 Address(parse_user_uuid(address).ok_or(AddressError::Internal)?.to_string())
             }
-            ethereum::NETWORK => Address(ethereum::canonical(address)?),
+            other if ethereum::chain_id(other).is_some() => Address(ethereum::canonical(address)?),
             other => match bitcoin::chain(other) {
                 Some(chain) => Address(bitcoin::canonical(chain, address)?),
                 None => plain,
@@ -197,6 +224,13 @@ impl AccountKey {
     #[must_use]
     pub fn as_recorded(network: &str, address: &str) -> Option<Self> {
         Some(Self { network: Network::parse(network)?, address: Address::parse(address)? })
+    }
+
+    /// Whether it stands for no address: on Bitcoin's chains the accounts in which the rows of a
+    /// transaction meet, and those of outputs without address.
+    #[must_use]
+    pub fn is_system(&self) -> bool {
+        self.network.kind() == NetworkKind::Bitcoin && bitcoin::is_system(self.address.as_str())
     }
 
     /// The network that the address lives on.

@@ -5,7 +5,7 @@
 //! counted, rows whose id has other content are refused, and the rest is written.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     mem,
     sync::Arc,
     time::Duration,
@@ -20,7 +20,7 @@ use crate::{
         access::Principal,
         account::AccountKey,
         asset::{Asset, NewAsset},
-        refusal::Refusal,
+        refusal::{Fault, Refusal},
         transaction::{NewTransaction, RowRules},
     },
     error::{Error, ErrorKind},
@@ -122,6 +122,24 @@ impl Ingest {
             look_first = true;
         }
         Err(Error::new(ErrorKind::Aborted))
+    }
+
+    /// Makes partitions for these days where they lack one, for rows that are recorded elsewhere;
+    /// what is wrong with one of them, if one cannot be written to.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn make_days(&self, days: BTreeSet<NaiveDate>) -> Result<Option<Fault>, Error> {
+        let DayPlan { missing, faults } = self.days.plan(days).await?;
+        if let Some(fault) = faults.into_values().next() {
+            return Ok(Some(fault));
+        }
+        if missing.is_empty() { Ok(None) } else { self.days.make(&missing).await }
+    }
+
+    /// Forgets which days have partitions: one of them is gone.
+    pub fn forget_days(&self) {
+        self.days.forget();
     }
 
     /// Looks up what the rows name; what is right becomes a candidate. What they name and is

@@ -66,6 +66,6 @@ pub(super) fn asset_record(row: &Row) -> AssetRecord {
     }
 }
 
-fn decimals(row: &Row) -> u32 {
+pub(super) fn decimals(row: &Row) -> u32 {
     u32::from(row.get::<_, i16>("decimals").unsigned_abs())
 }

@@ -15,13 +15,16 @@ use crate::{
         binary_copy::CopyBuffer,
         content_hash::{CONTENT_HASH_BYTES, content_hash},
         numeric::Numeric,
-        statement::statement,
+        statement::{Statement, statement},
         tx::PooledTx,
     },
 };
 
 /// Bytes of an encoded row, about.
 const ROW_BYTES: usize = 128;
+
+/// Copies rows into the parent.
+const RECORD: Statement = statement!("record_transactions");
 
 /// What the register has of an id.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -75,11 +78,8 @@ pub async fn record_transactions(
     database: &Database,
     rows: impl ExactSizeIterator<Item = &KeyedTransaction>,
 ) -> Result<(), StoreError> {
-    let statement = statement!("record_transactions");
-    let mut copy = CopyBuffer::with_capacity(rows.len() * ROW_BYTES);
-    rows.for_each(|row| encode(row, &mut copy));
-    let tx = PooledTx::begin(database, statement.stem).await?;
-    match copy.send(tx.client(), statement.stem, statement.text).await {
+    let tx = PooledTx::begin(database, RECORD.stem).await?;
+    match copy_in_tx(&tx, rows).await {
         Ok(_) => tx.commit().await,
         Err(error) => {
             // In order, so that the connection is kept.
@@ -89,6 +89,19 @@ pub async fn record_transactions(
             Err(error)
         }
     }
+}
+
+/// Copies rows in a tx of the caller's, in their order; how many came.
+///
+/// # Errors
+/// As for [`record_transactions`]; the tx can only be given up then.
+pub async fn copy_in_tx(
+    tx: &PooledTx,
+    rows: impl ExactSizeIterator<Item = &KeyedTransaction>,
+) -> Result<u64, StoreError> {
+    let mut copy = CopyBuffer::with_capacity(rows.len() * ROW_BYTES);
+    rows.for_each(|row| encode(row, &mut copy));
+    copy.send(tx.client(), RECORD.stem, RECORD.text).await
 }
 
 fn encode(row: &KeyedTransaction, copy: &mut CopyBuffer) {

@@ -32,6 +32,9 @@ const TEST: Chain = Chain { p2pkh: 111, p2sh: 196, prefix: "tb", error: AddressE
 const REGRESSION: Chain =
     Chain { p2pkh: 111, p2sh: 196, prefix: "bcrt", error: AddressError::BitcoinRegression };
 
+/// Accounts of which each chain has one, and which belong to nobody.
+pub(super) const SYSTEM: [&str; 3] = ["hub", "fees", "coinbase"];
+
 /// The chain that a network is; `None` for any other network.
 pub(super) fn chain(network: &str) -> Option<&'static Chain> {
     match network {
@@ -42,6 +45,16 @@ pub(super) fn chain(network: &str) -> Option<&'static Chain> {
     }
 }
 
+/// Whether an address is of an account that stands for none: where the rows of a transaction meet
+/// (`hub`), what is paid to whoever mines it (`fees`), where new coins come from (`coinbase`), and
+/// outputs without address, by the SHA-256 of their script.
+pub(super) fn is_system(text: &str) -> bool {
+    let is_digest = |digits: &str| {
+        digits.len() == 64 && digits.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    SYSTEM.contains(&text) || text.strip_prefix("script:").is_some_and(is_digest)
+}
+
 /// Whether a text begins like a segwit address of the chain, in any case.
 pub(super) fn is_segwit_like(chain: &Chain, text: &str) -> bool {
     let head = text.as_bytes().get(..chain.prefix.len() + 1);
@@ -50,7 +63,11 @@ pub(super) fn is_segwit_like(chain: &Chain, text: &str) -> bool {
 }
 
 /// The one way to write an address: segwit in lower case, base58 as it is.
+/// Accounts that stand for no address are written as they are.
 pub(super) fn canonical(chain: &Chain, text: &str) -> Result<String, AddressError> {
+    if is_system(text) {
+        return Ok(text.to_owned());
+    }
     if is_segwit(chain, text) {
         return Ok(text.to_ascii_lowercase());
     }

@@ -5,8 +5,21 @@ use sha3::{Digest, Keccak256};
 
 use super::AddressError;
 
-/// Name of the network.
-pub(super) const NETWORK: &str = "ethereum";
+/// Name of the main network.
+const NETWORK: &str = "ethereum";
+
+/// What names of other networks begin with; their number (EIP-155) follows.
+const PREFIX: &str = "evm-";
+
+/// The number (EIP-155) of the chain that a network is; `None` for any other network.
+pub(super) fn chain_id(network: &str) -> Option<u64> {
+    if network == NETWORK {
+        return Some(1);
+    }
+    let number = network.strip_prefix(PREFIX)?;
+    let is_plain = !number.starts_with('0') && number.bytes().all(|byte| byte.is_ascii_digit());
+    if is_plain { number.parse().ok() } else { None }
+}
 
 /// Hexadecimal digits of an address.
 const DIGITS: usize = 40;
@@ -58,6 +71,22 @@ mod tests {
         for address in CHECKSUMMED {
             let lower = address.to_lowercase();
             assert_eq!(format!("0x{}", checksummed(&lower[2..])), address);
+        }
+    }
+
+    #[test]
+    fn networks_are_known_by_the_number_of_their_chain() {
+        for (network, expected) in [
+            ("ethereum", Some(1)),
+            ("evm-137", Some(137)),
+            ("evm-31337", Some(31_337)),
+            ("evm-0137", None),
+            ("evm-", None),
+            ("evm-x", None),
+            ("evm-99999999999999999999", None),
+            ("ethereum-sepolia", None),
+        ] {
+            assert_eq!(chain_id(network), expected, "{network}");
         }
     }
 

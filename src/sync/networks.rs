@@ -1,0 +1,245 @@
+//! The networks that are synced and the sources of each, as the file names them: read once, checked
+//! whole.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::{
+    config::{ChainNetwork, ChainSource, ChainsFile, SourceKind},
+    domain::account::{Network, NetworkKind},
+    outbound::source_error::SourceUrl,
+    store::sync_sources::{SourceKey, TurnPrice},
+};
+
+/// Share of a source's limit that is left unused: calls that leave in time arrive a little closer
+/// together than they left.
+const MARGIN: f64 = 1.1;
+
+/// Blocks on top of a Bitcoin block after which it counts as final: six, as wallets have it.
+const BITCOIN_FINALITY: u32 = 6;
+
+/// The same for Ethereum: two epochs.
+const ETHEREUM_FINALITY: u32 = 64;
+
+/// Why the file is none.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworksError {
+    /// It cannot be read.
+    #[error("{path} cannot be read")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is no TOML of this shape.
+    #[error("{path} is not as docs/chains.md says: {why}")]
+    Shape {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong, and where. No values.
+        why: String,
+    },
+    /// Something that it names is wrong.
+    #[error("{path}: {subject} {rule}")]
+    Wrong {
+        /// Which.
+        path: PathBuf,
+        /// What.
+        subject: String,
+        /// What would be right.
+        rule: &'static str,
+    },
+}
+
+/// A network that is synced.
+#[derive(Clone, Debug)]
+pub struct SyncNetwork {
+    /// The network.
+    pub network: Network,
+    /// Its kind.
+    pub kind: NetworkKind,
+    /// Code of its coin.
+    pub coin_code: String,
+    /// Blocks on top of one after which it is not taken back any more.
+    pub finality: i64,
+    /// Its sources, the preferred ones first; one for each key.
+    pub sources: Vec<SyncSource>,
+}
+
+/// A source with one of its keys.
+#[derive(Clone)]
+pub struct SyncSource {
+    /// What its limits are kept under.
+    pub key: SourceKey,
+    /// What it speaks.
+    pub kind: SourceKind,
+    /// Where it is asked, with the key in its place.
+    pub url: SourceUrl,
+    /// What a call costs.
+    pub price: TurnPrice,
+    /// Most blocks of one question about logs.
+    pub blocks_max: Option<u32>,
+}
+
+impl fmt::Debug for SyncSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SyncSource").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// All networks that are synced.
+#[derive(Clone, Debug, Default)]
+pub struct SyncNetworks(BTreeMap<String, SyncNetwork>);
+
+impl SyncNetworks {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// Says what is wrong with it; keys are not repeated.
+    pub fn load(path: &Path) -> Result<Self, NetworksError> {
+        let text = std::fs::read_to_string(path).map_err(|source| unreadable(path, source))?;
+        let file: ChainsFile = toml::from_str(&text).map_err(|error| NetworksError::Shape {
+            path: path.into(),
+            why: error.message().to_owned(),
+        })?;
+        let mut file = file;
+        for source in file.networks.iter_mut().flat_map(|network| &mut network.sources) {
+            let Some(keys_file) = &source.keys_file else { continue };
+            // Beside the file that names it, unless it is named whole.
+            let keys_path = path.parent().unwrap_or(Path::new("")).join(keys_file);
+            let keys = std::fs::read_to_string(&keys_path)
+                .map_err(|source| unreadable(&keys_path, source))?;
+            let keys = keys.lines().map(str::trim).filter(|key| !key.is_empty());
+            source.keys.extend(keys.map(str::to_owned));
+        }
+        Self::of(&file).map_err(|(subject, rule)| NetworksError::Wrong {
+            path: path.into(),
+            subject,
+            rule,
+        })
+    }
+
+    /// What a file says that was read.
+    ///
+    /// # Errors
+    /// What is wrong, and what would be right.
+    pub fn of(file: &ChainsFile) -> Result<Self, (String, &'static str)> {
+        let mut networks = BTreeMap::new();
+        let mut names = BTreeSet::new();
+        for table in &file.networks {
+            let network = network(table, &mut names)?;
+            if networks.insert(table.name.clone(), network).is_some() {
+                return Err((format!("network {:?}", table.name), "must be there once"));
+            }
+        }
+        Ok(Self(networks))
+    }
+
+    /// The network of this name, if it is synced.
+    #[must_use]
+    pub fn get(&self, network: &str) -> Option<&SyncNetwork> {
+        self.0.get(network)
+    }
+
+    /// Names of all.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        self.0.keys().map(String::as_str).collect()
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &SyncNetwork> {
+        self.0.values()
+    }
+}
+
+fn unreadable(path: &Path, source: std::io::Error) -> NetworksError {
+    NetworksError::Unreadable { path: path.into(), source }
+}
+
+fn network(
+    table: &ChainNetwork,
+    names: &mut BTreeSet<String>,
+) -> Result<SyncNetwork, (String, &'static str)> {
+    let about = || format!("network {:?}", table.name);
+    let network = Network::parse(&table.name).ok_or_else(|| (about(), NAME_RULE))?;
+    let (coin, finality) = match network.kind() {
+        NetworkKind::Bitcoin => {
+            let rest = table.name.strip_prefix("bitcoin").unwrap_or_default();
+            (format!("BTC{}", rest.to_ascii_uppercase()), BITCOIN_FINALITY)
+        }
+        NetworkKind::Ethereum { chain_id } => (format!("ETH-{chain_id}"), ETHEREUM_FINALITY),
+        NetworkKind::Other => return Err((about(), NAME_RULE)),
+    };
+    let mut sources = Vec::new();
+    for source in &table.sources {
+        if !names.insert(source.name.clone()) || source.name.is_empty() {
+            return Err((format!("source {:?}", source.name), "must have a name of its own"));
+        }
+        sources.extend(keyed(source, network.kind())?);
+    }
+    Ok(SyncNetwork {
+        kind: network.kind(),
+        coin_code: table.coin.clone().unwrap_or(coin),
+        finality: i64::from(table.finality.unwrap_or(finality)),
+        network,
+        sources,
+    })
+}
+
+const NAME_RULE: &str = "must be bitcoin, bitcoin-testnet, bitcoin-testnet4, bitcoin-signet, \
+                         bitcoin-regtest, ethereum, or evm- and the number of a chain";
+
+/// A source once for each of its keys, or once without any.
+fn keyed(
+    source: &ChainSource,
+    network: NetworkKind,
+) -> Result<Vec<SyncSource>, (String, &'static str)> {
+    let about = |what: &str| format!("{what} of source {:?}", source.name);
+    let is_of_bitcoin = match source.kind {
+        SourceKind::Esplora | SourceKind::Mempool | SourceKind::BlockchainInfo => true,
+        SourceKind::Rpc | SourceKind::Etherscan => false,
+    };
+    if is_of_bitcoin != (network == NetworkKind::Bitcoin) {
+        return Err((
+            about("kind"),
+            "must be esplora, mempool or blockchain-info on a chain of \
+                                    Bitcoin, rpc or etherscan on another one",
+        ));
+    }
+    if !(source.per_second > 0.0 && source.per_second <= 100_000.0) {
+        return Err((about("per_second"), "must be above 0 and at most 100000"));
+    }
+    if source.cost == Some(0) || source.blocks_max == Some(0) || source.per_day == Some(0) {
+        return Err((about("cost, blocks_max and per_day"), "must be at least 1"));
+    }
+    if source.url.contains("{key}") == source.keys.is_empty() {
+        return Err((about("url"), "must hold {key} where there are keys, and only there"));
+    }
+    let cost = source.cost.unwrap_or(1);
+    let price = TurnPrice {
+        cost: i64::from(cost),
+        interval: Duration::from_secs_f64(MARGIN * f64::from(cost) / source.per_second),
+        per_day: source.per_day.map(i64::from),
+    };
+    let keys = if source.keys.is_empty() { vec![String::new()] } else { source.keys.clone() };
+    let one = |(number, key): (usize, &String)| {
+        let url = SourceUrl::parse(&source.url.replace("{key}", key))
+            .ok_or_else(|| (about("url"), SourceUrl::RULE))?;
+        let key_number = i32::try_from(number).unwrap_or(i32::MAX);
+        Ok(SyncSource {
+            key: SourceKey { source: source.name.clone(), key_number },
+            kind: source.kind,
+            url,
+            price,
+            blocks_max: source.blocks_max,
+        })
+    };
+    keys.iter().enumerate().map(one).collect()
+}
