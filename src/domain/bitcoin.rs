@@ -49,6 +49,9 @@ pub struct Block {
     pub hash: BlockHash,
     /// When its miner says it was mined; later blocks may say earlier.
     pub mined_at: DateTime<Utc>,
+    /// The median of what it and the ten blocks before it say, where the source tells it: all later
+    /// blocks say something later.
+    pub median_at: Option<DateTime<Utc>>,
     /// The block before it; the first has none.
     pub previous: Option<BlockHash>,
 }

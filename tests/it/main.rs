@@ -19,6 +19,7 @@ mod deadlines;
 mod delete_transaction;
 mod delete_user;
 mod error_map;
+mod esplora_server;
 mod explain;
 mod export;
 mod faults;

@@ -1,6 +1,11 @@
 //! What several integration tests need.
 
+pub(crate) mod bitcoin_chain;
+pub(crate) mod bitcoin_index;
+pub(crate) mod bitcoind;
 pub(crate) mod cluster;
+pub(crate) mod esplora;
+pub(crate) mod esplora_answers;
 pub(crate) mod exchanges;
 pub(crate) mod ledger;
 pub(crate) mod not_run;

@@ -27,11 +27,9 @@ impl BitcoinTransaction {
     ///
     /// Whoever put in more than they got out sends the difference to the hub, whoever got more
     /// receives it from there; the fee goes from the hub to the fees, and what a coinbase creates
-    /// comes from the coinbase to the hub, so that the hub nets to zero. An address that got out
-    /// just what it put in sends nothing to the hub, in a row of its own: that it took part is
-    /// known like everything else that is known of it. Of a script without an address nobody asks
-    /// that, and most of those carry data and no coins, so it has no such row; nor has a fee of
-    /// nothing.
+    /// comes from the coinbase to the hub, so that the hub nets to zero. Whoever got out just what
+    /// they put in has no row, like a script that only carries data: that a wallet took part is
+    /// known by [`Self::involves`].
     #[must_use]
     pub fn rows(&self) -> Vec<ValueTransfer> {
         let mut rows = Vec::new();
@@ -42,11 +40,8 @@ impl BitcoinTransaction {
         for (owner, net) in self.nets() {
             if net > 0 {
                 rows.extend(row(Owner::Hub, owner, net));
-            } else if net < 0 {
+            } else {
                 rows.extend(row(owner, Owner::Hub, -net));
-            } else if matches!(owner, Owner::Address(_)) {
-                let amount = Decimal::new(BigInt::ZERO, DECIMALS);
-                rows.push(ValueTransfer { sender: owner, receiver: Owner::Hub, amount });
             }
         }
         rows.extend(row(Owner::Hub, Owner::Fees, i128::from(self.fee().0)));

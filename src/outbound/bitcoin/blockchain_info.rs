@@ -107,7 +107,7 @@ pub(super) fn block(body: &[u8]) -> Result<Block, SourceError> {
     let block: RawBlock = read(body)?;
     let previous = Some(block_hash(&block.prev_block)?).filter(|_| block.height > 0);
     let (hash, mined_at) = (block_hash(&block.hash)?, instant(block.time)?);
-    Ok(Block { height: block.height, hash, mined_at, previous })
+    Ok(Block { height: block.height, hash, mined_at, median_at: None, previous })
 }
 
 pub(super) fn txids(body: &[u8]) -> Result<Vec<Txid>, SourceError> {

@@ -58,6 +58,7 @@ struct BlockHead {
     id: String,
     height: u32,
     timestamp: i64,
+    mediantime: Option<i64>,
     previousblockhash: Option<String>,
 }
 
@@ -84,6 +85,7 @@ pub(super) fn block(body: &[u8]) -> Result<Block, SourceError> {
         height: head.height,
         hash: block_hash(&head.id)?,
         mined_at: instant(head.timestamp)?,
+        median_at: head.mediantime.map(instant).transpose()?,
         previous: head.previousblockhash.as_deref().map(block_hash).transpose()?,
     })
 }
