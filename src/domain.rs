@@ -7,6 +7,7 @@ pub mod alert;
 pub mod asset;
 pub mod bitcoin;
 pub mod buckets;
+pub mod chain;
 pub mod decimal;
 pub mod direction;
 pub mod explanation;

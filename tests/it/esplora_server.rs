@@ -26,8 +26,11 @@ async fn fill(chain: &mut Chain) -> Transaction {
     chain.mine_empty(OWNER, 3).await;
     chain.mine_empty(1, MATURITY).await;
     for number in 0..58_u8 {
-        let (coin, value, _) =
-            chain.spendable().into_iter().find(|&(_, value, key)| key == OWNER && value > 9_000).unwrap();
+        let (coin, value, _) = chain
+            .spendable()
+            .into_iter()
+            .find(|&(_, value, key)| key == OWNER && value > 9_000)
+            .unwrap();
         let created = [
             (script(2), 1_000 + u64::from(number)),
             (script(3), 500),
@@ -138,7 +141,9 @@ async fn esplora_is_read_alike_by_another_client() {
 
 #[tokio::test]
 async fn a_real_node_s_chain_is_shown_alike() {
-    let Some(mut chain) = Chain::of_node("an Esplora server over a real node").await else { return };
+    let Some(mut chain) = Chain::of_node("an Esplora server over a real node").await else {
+        return;
+    };
     let waiting = fill(&mut chain).await;
     check_esplora(&chain, Api::Blockstream, Dialect::Blockstream, &waiting).await;
     check_esplora(&chain, Api::Mempool, Dialect::Mempool, &waiting).await;

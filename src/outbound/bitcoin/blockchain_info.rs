@@ -137,10 +137,10 @@ pub(super) fn history(
         })?;
         transactions.drain(..=seen);
     }
-    let next = transactions.last().filter(|_| end < count).map(|last| Cursor {
-        last: last.transaction.txid(),
-        offset: end - 1,
-    });
+    let next = transactions
+        .last()
+        .filter(|_| end < count)
+        .map(|last| Cursor { last: last.transaction.txid(), offset: end - 1 });
     Ok(HistoryPage { transactions, next })
 }
 

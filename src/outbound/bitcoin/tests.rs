@@ -44,9 +44,7 @@ fn confirmed() -> String {
 }
 
 fn prevout() -> String {
-    format!(
-        r#"{{"scriptpubkey":"{SCRIPT}","scriptpubkey_address":"{ADDRESS}","value":1000}}"#
-    )
+    format!(r#"{{"scriptpubkey":"{SCRIPT}","scriptpubkey_address":"{ADDRESS}","value":1000}}"#)
 }
 
 #[test]
@@ -122,10 +120,8 @@ fn esplora_s_blocks_hashes_and_sums_are_read() {
         );
         esplora::stats(body.as_bytes())
     };
-    let expected = AddressStats {
-        history: HistoryCount::Confirmed(4),
-        confirmed_balance: Satoshis::new(60),
-    };
+    let expected =
+        AddressStats { history: HistoryCount::Confirmed(4), confirmed_balance: Satoshis::new(60) };
     assert_eq!(stats(10), Ok(expected));
     assert!(stats(71).is_err());
 }

@@ -9,7 +9,8 @@ use std::{
 
 use bitcoin::{
     Address, Amount, Block, BlockHash, Network, OutPoint, PublicKey, ScriptBuf, Sequence,
-    Transaction, TxIn, TxMerkleNode, TxOut, Witness, absolute::LockTime,
+    Transaction, TxIn, TxMerkleNode, TxOut, Witness,
+    absolute::LockTime,
     block::{Header, Version},
     constants::genesis_block,
     hashes::Hash,

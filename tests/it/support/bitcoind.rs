@@ -1,14 +1,19 @@
 //! A real node of Bitcoin in regtest, found by `BITCOIND_EXE` (`scripts/install-bitcoind` builds
 //! one), and spoken to by JSON-RPC.
 
-use std::{collections::HashMap, net::TcpListener, path::PathBuf, process::Stdio};
+use std::{collections::HashMap, io, net::TcpListener, path::PathBuf, process::Stdio};
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use bitcoin::{
     Block, BlockHash, NetworkKind, PrivateKey, ScriptBuf, Transaction, TxOut,
     consensus::encode::{deserialize_hex, serialize_hex},
 };
 use serde_json::{Value, json, value::RawValue};
-use tokio::process::{Child, Command};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    process::{Child, Command},
+};
 
 use crate::support::{
     bitcoin_chain::{KEYS, NewBlock, script, secret},
@@ -19,8 +24,7 @@ use crate::support::{
 pub(crate) struct Bitcoind {
     _process: Child,
     folder: tempfile::TempDir,
-    url: String,
-    client: reqwest::Client,
+    port: u16,
 }
 
 impl Bitcoind {
@@ -44,10 +48,11 @@ impl Bitcoind {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let url = format!("http://127.0.0.1:{port}/");
-        let node = Self { _process: process, folder, url, client: reqwest::Client::new() };
-        eventually("bitcoind answers", async || node.try_ask("getblockcount", json!([])).await.is_ok())
-            .await;
+        let node = Self { _process: process, folder, port };
+        eventually("bitcoind answers", async || {
+            node.try_ask("getblockcount", json!([])).await.is_ok()
+        })
+        .await;
         Some(node)
     }
 
@@ -64,12 +69,27 @@ impl Bitcoind {
         let cookie = std::fs::read_to_string(cookie).map_err(|error| error.to_string())?;
         let (user, password) = cookie.split_once(':').unwrap();
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters});
-        let request = self.client.post(&self.url).basic_auth(user, Some(password));
-        let answer = request.body(body.to_string()).send().await;
-        let text = answer.map_err(|error| error.to_string())?.text().await.unwrap();
+        let text = self.post(&format!("{user}:{password}"), &body.to_string()).await;
+        let text = text.map_err(|error| error.to_string())?;
         let mut fields: HashMap<String, Box<RawValue>> =
             serde_json::from_str(&text).map_err(|_| text.clone())?;
         fields.remove("result").filter(|_| !fields.contains_key("error")).ok_or(text)
+    }
+
+    /// The body of the answer to one request.
+    async fn post(&self, secret: &str, body: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        let secret = BASE64_STANDARD.encode(secret);
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\
+             Authorization: Basic {secret}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned()))
     }
 
     async fn text(&self, method: &str, parameters: Value) -> String {
@@ -88,8 +108,7 @@ impl Bitcoind {
             })
         };
         let outputs: Vec<Value> = unsigned.input.iter().zip(spent).map(output).collect();
-        let parameters =
-            json!([serialize_hex(unsigned), keys.collect::<Vec<String>>(), outputs]);
+        let parameters = json!([serialize_hex(unsigned), keys.collect::<Vec<String>>(), outputs]);
         let answer = self.ask("signrawtransactionwithkey", parameters).await;
         let answer: Value = serde_json::from_str(answer.get()).unwrap();
         assert_eq!(answer["complete"], true, "{answer}");

@@ -236,9 +236,8 @@ impl Page<'_> {
         let index = self.index;
         let tip = index.tip();
         let no_block = || (404, "Block not found".to_owned());
-        let block = |hash: &str| {
-            hash.parse().ok().and_then(|hash| index.block(hash)).ok_or_else(no_block)
-        };
+        let block =
+            |hash: &str| hash.parse().ok().and_then(|hash| index.block(hash)).ok_or_else(no_block);
         Ok(match path {
             ["blocks", "tip", "height"] => text(&tip.height),
             ["blocks", "tip", "hash"] => text(&tip.hash),
