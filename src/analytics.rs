@@ -8,9 +8,18 @@ pub mod sum_amount;
 pub mod sum_series;
 
 use crate::{
-    domain::asset::{Asset, SEEDED_ASSET_CODE},
+    domain::{
+        asset::{Asset, SEEDED_ASSET_CODE},
+        coverage::Coverage,
+    },
     error::Error,
-    store::{Database, assets::Assets, shared_sums::SharedSums},
+    store::{
+        Database,
+        assets::Assets,
+        coverage::{Coverages, StaleReads},
+        shared_sums::SharedSums,
+        sum_amount::Subject,
+    },
 };
 
 /// Answers questions about one database.
@@ -19,6 +28,7 @@ pub struct Analytics {
     database: Database,
     assets: Assets,
     sums: SharedSums,
+    coverages: Coverages,
 }
 
 impl Analytics {
@@ -28,8 +38,28 @@ impl Analytics {
         Self {
             assets: Assets::new(database.clone()),
             sums: SharedSums::new(database.clone()),
+            coverages: Coverages::new(database.clone(), None),
             database,
         }
+    }
+
+    /// Notes wallets whose last sync is long ago when they are read.
+    #[must_use]
+    pub fn with_stale_reads(self, stale: Option<StaleReads>) -> Self {
+        Self { coverages: Coverages::new(self.database.clone(), stale), ..self }
+    }
+
+    /// From when to when the subject's rows of an asset are complete; `None` where nothing of them
+    /// is synced from a chain. To be asked before the rows.
+    ///
+    /// # Errors
+    /// If the database cannot answer.
+    pub async fn coverage(
+        &self,
+        asset: &Asset,
+        subject: &Subject,
+    ) -> Result<Option<Coverage>, Error> {
+        Ok(self.coverages.of(asset.asset_id, subject).await?)
     }
 
     /// The asset of this code, the seeded one for no code; `None` if there is none.

@@ -11,6 +11,7 @@ pub mod admission;
 mod alert_settings;
 pub mod analytics_service;
 mod batch_sum_amount;
+mod coverage;
 mod create_alert_rule;
 mod create_asset;
 mod create_user;

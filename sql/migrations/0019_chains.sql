@@ -10,6 +10,7 @@ CREATE TABLE chain_assets (
     -- NULL: the network's own coin.
     contract text COLLATE "C",
     symbol   text NOT NULL DEFAULT '' CHECK (length(symbol) <= 256),
+    created_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE NULLS NOT DISTINCT (network, contract)
 );
 COMMENT ON TABLE chain_assets IS
@@ -125,6 +126,7 @@ COMMENT ON COLUMN sync_jobs.attempts IS 'Tries since something was last committe
 COMMENT ON COLUMN sync_jobs.lease_token IS
     'Drawn anew whenever a worker takes the job: who writes holds it against this.';
 CREATE INDEX sync_jobs_due_idx ON sync_jobs (priority, run_at, job_id) WHERE state = 'queued';
+CREATE INDEX sync_jobs_requested_at_job_id_idx ON sync_jobs (requested_at, job_id);
 CREATE INDEX sync_jobs_lease_until_idx ON sync_jobs (lease_until) WHERE state = 'running';
 
 CREATE TABLE sync_job_history (
@@ -142,7 +144,8 @@ CREATE TABLE sync_job_history (
     PRIMARY KEY (job_id)
 );
 COMMENT ON TABLE sync_job_history IS 'Jobs that are over.';
-CREATE INDEX sync_job_history_finished_at_idx ON sync_job_history (finished_at, job_id);
+CREATE INDEX sync_job_history_finished_at_idx ON sync_job_history (finished_at);
+CREATE INDEX sync_job_history_requested_at_job_id_idx ON sync_job_history (requested_at, job_id);
 CREATE INDEX sync_job_history_stream_id_idx ON sync_job_history (stream_id, finished_at);
 
 CREATE TABLE sync_sources (

@@ -20,6 +20,7 @@ use crate::{
     error::{Error, ErrorKind},
     store::{
         Reader,
+        coverage::Ranked,
         days::{self, Needs},
         rank::{self, Measure, Snapshot},
         session::Answer,
@@ -49,6 +50,8 @@ pub struct RankQuestion {
     pub explain: bool,
     /// Whether the ranking is also computed from the rows.
     pub verify: bool,
+    /// Whether members of whom rows may be missing are ranked too.
+    pub allow_partial: bool,
 }
 
 /// One member's place.
@@ -84,6 +87,10 @@ pub struct RankAnswer<M> {
     pub explanation: Option<Explanation>,
     /// What the rows say, if that was asked.
     pub verification: Option<Verification>,
+    /// Members that were left out because rows of them may be missing.
+    pub left_out: usize,
+    /// Whether members are ranked of whom rows may be missing.
+    pub is_partial: bool,
 }
 
 impl Analytics {
@@ -99,6 +106,8 @@ impl Analytics {
         after: Option<RankCursor<Uuid>>,
         standing_of: Option<Uuid>,
     ) -> Result<RankAnswer<RankedUser>, Error> {
+        let unranked =
+            self.coverages.unranked_users(question.asset.asset_id, question.window).await?;
         let session = days::snapshot_for(&self.database, question.window, needs(question)).await?;
         let measured = rank::rank_users(&session, measure(question)).await?;
         // Without the scan: that is not how the answer was made.
@@ -113,8 +122,10 @@ impl Analytics {
         let measured = Answer { value: measured, took };
         let key = |user: &RankedUser| user.user_uuid;
         let verification = scanned.map(|scanned| verify(&measured.value, scanned, key));
+        let is_ranked = |user: &RankedUser| !unranked.contains(&user.user_uuid);
+        let (measured, partial) = leave_out(question, measured, is_ranked);
         let answer = finish(question, after, standing_of, measured, key, "user").await?;
-        Ok(RankAnswer { verification, ..answer })
+        Ok(partial.of(RankAnswer { verification, ..answer }))
     }
 
     /// Ranks the accounts of a network.
@@ -128,6 +139,8 @@ impl Analytics {
         after: Option<RankCursor<String>>,
         standing_of: Option<Address>,
     ) -> Result<RankAnswer<String>, Error> {
+        let asset_id = question.asset.asset_id;
+        let ranked = self.coverages.ranked_accounts(asset_id, network, question.window).await?;
         let session = days::snapshot_for(&self.database, question.window, needs(question)).await?;
         let measured = rank::rank_accounts(&session, measure(question), network).await?;
         // Without the scan: that is not how the answer was made.
@@ -142,11 +155,47 @@ impl Analytics {
         session.end().await?;
         let measured = Answer { value: measured, took };
         let verification = scanned.map(|scanned| verify(&measured.value, scanned, String::clone));
+        let is_ranked = |address: &String| match &ranked {
+            Ranked::All => true,
+            Ranked::Only(addresses) => addresses.contains(address),
+        };
+        let mut measured = measured;
+        measured.value.members.retain(|(address, _)| !network.is_system(address));
+        let (measured, partial) = leave_out(question, measured, is_ranked);
         let standing_of = standing_of.map(|address| address.as_str().to_owned());
         let answer =
             finish(question, after, standing_of, measured, String::clone, "account").await?;
-        Ok(RankAnswer { verification, ..answer })
+        Ok(partial.of(RankAnswer { verification, ..answer }))
     }
+}
+
+/// What a ranking says of members of whom rows may be missing.
+struct Partial {
+    left_out: usize,
+    is_partial: bool,
+}
+
+impl Partial {
+    fn of<M>(self, answer: RankAnswer<M>) -> RankAnswer<M> {
+        RankAnswer { left_out: self.left_out, is_partial: self.is_partial, ..answer }
+    }
+}
+
+/// Leaves members out of whom rows may be missing, unless they are wanted.
+fn leave_out<M>(
+    question: &RankQuestion,
+    mut measured: Answer<Snapshot<M>>,
+    is_ranked: impl Fn(&M) -> bool,
+) -> (Answer<Snapshot<M>>, Partial) {
+    let members = &mut measured.value.members;
+    if question.allow_partial {
+        let is_partial = members.iter().any(|(member, _)| !is_ranked(member));
+        return (measured, Partial { left_out: 0, is_partial });
+    }
+    let before = members.len();
+    members.retain(|(member, _)| is_ranked(member));
+    let left_out = before - members.len();
+    (measured, Partial { left_out, is_partial: false })
 }
 
 fn measure(question: &RankQuestion) -> Measure {
@@ -281,6 +330,8 @@ fn rank_snapshot<M: Clone, K: Ord + Clone>(
         took: Duration::ZERO,
         explanation: None,
         verification: None,
+        left_out: 0,
+        is_partial: false,
     }
 }
 

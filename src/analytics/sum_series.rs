@@ -113,7 +113,9 @@ impl Analytics {
     }
 }
 
-fn window_of(edges: &[DateTime<Utc>]) -> Option<Window> {
+/// The window that buckets cut; `None` for no buckets.
+#[must_use]
+pub fn window_of(edges: &[DateTime<Utc>]) -> Option<Window> {
     Window::new(*edges.first()?, *edges.last()?)
 }
 

@@ -79,6 +79,12 @@ impl Network {
         bitcoin::script::address(bitcoin::chain(self.as_str())?, script).map(Address)
     }
 
+    /// Whether an address of it stands for none: see [`AccountKey::is_system`].
+    #[must_use]
+    pub fn is_system(&self, address: &str) -> bool {
+        self.kind() == NetworkKind::Bitcoin && bitcoin::is_system(address)
+    }
+
     /// What recorded addresses begin with that begin like this, however it is written.
     #[must_use]
     pub fn canonical_prefix(&self, text: &str) -> String {
@@ -230,7 +236,7 @@ impl AccountKey {
     /// transaction meet, and those of outputs without address.
     #[must_use]
     pub fn is_system(&self) -> bool {
-        self.network.kind() == NetworkKind::Bitcoin && bitcoin::is_system(self.address.as_str())
+        self.network.is_system(self.address.as_str())
     }
 
     /// The network that the address lives on.

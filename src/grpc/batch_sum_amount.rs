@@ -5,9 +5,10 @@ use crate::{
     domain::access::Scope,
     error::{Error, ErrorKind},
     grpc::{
+        coverage::Asked,
         pb::v1::{
             BatchSumAmountRequest, BatchSumAmountResponse, BatchSumAmountResult, FieldViolation,
-            QuestionError, batch_sum_amount_result::Outcome,
+            QuestionError, SumAmountResponse, batch_sum_amount_result::Outcome,
         },
         status,
         sum_amount::{question, response},
@@ -32,14 +33,24 @@ pub(super) async fn batch_sum_amount(
     let mut results: Vec<_> = refused.iter().map(|error| error.as_ref().map(failed)).collect();
     let mut database_seconds = 0.0;
     if !questions.is_empty() {
+        let mut asked = Vec::with_capacity(questions.len());
+        for (question, allow_partial) in &questions {
+            let subject = Some(question.subject.clone());
+            asked.push((Asked::about(analytics, &question.asset, subject).await?, *allow_partial));
+        }
+        let questions: Vec<_> = questions.into_iter().map(|(question, _)| question).collect();
         let answer = analytics.batch_sum_amount(&questions).await?;
         database_seconds = answer.took.as_secs_f64();
-        let outcomes = questions.iter().zip(answer.outcomes);
+        let outcomes = questions.iter().zip(answer.outcomes).zip(asked);
         // Questions that were not refused stand in the order of the empty places.
         let empty = results.iter_mut().filter(|result| result.is_none());
-        for (place, (question, outcome)) in empty.zip(outcomes) {
+        for (place, ((question, outcome), (asked, allow_partial))) in empty.zip(outcomes) {
+            let outcome = outcome.and_then(|answer| {
+                let coverage = asked.within(question.window, allow_partial)?;
+                Ok(SumAmountResponse { coverage, ..response(question, answer) })
+            });
             *place = Some(match outcome {
-                Ok(answer) => Outcome::Answer(response(question, answer)),
+                Ok(answer) => Outcome::Answer(answer),
                 Err(error) => {
                     crate::grpc::request_layer::log_own_fault(&error);
                     failed(&error)
@@ -51,19 +62,19 @@ pub(super) async fn batch_sum_amount(
     Ok(BatchSumAmountResponse { results: results.collect(), database_seconds })
 }
 
-/// Checks every question: those that are right, and for each one the error if it is wrong.
+/// Checks every question: those that are right, each with whether it may be partial, and for each one the error if it is wrong.
 /// An error that is not the question's own ends the batch.
 async fn decode_questions(
     analytics: &Analytics,
     request: &BatchSumAmountRequest,
     scope: Scope,
-) -> Result<(Vec<SumQuestion>, Vec<Option<Error>>), Error> {
+) -> Result<(Vec<(SumQuestion, bool)>, Vec<Option<Error>>), Error> {
     let (mut questions, mut refused) = (Vec::new(), Vec::new());
     for one in &request.questions {
         match question(analytics, one, scope).await {
             Ok(question) => {
                 let (explain, verify) = (request.explain, request.verify);
-                questions.push(SumQuestion { explain, verify, ..question });
+                questions.push((SumQuestion { explain, verify, ..question }, one.allow_partial));
                 refused.push(None);
             }
             Err(error) if matches!(error.kind(), ErrorKind::InvalidArgument(_)) => {

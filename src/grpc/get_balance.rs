@@ -1,12 +1,13 @@
 //! `LedgerService.GetBalance`.
 
 use crate::{
-    analytics::Analytics,
+    analytics::{Analytics, sum_amount::Subject},
     domain::access::Scope,
     error::Error,
     grpc::{
+        coverage::Asked,
         decode, explanation,
-        pb::v1::{GetBalanceRequest, GetBalanceResponse, get_balance_request::Subject},
+        pb::v1::{GetBalanceRequest, GetBalanceResponse, get_balance_request},
         violations::Violations,
     },
     ledger::{
@@ -22,7 +23,13 @@ pub(super) async fn get_balance(
     scope: Scope,
 ) -> Result<GetBalanceResponse, Error> {
     let question = question(analytics, request, scope).await?;
+    let subject = match &question.subject {
+        BalanceSubject::User(uuid) => Subject::User(*uuid),
+        BalanceSubject::Account(key) => Subject::Account(key.clone()),
+    };
+    let asked = Asked::about(analytics, &question.asset, Some(subject)).await?;
     let answer = ledger.get_balance(&question).await?;
+    let coverage = asked.before(question.at, request.allow_partial)?;
     Ok(GetBalanceResponse {
         balance: answer.balance,
         received_amount: answer.received_amount,
@@ -34,6 +41,7 @@ pub(super) async fn get_balance(
         database_seconds: answer.took.as_secs_f64(),
         explanation: answer.explanation.map(explanation::explanation_pb),
         verification: answer.verification.map(explanation::verification_pb),
+        coverage,
     })
 }
 
@@ -44,10 +52,10 @@ async fn question(
 ) -> Result<BalanceQuestion, Error> {
     let mut violations = Violations::default();
     let subject = match &request.subject {
-        Some(Subject::UserUuid(uuid)) => {
+        Some(get_balance_request::Subject::UserUuid(uuid)) => {
             decode::user_uuid(uuid, "user_uuid", &mut violations).map(BalanceSubject::User)
         }
-        Some(Subject::Account(account)) => {
+        Some(get_balance_request::Subject::Account(account)) => {
             decode::account(account, &mut violations).map(BalanceSubject::Account)
         }
         None => violations.require(None, "user_uuid", "must be set, or account instead"),

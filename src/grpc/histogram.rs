@@ -4,10 +4,12 @@ use crate::{
     analytics::{
         Analytics,
         histogram::{Bucket, HistogramQuestion, SeriesSubject},
+        sum_amount::Subject as SumSubject,
     },
     domain::{access::Scope, decimal::Decimal},
     error::Error,
     grpc::{
+        coverage::Asked,
         decode,
         pb::v1::{
             HistogramBucket, HistogramRequest, HistogramResponse, histogram_request::Subject,
@@ -29,7 +31,14 @@ pub(super) async fn histogram(
     scope: Scope,
 ) -> Result<HistogramResponse, Error> {
     let question = question(analytics, rows_max, request, scope).await?;
+    let subject = match &question.subject {
+        SeriesSubject::User(uuid) => Some(SumSubject::User(*uuid)),
+        SeriesSubject::Account(key) => Some(SumSubject::Account(key.clone())),
+        SeriesSubject::All => None,
+    };
+    let asked = Asked::about(analytics, &question.asset, subject).await?;
     let answer = analytics.histogram(&question).await?;
+    let coverage = asked.within(question.window, request.allow_partial)?;
     let (smallest_amount, largest_amount) = answer.extent.unwrap_or_default();
     Ok(HistogramResponse {
         buckets: answer.buckets.into_iter().map(bucket_pb).collect(),
@@ -39,6 +48,7 @@ pub(super) async fn histogram(
         largest_amount,
         asset: question.asset.code.to_string(),
         database_seconds: answer.took.as_secs_f64(),
+        coverage,
     })
 }
 

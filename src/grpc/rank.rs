@@ -101,6 +101,7 @@ async fn decode_request(
             population_max: limits.population_max,
             explain: request.explain,
             verify: request.verify,
+            allow_partial: request.allow_partial,
         };
         Some((scope?, question))
     })();
@@ -211,6 +212,8 @@ fn encode<M>(answer: RankAnswer<M>, row: impl Fn(Place<M>) -> RankRow) -> RankRe
         database_seconds: answer.took.as_secs_f64(),
         explanation: answer.explanation.map(explanation::explanation_pb),
         verification: answer.verification.map(explanation::verification_pb),
+        left_out_count: count(answer.left_out),
+        is_partial: answer.is_partial,
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
     domain::access::Scope,
     error::Error,
     grpc::{
+        coverage::Asked,
         decode, explanation,
         pb::v1::{SumAmountRequest, SumAmountResponse, sum_amount_request},
         violations::Violations,
@@ -20,8 +21,10 @@ pub(super) async fn sum_amount(
     scope: Scope,
 ) -> Result<SumAmountResponse, Error> {
     let question = question(analytics, request, scope).await?;
+    let asked = Asked::about(analytics, &question.asset, Some(question.subject.clone())).await?;
     let answer = analytics.sum_amount(&question).await?;
-    Ok(response(&question, answer))
+    let coverage = asked.within(question.window, request.allow_partial)?;
+    Ok(SumAmountResponse { coverage, ..response(&question, answer) })
 }
 
 /// Writes an answer.
@@ -34,6 +37,7 @@ pub(super) fn response(question: &SumQuestion, answer: SumAnswer) -> SumAmountRe
         database_seconds: answer.took.as_secs_f64(),
         explanation: answer.explanation.map(explanation::explanation_pb),
         verification: answer.verification.map(explanation::verification_pb),
+        coverage: None,
     }
 }
 

@@ -6,7 +6,8 @@ use chrono_tz::Tz;
 use crate::{
     analytics::{
         Analytics,
-        sum_series::{BucketSum, SeriesQuestion, SeriesSubject},
+        sum_amount::Subject as SumSubject,
+        sum_series::{BucketSum, SeriesQuestion, SeriesSubject, window_of},
     },
     domain::{
         access::Scope,
@@ -15,6 +16,7 @@ use crate::{
     },
     error::Error,
     grpc::{
+        coverage::Asked,
         decode, explanation,
         pb::v1::{
             self, DirectionSeries, SeriesBucket, SumSeriesRequest, SumSeriesResponse,
@@ -30,7 +32,17 @@ pub(super) async fn sum_series(
     scope: Scope,
 ) -> Result<SumSeriesResponse, Error> {
     let (question, zone) = question(analytics, request, scope).await?;
+    let subject = match &question.subject {
+        SeriesSubject::User(uuid) => Some(SumSubject::User(*uuid)),
+        SeriesSubject::Account(key) => Some(SumSubject::Account(key.clone())),
+        SeriesSubject::All => None,
+    };
+    let asked = Asked::about(analytics, &question.asset, subject).await?;
     let answer = analytics.sum_series(&question).await?;
+    let coverage = match window_of(&question.edges) {
+        Some(window) => asked.within(window, request.allow_partial)?,
+        None => None,
+    };
     let series = question.directions.iter().zip(answer.series);
     let series = series.map(|(&direction, sums)| DirectionSeries {
         direction: decode::direction_pb(direction),
@@ -43,6 +55,7 @@ pub(super) async fn sum_series(
         database_seconds: answer.took.as_secs_f64(),
         explanation: answer.explanation.map(explanation::explanation_pb),
         verification: answer.verification.map(explanation::verification_pb),
+        coverage,
     })
 }
 

@@ -92,7 +92,7 @@ pub struct AddressStats {
 pub struct Cursor {
     /// The last transaction of the page before.
     pub last: Txid,
-    /// How many transactions are before that one, where a source counts places.
+    /// How many transactions are before that one, for a source that counts places.
     pub offset: u64,
 }
 
@@ -102,8 +102,21 @@ pub struct HistoryPage {
     /// Its transactions, without those that the page before ended with. Of Esplora they are all in
     /// blocks.
     pub transactions: Vec<FoundTransaction>,
+    /// How many transactions of the history are before the first of these, where a source counts
+    /// places; else 0.
+    pub offset: u64,
     /// Where it goes on. `None` if there is nothing more.
     pub next: Option<Cursor>,
+}
+
+impl HistoryPage {
+    /// Where a page begins after one of these transactions, by its index.
+    #[must_use]
+    pub fn cursor_after(&self, index: usize) -> Option<Cursor> {
+        let last = self.transactions.get(index)?.transaction.txid();
+        let index = u64::try_from(index).ok()?;
+        Some(Cursor { last, offset: self.offset + index })
+    }
 }
 
 /// A client of one source of one of Bitcoin's chains.

@@ -123,6 +123,7 @@ impl Question {
             include_idle: wanted.include_idle,
             explain,
             verify,
+            allow_partial: false,
             page_size: [7, 20, 1_000, 1_000, 1_000][draws.index(5)],
             population_max: POPULATION_MAX,
         };

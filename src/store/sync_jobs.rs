@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -34,7 +35,7 @@ impl Priority {
         }
     }
 
-    pub(super) fn of(number: i16) -> Self {
+    fn of(number: i16) -> Self {
         match number {
             0 => Self::Requested,
             1 => Self::Stale,
@@ -202,6 +203,150 @@ pub async fn put_off(
 /// If the database cannot answer.
 pub async fn park(database: &Database, job: HeldJob, why: &str) -> Result<bool, StoreError> {
     changed(database, statement!("sync_jobs_park"), &[&job.job_id, &job.token, &why]).await
+}
+
+/// A job as it is listed, over or not.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ListedJob {
+    /// Its id.
+    pub job_id: Uuid,
+    /// Its network.
+    pub network: String,
+    /// The contract of a token's job.
+    pub contract: Option<String>,
+    /// The address of a wallet's job.
+    pub address: Option<String>,
+    /// How it stands.
+    pub state: JobState,
+    /// Why it is there.
+    pub priority: Priority,
+    /// When it was asked for first.
+    pub requested_at: DateTime<Utc>,
+    /// When a worker first took it.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it was over.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// When it is tried next, while it is queued.
+    pub run_at: Option<DateTime<Utc>>,
+    /// Tries since something was last recorded for it.
+    pub attempts: i32,
+    /// How far it has come.
+    pub progress: Progress,
+    /// What is to be said of it.
+    pub message: Option<String>,
+    /// Rows before this instant are recorded.
+    pub complete_until: Option<DateTime<Utc>>,
+    /// The block up to which they are.
+    pub head_height: Option<i64>,
+}
+
+/// How it stands with a job.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum JobState {
+    /// It waits.
+    Queued,
+    /// A worker is at it.
+    Running,
+    /// It waits until somebody asks for it.
+    Parked,
+    /// It is over.
+    Succeeded,
+}
+
+impl JobState {
+    /// Its word in the database.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Parked => "parked",
+            Self::Succeeded => "succeeded",
+        }
+    }
+
+    pub(super) fn of(word: &str) -> Self {
+        match word {
+            "running" => Self::Running,
+            "parked" => Self::Parked,
+            "queued" => Self::Queued,
+            _ => Self::Succeeded,
+        }
+    }
+}
+
+/// Which jobs are listed.
+#[derive(Clone, Debug, Default)]
+pub struct JobFilter {
+    /// Those behind the one that was asked for then and has this id.
+    pub before: Option<(DateTime<Utc>, Uuid)>,
+    /// Those that stand like this.
+    pub state: Option<JobState>,
+    /// Those on this network.
+    pub network: Option<String>,
+    /// The one with this id.
+    pub job_id: Option<Uuid>,
+    /// Those of this stream.
+    pub stream_id: Option<i64>,
+    /// Those of wallets of this user, and those of tokens.
+    pub owner: Option<Uuid>,
+}
+
+/// Jobs, those asked for last first, `count_max` at most.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn list(
+    database: &Database,
+    filter: &JobFilter,
+    count_max: i64,
+) -> Result<Vec<ListedJob>, StoreError> {
+    let (requested_at, job_id) = filter.before.unzip();
+    let params = [
+        &requested_at as _,
+        &job_id as _,
+        &filter.state.map(JobState::word) as _,
+        &filter.network as _,
+        &filter.job_id as _,
+        &filter.stream_id as _,
+        &count_max as _,
+        &filter.owner as _,
+    ];
+    let answer = database.read(statement!("sync_jobs_list"), &params).await?;
+    Ok(answer.value.iter().map(listed).collect())
+}
+
+fn listed(row: &Row) -> ListedJob {
+    ListedJob {
+        job_id: row.get("job_id"),
+        network: row.get("network"),
+        contract: row.get("contract"),
+        address: row.get("address"),
+        state: JobState::of(row.get("state")),
+        priority: Priority::of(row.get("priority")),
+        requested_at: row.get("requested_at"),
+        started_at: row.get("started_at"),
+        finished_at: row.get("finished_at"),
+        run_at: row.get("run_at"),
+        attempts: row.get("attempts"),
+        progress: Progress {
+            done: row.get("progress"),
+            of: row.get("progress_of"),
+            source: row.get("source"),
+        },
+        message: row.get("message"),
+        complete_until: row.get("complete_until"),
+        head_height: row.get("head_height"),
+    }
+}
+
+/// Forgets jobs that were over so many days ago, some of them at a time; how many.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn prune(database: &Database, days: i32) -> Result<i64, StoreError> {
+    let answer = database.read(statement!("sync_jobs_prune"), &[&days]).await?;
+    Ok(answer.value.first().map_or(0, |row| row.get("pruned")))
 }
 
 async fn changed(

@@ -1,5 +1,7 @@
 //! Streams: what is synced, and how far it has come.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 
@@ -63,6 +65,8 @@ pub struct Stream {
     pub resume: Option<String>,
     /// When a job last reached the head.
     pub synced_at: Option<DateTime<Utc>>,
+    /// How long ago it was recorded that its asset is synced.
+    pub asset_age: Duration,
 }
 
 fn stream(row: &Row) -> Stream {
@@ -87,6 +91,7 @@ fn stream(row: &Row) -> Stream {
         other_count: row.get("other_count"),
         resume: row.get("resume"),
         synced_at: row.get("synced_at"),
+        asset_age: Duration::try_from_secs_f64(row.get("asset_age_seconds")).unwrap_or_default(),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     domain::account::NetworkKind,
     error::Error,
     store::{
+        coverage::NOTICED_WITHIN,
         sync_jobs::{self, Again, HeldJob, Progress},
         sync_streams,
     },
@@ -76,6 +77,9 @@ impl Sync {
         let Some(network) = self.networks.get(&stream.network) else {
             return Err(JobError::NoSource { wait: None });
         };
+        // Whoever answers questions must know that the asset's rows come bit by bit.
+        let unnoticed = (NOTICED_WITHIN * 2).saturating_sub(stream.asset_age);
+        tokio::time::sleep(unnoticed).await;
         let lease = Lease {
             database: self.database.clone(),
             ingest: self.ingest.clone(),

@@ -130,18 +130,20 @@ pub(super) fn history(
     let end = offset + u64::try_from(told.txs.len()).unwrap_or(u64::MAX);
     let told = told.txs.into_iter().map(|one| transaction(network, one));
     let mut transactions = told.collect::<Result<Vec<_>, _>>()?;
+    let mut begin = offset;
     if let Some(Cursor { last, .. }) = after {
         let seen = transactions.iter().position(|one| one.transaction.txid() == last);
         let seen = seen.ok_or_else(|| {
             SourceError::UnknownPlace(format!("{last} is not at place {offset} of the history"))
         })?;
         transactions.drain(..=seen);
+        begin += u64::try_from(seen).unwrap_or(u64::MAX) + 1;
     }
     let next = transactions
         .last()
         .filter(|_| end < count)
         .map(|last| Cursor { last: last.transaction.txid(), offset: end - 1 });
-    Ok(HistoryPage { transactions, next })
+    Ok(HistoryPage { transactions, offset: begin, next })
 }
 
 fn transaction(network: &Network, told: Transaction) -> Result<FoundTransaction, SourceError> {

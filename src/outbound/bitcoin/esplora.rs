@@ -111,7 +111,7 @@ pub(super) fn history(network: &Network, body: &[u8]) -> Result<HistoryPage, Sou
         return Err(malformed("a list of what is in blocks has something that is in none"));
     }
     let next = transactions.last().map(|last| Cursor { last: last.transaction.txid(), offset: 0 });
-    Ok(HistoryPage { transactions, next })
+    Ok(HistoryPage { transactions, offset: 0, next })
 }
 
 /// The page of `txs/mempool`. What got into a block while it was made is left out.

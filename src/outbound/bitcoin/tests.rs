@@ -76,7 +76,7 @@ fn esplora_s_coinbase_has_no_prevout_and_others_must_have_one() {
 #[test]
 fn the_end_of_esplora_s_list_is_a_page_without_anything() {
     let page = esplora::history(&network(), b"[]").expect("a page");
-    assert_eq!(page, HistoryPage { transactions: Vec::new(), next: None });
+    assert_eq!(page, HistoryPage { transactions: Vec::new(), offset: 0, next: None });
 }
 
 #[test]
@@ -190,6 +190,8 @@ fn blockchain_info_s_pages_overlap_by_one() {
         let page = read(Some(next), &page_of(count, &txids)).expect("a page");
         let [one] = &page.transactions[..] else { panic!("one that is new") };
         assert_eq!((one.transaction.txid(), page.next), (id(&c), None));
+        let after = page.cursor_after(0).map(|cursor| cursor.offset);
+        assert_eq!(after, Some(1 + u64::try_from(txids.len()).expect("few") - 1));
     }
     let moved = read(Some(next), &page_of(3, &[&c])).expect_err("no place");
     assert!(matches!(moved, SourceError::UnknownPlace(_)), "{moved}");
