@@ -7,11 +7,8 @@ pub mod alert;
 pub mod asset;
 pub mod bitcoin;
 pub mod buckets;
-<<<<<<< HEAD
 pub mod chain;
-=======
 pub mod coverage;
->>>>>>> chains
 pub mod decimal;
 pub mod direction;
 pub mod explanation;

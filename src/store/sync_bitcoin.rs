@@ -19,8 +19,19 @@ use crate::{
 pub struct Participation {
     /// The transaction of the chain.
     pub reference: String,
-    /// Height and hash of the block in which its rows are recorded; `None` if they are not.
-    pub block: Option<(i64, String)>,
+    /// The block in which its rows are recorded; `None` if they are not.
+    pub block: Option<RecordedBlock>,
+}
+
+/// A block in which rows are recorded.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RecordedBlock {
+    /// Its height.
+    pub height: i64,
+    /// Its hash.
+    pub hash: String,
+    /// Which of its transactions the rows are of, if that is known.
+    pub index: Option<i64>,
 }
 
 /// A block that a transaction of the chain is in, and where in it.
@@ -68,7 +79,8 @@ pub async fn participations(
     let answer = database.read(statement!("sync_transactions_span"), &params).await?;
     let one = |row: &tokio_postgres::Row| {
         let height: Option<i64> = row.get("height");
-        let block = height.map(|height| (height, row.get("block_hash")));
+        let (hash, index) = (row.get("block_hash"), row.get("block_index"));
+        let block = height.zip(hash).map(|(height, hash)| RecordedBlock { height, hash, index });
         Participation { reference: row.get("reference"), block }
     };
     Ok(answer.value.iter().map(one).collect())

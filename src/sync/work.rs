@@ -16,7 +16,7 @@ use crate::{
         sync_jobs::{self, Again, HeldJob, Progress},
         sync_streams,
     },
-    sync::{Sync, error::JobError, lease::Lease},
+    sync::{Sync, bitcoin, error::JobError, lease::Lease},
 };
 
 /// First wait before a job is tried again; doubled with each try without anything recorded.
@@ -90,7 +90,8 @@ impl Sync {
             progress,
         };
         match network.kind {
-            NetworkKind::Bitcoin | NetworkKind::Ethereum { .. } | NetworkKind::Other => {
+            NetworkKind::Bitcoin => Box::pin(bitcoin::walk(lease)).await,
+            NetworkKind::Ethereum { .. } | NetworkKind::Other => {
                 let _ = lease;
                 Err(JobError::Incident("there is nothing to sync on this network".to_owned()))
             }
