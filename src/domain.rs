@@ -11,6 +11,7 @@ pub mod chain;
 pub mod coverage;
 pub mod decimal;
 pub mod direction;
+pub mod erc20;
 pub mod explanation;
 pub mod metric;
 pub mod price;

@@ -6,6 +6,7 @@
 
 mod addresses;
 pub mod bitcoin;
+pub mod ethereum;
 pub mod exchange;
 mod headers;
 mod http;

@@ -69,6 +69,7 @@ pub mod sum_amount;
 pub mod sum_series;
 pub mod symbols;
 pub mod sync_bitcoin;
+pub mod sync_blocks;
 pub mod sync_jobs;
 pub mod sync_sources;
 pub mod sync_streams;

@@ -58,10 +58,15 @@ CREATE TABLE sync_blocks (
     mined_at    timestamptz NOT NULL,
     block_hash  text NOT NULL,
     parent_hash text NOT NULL,
+    transfer_count bigint NOT NULL DEFAULT 0,
+    other_count    bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (stream_id, height)
 );
 COMMENT ON TABLE sync_blocks IS
-    'Blocks of a token''s stream: those with rows, and all that may still be taken back.';
+    'Blocks of a token''s stream: those with rows, and all that may still be taken back. Hashes are '
+    'empty where a source does not tell those of blocks that are final.';
+COMMENT ON COLUMN sync_blocks.other_count IS
+    'Events of the block that look like transfers and are none of this token''s.';
 
 CREATE TABLE chain_transactions (
     network     text COLLATE "C" NOT NULL,

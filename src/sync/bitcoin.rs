@@ -12,7 +12,6 @@ mod pages;
 mod pass;
 mod record;
 mod scan;
-mod wallet_stream;
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! What several integration tests need.
 
+pub(crate) mod anvil;
 pub(crate) mod bitcoin_chain;
 pub(crate) mod bitcoin_index;
 pub(crate) mod bitcoind;
@@ -10,6 +11,7 @@ pub(crate) mod exchanges;
 pub(crate) mod ledger;
 pub(crate) mod not_run;
 pub(crate) mod oracle;
+pub(crate) mod provider;
 pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod raw;

@@ -1,0 +1,269 @@
+//! The walk that fills a token's stream: all transfers of one contract, from a block to a block or
+//! from a block on.
+//!
+//! Blocks that nothing takes back any more are read by ranges, several at a time, and recorded in
+//! order. The others are read with their headers, whose hashes prove that nothing is missing, and
+//! kept with them: when the chain has changed, the walk goes back to the last block that it still
+//! has, and one tx withdraws what is above and records what was read in its place. Whatever is
+//! committed has its mark with it, so a walk that ends anywhere goes on from there. Called by the
+//! queue; balances and holders are not its business.
+
+mod asker;
+mod fetcher;
+mod fork;
+mod recorder;
+mod token_stream;
+mod window;
+
+use std::{collections::HashMap, time::Duration};
+
+use crate::{
+    config::SourceKind,
+    domain::{
+        account::NetworkKind,
+        erc20::{
+            Address,
+            logs::Block,
+            ranges::{Planner, Range},
+        },
+    },
+    outbound::source_error::SourceError,
+    store::{
+        sync_blocks,
+        sync_streams::{self, Stream},
+    },
+    sync::{
+        Walked,
+        erc20::{asker::Asker, fetcher::Fetcher, fork::Fork, recorder::Recorder},
+        error::JobError,
+        lease::Lease,
+        turns::Turns,
+    },
+};
+
+/// Most blocks of one question where the file does not say.
+const BLOCKS_MAX: u64 = 1_000_000;
+
+/// Rows that are gathered before they are recorded.
+const BATCH_ROWS: usize = 10_000;
+
+/// Ranges after which it is recorded how far the walk has come, though there were few rows.
+const BATCH_RANGES: usize = 64;
+
+/// Longest wait for a source within a job: for a longer one the job makes room.
+const SOURCE_WAIT_MAX: Duration = Duration::from_secs(15);
+
+/// Tries in a row without anything recorded.
+const TRIES_MAX: u32 = 5;
+
+/// Wait after an answer that contradicts itself.
+const CONTRADICTION_WAIT: Duration = Duration::from_millis(200);
+
+/// Walks until the stream is as far as it shall be, or no source answers any more.
+pub(super) async fn walk(lease: Lease) -> Result<Walked, JobError> {
+    let mut walk = Walk::new(lease)?;
+    let mut tries = 0;
+    loop {
+        let before = walk.recorder.committed();
+        let error = match walk.pick().await {
+            Ok(turns) => match walk.with_source(turns).await {
+                Ok(()) => return Ok(walk.outcome()),
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        tries = if walk.recorder.committed() > before { 0 } else { tries + 1 };
+        let wait = match &error {
+            JobError::NoSource { wait: Some(wait) } if *wait <= SOURCE_WAIT_MAX => *wait,
+            JobError::Source(_) => Duration::ZERO,
+            JobError::Inconsistent(_) => CONTRADICTION_WAIT * tries,
+            JobError::NoSource { .. }
+            | JobError::LeaseLost
+            | JobError::Incident(_)
+            | JobError::Store(_)
+            | JobError::Record(_) => return Err(error),
+        };
+        if tries > TRIES_MAX {
+            return Err(error);
+        }
+        tracing::debug!(%error, "a walk goes on, perhaps with another source");
+        tokio::time::sleep(wait).await;
+    }
+}
+
+struct Walk {
+    lease: Lease,
+    token: Address,
+    chain_id: u64,
+    recorder: Recorder,
+    /// Blocks of a range that each source answers, as far as that was found out.
+    lengths: HashMap<String, u64>,
+    message: String,
+}
+
+impl Walk {
+    fn new(lease: Lease) -> Result<Self, JobError> {
+        let NetworkKind::Ethereum { chain_id } = lease.network.kind else {
+            return Err(JobError::Incident("tokens are synced from chains like Ethereum".into()));
+        };
+        let contract = lease.stream.contract.as_deref().and_then(Address::parse);
+        let token = contract
+            .ok_or_else(|| JobError::Incident("the stream is of no contract".to_owned()))?;
+        let recorder = Recorder::new(lease.clone());
+        let (lengths, message) = (HashMap::new(), String::new());
+        Ok(Self { lease, token, chain_id, recorder, lengths, message })
+    }
+
+    async fn pick(&self) -> Result<Turns, JobError> {
+        let speaks = |kind| matches!(kind, SourceKind::Rpc | SourceKind::Etherscan);
+        let network = &self.lease.network;
+        Turns::pick(&self.lease.database, network, |source| speaks(source.kind)).await
+    }
+
+    fn outcome(self) -> Walked {
+        Walked { changed: self.recorder.changed(), message: self.message }
+    }
+
+    /// Goes on from what is committed, with one source.
+    async fn with_source(&mut self, turns: Turns) -> Result<(), JobError> {
+        let asker = Asker::new(turns, self.token)?;
+        asker.check_chain(self.chain_id).await?;
+        let stream = self.stream().await?;
+        let head = asker.head().await?;
+        let known = sync_blocks::from(&self.lease.database, stream.stream_id, stream.final_height);
+        let stream = match fork::find(&asker, &stream, &known.await?, &head).await? {
+            Fork::Nowhere => stream,
+            Fork::Behind => {
+                self.message = format!("{} is behind what is recorded", asker.source());
+                return Ok(());
+            }
+            Fork::Above(base) => {
+                self.replace(&asker, &stream, base, &head).await?;
+                self.stream().await?
+            }
+        };
+        let last = stream.last_height.map_or(head.height, |last| head.height.min(unsigned(last)));
+        let next = stream.head_height.map_or(stream.first_height, |height| height + 1);
+        let next = unsigned(next.max(scanned_to(&stream).map_or(next, |height| height + 1)));
+        let finality = unsigned(self.lease.network.finality);
+        let final_height = head.height.checked_sub(finality);
+        if let Some(end) = final_height.map(|height| height.min(last)).filter(|&end| next <= end) {
+            self.finals(&asker, &stream, Range { first: next, last: end }, last).await?;
+        }
+        let stream = self.stream().await?;
+        let next = stream.head_height.map_or(next, |height| unsigned(height) + 1);
+        if next <= last {
+            let read = window::read(&asker, Range { first: next, last }, self.planner(&asker));
+            let read = read.await?;
+            window::check_parent(&stream, &read)?;
+            self.recorder.window(&stream, &read, final_height, None).await?;
+        }
+        self.message = format!("up to block {last}, by {}", asker.source());
+        Ok(())
+    }
+
+    async fn stream(&self) -> Result<Stream, JobError> {
+        let stream_id = self.lease.stream.stream_id;
+        let stream = sync_streams::get(&self.lease.database, stream_id).await?;
+        stream.ok_or_else(|| JobError::Incident("there is no such stream any more".to_owned()))
+    }
+
+    /// Reads what has taken the place of blocks above `base`, and puts it there.
+    async fn replace(
+        &mut self,
+        asker: &Asker,
+        stream: &Stream,
+        base: i64,
+        head: &Block,
+    ) -> Result<(), JobError> {
+        let recorded = stream.head_height.map_or(0, unsigned);
+        let range = Range { first: unsigned(base + 1), last: recorded.min(head.height) };
+        let mut read = window::read(asker, range, self.planner(asker)).await?;
+        window::look_again(asker, &mut read).await?;
+        let known = sync_blocks::from(&self.lease.database, stream.stream_id, base).await?;
+        window::check_base(&known, base, &read)?;
+        let final_height = head.height.checked_sub(unsigned(self.lease.network.finality));
+        self.recorder.window(stream, &read, final_height, Some(base)).await?;
+        tracing::info!(stream_id = stream.stream_id, base, "a chain has changed");
+        Ok(())
+    }
+
+    /// Reads and records blocks that nothing takes back any more. `goal` is where the walk ends.
+    async fn finals(
+        &mut self,
+        asker: &Asker,
+        stream: &Stream,
+        range: Range,
+        goal: u64,
+    ) -> Result<(), JobError> {
+        if stream.head_height.is_none() && stream.first_height > 0 {
+            let first = asker.block(unsigned(stream.first_height)).await?;
+            self.recorder.begin_at(first.time);
+        }
+        let mut fetcher = Fetcher::new(asker.clone(), range, self.planner(asker));
+        let outcome = self.record_finals(asker, stream, range, goal, &mut fetcher).await;
+        self.lengths.insert(asker.source().to_owned(), fetcher.length());
+        outcome
+    }
+
+    async fn record_finals(
+        &mut self,
+        asker: &Asker,
+        stream: &Stream,
+        range: Range,
+        goal: u64,
+        fetcher: &mut Fetcher,
+    ) -> Result<(), JobError> {
+        let (mut logs, mut ranges, mut scanned) = (Vec::new(), 0, range.first);
+        loop {
+            let read = fetcher.next().await?;
+            let is_over = read.is_none();
+            if let Some(mut read) = read {
+                scanned = read.range.last;
+                ranges += 1;
+                logs.append(&mut read.logs);
+            }
+            if !is_over && logs.len() < BATCH_ROWS && ranges < BATCH_RANGES {
+                continue;
+            }
+            let end = if is_over { Some(asker.block(range.last).await?) } else { None };
+            self.recorder.finals(asker, stream, &logs, scanned, end.as_ref()).await?;
+            (logs, ranges) = (Vec::new(), 0);
+            let of = goal.saturating_sub(unsigned(stream.first_height)) + 1;
+            let done = (scanned + 1).saturating_sub(unsigned(stream.first_height));
+            self.lease.report(signed(done), Some(signed(of)), asker.source());
+            if is_over {
+                return Ok(());
+            }
+        }
+    }
+
+    fn planner(&self, asker: &Asker) -> Planner {
+        let most = asker.blocks_max().unwrap_or(BLOCKS_MAX);
+        let planner = Planner::new(most);
+        match self.lengths.get(asker.source()) {
+            Some(&length) => planner.with_length(length),
+            None => planner,
+        }
+    }
+}
+
+/// Up to where blocks were read that nothing takes back, though the last of them had no logs.
+fn scanned_to(stream: &Stream) -> Option<i64> {
+    stream.resume.as_deref()?.parse().ok()
+}
+
+/// What a source answers instead of what its documents say.
+fn malformed(what: &str) -> JobError {
+    JobError::Source(SourceError::Malformed(what.to_owned()))
+}
+
+/// A height as the database has it: never below zero.
+fn unsigned(height: i64) -> u64 {
+    u64::try_from(height).unwrap_or(0)
+}
+
+/// A height for the database. Positions of rows end long before heights do not fit.
+fn signed(height: u64) -> i64 {
+    i64::try_from(height).unwrap_or(i64::MAX)
+}
