@@ -76,6 +76,7 @@ mod stops;
 mod sum_amount;
 mod sum_series;
 mod support;
+mod sync_bitcoin;
 mod tidy;
 mod tls;
 mod transactions_service;

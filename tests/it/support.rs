@@ -3,6 +3,7 @@
 pub(crate) mod anvil;
 pub(crate) mod bitcoin_chain;
 pub(crate) mod bitcoin_index;
+pub(crate) mod bitcoin_life;
 pub(crate) mod bitcoind;
 pub(crate) mod cluster;
 pub(crate) mod esplora;
@@ -23,3 +24,4 @@ pub(crate) mod service;
 pub(crate) mod slow;
 pub(crate) mod totals;
 pub(crate) mod upload;
+pub(crate) mod wallets;

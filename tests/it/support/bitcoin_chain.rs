@@ -70,14 +70,15 @@ pub(crate) struct NewBlock {
 
 /// Where blocks come from.
 enum Maker {
-    /// Here. The number makes coinbases differ.
-    Made(u64),
+    Here,
     Node(Box<Bitcoind>),
 }
 
 pub(crate) struct Chain {
     maker: Maker,
     index: SharedIndex,
+    /// Blocks that were mined: no two are the same, even at one height.
+    mined: u32,
 }
 
 impl Chain {
@@ -85,7 +86,7 @@ impl Chain {
     pub(crate) fn made() -> Self {
         let mut index = Index::default();
         index.reorganise(0, vec![genesis_block(Network::Regtest)]);
-        Self { maker: Maker::Made(0), index: Arc::new(Mutex::new(index)) }
+        Self { maker: Maker::Here, index: Arc::new(Mutex::new(index)), mined: 0 }
     }
 
     /// A real node's. `None` where there is none, which is said.
@@ -101,7 +102,7 @@ impl Chain {
     /// The node, where there is one.
     pub(crate) fn node(&self) -> Option<&Bitcoind> {
         match &self.maker {
-            Maker::Made(_) => None,
+            Maker::Here => None,
             Maker::Node(node) => Some(node),
         }
     }
@@ -137,7 +138,7 @@ impl Chain {
             index.spent(&unsigned).into_iter().cloned().collect()
         };
         let signed = match &self.maker {
-            Maker::Made(_) => unsigned,
+            Maker::Here => unsigned,
             Maker::Node(node) => node.sign(&unsigned, &outputs).await,
         };
         // What is made on top of it finds what it spends.
@@ -180,9 +181,11 @@ impl Chain {
         let mut previous = self.index.lock().unwrap().best_block(first - 1).unwrap().hash;
         let mut blocks = Vec::new();
         for (height, new) in (first..).zip(new) {
-            let block = match &mut self.maker {
-                Maker::Made(made) => make(previous, height, &new, made),
-                Maker::Node(node) => node.mine(block_time(height), &new).await,
+            self.mined += 1;
+            let time = block_time(height) + self.mined % 100;
+            let block = match &self.maker {
+                Maker::Here => make(previous, height, time, &new, self.mined),
+                Maker::Node(node) => node.mine(time, &new).await,
             };
             previous = block.block_hash();
             blocks.push(block);
@@ -195,7 +198,7 @@ impl Chain {
             candidates
         };
         let mempool = match &self.maker {
-            Maker::Made(_) => self.possible(candidates),
+            Maker::Here => self.possible(candidates),
             Maker::Node(node) => node.mempool().await,
         };
         self.index.lock().unwrap().mempool = mempool;
@@ -279,9 +282,7 @@ fn block_time(height: u32) -> u32 {
     BEGIN + 600 * height + height * 7_919 % 2_400
 }
 
-fn make(previous: BlockHash, height: u32, new: &NewBlock, made: &mut u64) -> Block {
-    *made += 1;
-    let number = *made;
+fn make(previous: BlockHash, height: u32, time: u32, new: &NewBlock, number: u32) -> Block {
     let fee_and_subsidy = 5_000_000_000 >> (height / 150);
     let coinbase = Transaction {
         version: transaction::Version::TWO,
@@ -305,7 +306,7 @@ fn make(previous: BlockHash, height: u32, new: &NewBlock, made: &mut u64) -> Blo
         version: Version::TWO,
         prev_blockhash: previous,
         merkle_root: TxMerkleNode::all_zeros(),
-        time: block_time(height),
+        time,
         bits: genesis_block(Network::Regtest).header.bits,
         nonce: 0,
     };

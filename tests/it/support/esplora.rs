@@ -260,27 +260,22 @@ impl Page<'_> {
                     Api::Mempool => self.length.saturating_sub(page.len()),
                     Api::Blockstream | Api::BlockchainInfo => self.length,
                 };
-                page.extend(self.confirmed(&script).into_iter().take(confirmed));
+                page.extend(self.confirmed(&script, None, confirmed).unwrap_or_default());
                 self.transactions(&page)
             }
             ["address", address, "txs", "mempool"] => {
                 self.transactions(&self.mempool(&script_of(address)?))
             }
             ["address", address, "txs", "chain", last @ ..] => {
-                let all = self.confirmed(&script_of(address)?);
+                // A cursor that is no hash is left out of account.
                 let last: Option<Txid> = last.first().and_then(|last| last.parse().ok());
-                let rest = match last {
-                    // A cursor that is no hash is left out of account.
-                    None => &all[..],
-                    Some(last) => match all.iter().position(|one| one.compute_txid() == last) {
-                        Some(at) => &all[at + 1..],
-                        None if self.api == Api::Mempool => {
-                            return Err((422, "after_txid not found".to_owned()));
-                        }
-                        None => &[],
-                    },
-                };
-                self.transactions(&rest[..rest.len().min(self.length)])
+                match self.confirmed(&script_of(address)?, last, self.length) {
+                    Some(page) => self.transactions(&page),
+                    None if self.api == Api::Mempool => {
+                        return Err((422, "after_txid not found".to_owned()));
+                    }
+                    None => self.transactions(&[]),
+                }
             }
             _ => (404, "endpoint does not exist".to_owned()),
         })
@@ -297,16 +292,41 @@ impl Page<'_> {
         self.index.mempool.iter().rev().filter(is_party).take(50).cloned().collect()
     }
 
-    /// What a script took part in, newest block first. Inside a block Blockstream's server has
-    /// the order of hashes, mempool.space's that of the block, each backwards.
-    fn confirmed(&self, script: &ScriptBuf) -> Vec<Transaction> {
-        let mut places = self.index.history(script).to_vec();
-        let key = |&(height, number): &(u32, usize)| {
-            let txid = self.index.best_block(height).unwrap().txids[number].to_string();
-            (height, if self.api == Api::Blockstream { txid } else { format!("{number:08}") })
+    /// Where the transactions are that a script took part in, newest block first, from below a
+    /// height on. Inside a block Blockstream's server has the order of hashes, mempool.space's that
+    /// of the block, each backwards.
+    fn places(&self, script: &ScriptBuf, highest: u32) -> impl Iterator<Item = (u32, usize)> {
+        let history = self.index.history(script);
+        let end = history.partition_point(|(height, _)| *height <= highest);
+        let blocks = history[..end].chunk_by(|one, next| one.0 == next.0).rev();
+        blocks.flat_map(|block| {
+            let mut block = block.to_vec();
+            let txid = |&(height, number): &(u32, usize)| {
+                self.index.best_block(height).unwrap().txids[number].to_string()
+            };
+            if self.api == Api::Blockstream {
+                block.sort_by_cached_key(txid);
+            }
+            block.into_iter().rev()
+        })
+    }
+
+    /// What a script took part in that is in blocks, after this transaction of it, or from the
+    /// newest on. `None` if the transaction is not there.
+    fn confirmed(
+        &self,
+        script: &ScriptBuf,
+        after: Option<Txid>,
+        length: usize,
+    ) -> Option<Vec<Transaction>> {
+        let transaction = |place| self.index.transaction(place).clone();
+        let Some(last) = after else {
+            return Some(self.places(script, u32::MAX).take(length).map(transaction).collect());
         };
-        places.sort_by_cached_key(|place| std::cmp::Reverse(key(place)));
-        places.into_iter().map(|place| self.index.transaction(place).clone()).collect()
+        let place = self.index.place(last)?;
+        let mut places = self.places(script, place.0).skip_while(|one| *one != place);
+        places.next()?;
+        Some(places.take(length).map(transaction).collect())
     }
 
     fn blockchain_info(
@@ -331,11 +351,13 @@ impl Page<'_> {
             ["rawaddr", address] => {
                 let script = script_of(address).map_err(|_| missing())?;
                 let mut all = self.mempool(&script);
-                all.extend(self.confirmed(&script));
+                let count = all.len() + index.history(&script).len();
                 let (offset, limit) = (number("offset").unwrap_or(0), number("limit"));
                 let limit = limit.unwrap_or(self.length).min(self.length);
+                let confirmed = self.confirmed(&script, None, offset + limit);
+                all.extend(confirmed.unwrap_or_default());
                 let page = all.iter().skip(offset).take(limit).cloned().collect::<Vec<_>>();
-                json(answers::raw_address(index, address, all.len(), &page))
+                json(answers::raw_address(index, address, count, &page))
             }
             _ => missing(),
         })
