@@ -26,7 +26,7 @@ async fn compare(chain: &Chain, server: &EsploraServer, wallets: &Wallets) {
         let node = chain.node().unwrap().balance(&script(key)).await;
         let own = address(key).parse::<bitcoin::Address<_>>().unwrap().assume_checked();
         let stats = client.get_address_stats(&own).await.unwrap().chain_stats;
-        let other = bitcoins(stats.funded_txo_sum - stats.spent_txo_sum);
+        let other = bitcoins((stats.funded_txo_sum - stats.spent_txo_sum).to_sat());
         let account = AccountKey { network: "bitcoin-regtest".into(), address: address(key) };
         let request = GetBalanceRequest {
             subject: Some(Subject::Account(account)),
