@@ -77,6 +77,7 @@ mod sum_amount;
 mod sum_series;
 mod support;
 mod sync_bitcoin;
+mod sync_queue;
 mod tidy;
 mod tls;
 mod transactions_service;
