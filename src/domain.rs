@@ -5,6 +5,7 @@ pub mod access;
 pub mod account;
 pub mod alert;
 pub mod asset;
+pub mod bitcoin;
 pub mod buckets;
 pub mod chain;
 pub mod coverage;

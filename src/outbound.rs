@@ -5,6 +5,7 @@
 //! becomes of an answer, is decided above.
 
 mod addresses;
+pub mod bitcoin;
 pub mod ethereum;
 pub mod exchange;
 mod headers;

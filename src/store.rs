@@ -68,6 +68,7 @@ pub mod statement;
 pub mod sum_amount;
 pub mod sum_series;
 pub mod symbols;
+pub mod sync_bitcoin;
 pub mod sync_blocks;
 pub mod sync_jobs;
 pub mod sync_sources;

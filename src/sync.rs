@@ -6,6 +6,7 @@
 //! Whoever asks is answered at once with the job, never with the walk. Questions about what is
 //! recorded are answered elsewhere.
 
+mod bitcoin;
 mod erc20;
 pub mod error;
 pub mod lease;

@@ -17,7 +17,7 @@ use crate::{
         sync_jobs::{self, Again, HeldJob, Progress},
         sync_streams,
     },
-    sync::{Sync, erc20, error::JobError, lease::Lease},
+    sync::{Sync, bitcoin, erc20, error::JobError, lease::Lease},
 };
 
 /// First wait before a job is tried again; doubled with each try without anything recorded.
@@ -106,8 +106,9 @@ impl Sync {
             progress,
         };
         match network.kind {
+            NetworkKind::Bitcoin => Box::pin(bitcoin::walk(lease)).await,
             NetworkKind::Ethereum { .. } => Box::pin(erc20::walk(lease)).await,
-            NetworkKind::Bitcoin | NetworkKind::Other => {
+            NetworkKind::Other => {
                 Err(JobError::Incident("there is nothing to sync on this network".to_owned()))
             }
         }

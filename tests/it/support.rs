@@ -1,7 +1,13 @@
 //! What several integration tests need.
 
 pub(crate) mod anvil;
+pub(crate) mod bitcoin_chain;
+pub(crate) mod bitcoin_index;
+pub(crate) mod bitcoin_life;
+pub(crate) mod bitcoind;
 pub(crate) mod cluster;
+pub(crate) mod esplora;
+pub(crate) mod esplora_answers;
 pub(crate) mod exchanges;
 pub(crate) mod ledger;
 pub(crate) mod not_run;
@@ -18,3 +24,4 @@ pub(crate) mod service;
 pub(crate) mod slow;
 pub(crate) mod totals;
 pub(crate) mod upload;
+pub(crate) mod wallets;

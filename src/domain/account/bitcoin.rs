@@ -1,5 +1,7 @@
 //! Addresses of Bitcoin: base58check (P2PKH and P2SH) and segwit (BIP-173, BIP-350).
 
+pub(in crate::domain) mod script;
+
 use sha2::{Digest, Sha256};
 
 use super::AddressError;

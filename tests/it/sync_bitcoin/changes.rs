@@ -1,0 +1,191 @@
+//! Chains that change while or before they are read, and servers that fail in the middle.
+
+use std::sync::Arc;
+
+use crate::{
+    support::{
+        bitcoin_chain::{Chain, NewBlock, script},
+        bitcoin_life::other_history,
+        esplora::{Api, EsploraServer, Refusal},
+        random::random,
+        wallets::{FINALITY, Wallets},
+    },
+    sync_bitcoin::{WALLETS, lively},
+};
+
+#[tokio::test]
+async fn what_a_reorganisation_drops_moves_and_replaces_is_corrected() {
+    let mut chain = Chain::made();
+    lively(&mut chain, 30).await;
+    let server = EsploraServer::start(Api::Blockstream, chain.index()).await;
+    let wallets = Wallets::new(&[(&server, Api::Blockstream)]).await;
+    wallets.sync(&WALLETS).await;
+    for depth in 1..=FINALITY {
+        let blocks = other_history(&chain, depth, &mut random()).await;
+        chain.reorganise(depth, blocks).await;
+        wallets.sync(&WALLETS).await;
+        wallets.check(&chain, &WALLETS, &format!("after {depth}")).await;
+        // What is deep enough is final, so that the next one must not reach it.
+        chain.mine_empty(3, FINALITY).await;
+    }
+}
+
+#[tokio::test]
+async fn a_reorganisation_between_two_pages_is_seen() {
+    for (api, is_first) in [
+        (Api::Blockstream, true),
+        (Api::Blockstream, false),
+        (Api::Mempool, true),
+        (Api::BlockchainInfo, true),
+    ] {
+        let mut chain = Chain::made();
+        lively(&mut chain, 60).await;
+        let server = EsploraServer::start(api, chain.index()).await;
+        server.knobs().page_length = 5;
+        let wallets = Wallets::new(&[(&server, api)]).await;
+        if !is_first {
+            wallets.sync(&[0]).await;
+            let blocks = other_history(&chain, 4, &mut random()).await;
+            chain.reorganise(4, blocks).await;
+            for _ in 0..12 {
+                chain.mine_empty(0, 1).await;
+            }
+        }
+        let part = if api == Api::BlockchainInfo { "/rawaddr/" } else { "/txs/chain" };
+        let held = server.hold(part, 2);
+        wallets.request(&[0]).await;
+        let change = async {
+            held.asked().await;
+            let blocks = other_history(&chain, 5, &mut random()).await;
+            chain.reorganise(5, blocks).await;
+            held.free();
+        };
+        tokio::join!(wallets.finish(), change);
+        assert_eq!(wallets.parked().await, Vec::<String>::new());
+        wallets.check(&chain, &[0], &format!("{api:?} {is_first}")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_reorganisation_of_what_was_final_parks_the_job_and_takes_nothing_back() {
+    let mut chain = Chain::made();
+    lively(&mut chain, 30).await;
+    for _ in 0..3 {
+        chain.mine_empty(0, 1).await;
+    }
+    let server = EsploraServer::start(Api::Blockstream, chain.index()).await;
+    let wallets = Wallets::new(&[(&server, Api::Blockstream)]).await;
+    chain.mine_empty(3, FINALITY).await;
+    wallets.sync(&[0]).await;
+    let before = wallets.rows().await;
+    let depth = FINALITY + 2;
+    let block = NewBlock { miner: 3, transactions: Vec::new() };
+    chain.reorganise(depth, vec![block; 10]).await;
+    wallets.request(&[0]).await;
+    wallets.finish().await;
+    let parked = wallets.parked().await;
+    assert!(parked.len() == 1 && parked[0].contains("was final"), "{parked:?}");
+    assert_eq!(wallets.rows().await, before);
+}
+
+#[tokio::test]
+async fn a_list_that_lacks_what_is_in_the_chain_takes_nothing_back() {
+    let mut chain = Chain::made();
+    lively(&mut chain, 30).await;
+    let servers = [
+        EsploraServer::start(Api::Blockstream, chain.index()).await,
+        EsploraServer::start(Api::Mempool, chain.index()).await,
+    ];
+    let sources = [(&servers[0], Api::Blockstream), (&servers[1], Api::Mempool)];
+    let wallets = Wallets::new(&sources).await;
+    wallets.sync(&[0]).await;
+    chain.mine_empty(0, 1).await;
+    // The first source has lost the history; the second one tells it.
+    servers[0].refuse("/txs/chain", 1, Refusal::Body("[]"));
+    wallets.sync(&[0]).await;
+    wallets.check(&chain, &[0], "after an empty list").await;
+    assert!(servers[1].questions().iter().any(|path| path.contains("/txs/chain")));
+}
+
+#[tokio::test]
+async fn another_source_goes_on_where_one_runs_out() {
+    let mut chain = Chain::made();
+    lively(&mut chain, 60).await;
+    for refusal in [
+        Refusal::Status(429, vec![], "<html>Too Many Requests</html>"),
+        Refusal::Status(402, vec![], r#"{"error":"quota"}"#),
+        Refusal::Status(503, vec![("Retry-After", "600")], ""),
+        Refusal::Body("<html></html>"),
+        Refusal::Truncated,
+    ] {
+        let servers = [
+            EsploraServer::start(Api::Blockstream, chain.index()).await,
+            EsploraServer::start(Api::Mempool, chain.index()).await,
+            EsploraServer::start(Api::BlockchainInfo, chain.index()).await,
+        ];
+        servers.iter().for_each(|server| server.knobs().page_length = 7);
+        let [one, two, three] = &servers;
+        let wallets = Wallets::new(&[
+            (one, Api::Blockstream),
+            (two, Api::Mempool),
+            (three, Api::BlockchainInfo),
+        ])
+        .await;
+        let held = one.hold("/txs/chain", 2);
+        wallets.request(&[0]).await;
+        let change = async {
+            held.asked().await;
+            one.refuse("", 1_000, refusal.clone());
+            two.refuse("/txids", 1_000, refusal.clone());
+            held.free();
+        };
+        tokio::join!(wallets.finish(), change);
+        wallets.check(&chain, &[0], &format!("{refusal:?}")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_is_killed_at_any_call_leaves_nothing_half() {
+    let mut chain = Chain::made();
+    lively(&mut chain, 30).await;
+    let server = EsploraServer::start(Api::Blockstream, chain.index()).await;
+    server.knobs().page_length = 10;
+    let wallets = Wallets::new(&[(&server, Api::Blockstream)]).await;
+    wallets.sync(&[1]).await;
+    let blocks = other_history(&chain, 5, &mut random()).await;
+    chain.reorganise(5, blocks).await;
+    for after in 0..12 {
+        let held = server.hold("", after);
+        wallets.request(&WALLETS).await;
+        tokio::select! {
+            // Dropped wherever it waits for the answer.
+            () = held.asked() => {}
+            () = wallets.finish() => {}
+        }
+        drop(Arc::clone(&held));
+        held.free();
+    }
+    wallets.sync(&WALLETS).await;
+    wallets.check(&chain, &WALLETS, "after kills").await;
+}
+
+#[tokio::test]
+async fn what_is_confirmed_is_not_unconfirmed_any_more() {
+    let mut chain = Chain::made();
+    lively(&mut chain, 10).await;
+    let (coin, value, _) = chain.spendable().into_iter().find(|coin| coin.2 == 0).unwrap();
+    chain.index().lock().unwrap().mempool.clear();
+    let waiting = chain.sign(&[coin], &[(script(1), 1_000), (script(0), value - 1_500)]).await;
+    chain.send(&waiting).await;
+    let server = EsploraServer::start(Api::Mempool, chain.index()).await;
+    let wallets = Wallets::new(&[(&server, Api::Mempool)]).await;
+    wallets.sync(&[0, 1]).await;
+    wallets.check(&chain, &[0, 1], "waiting").await;
+    chain.mine(5, vec![waiting]).await;
+    wallets.sync(&[0, 1]).await;
+    wallets.check(&chain, &[0, 1], "confirmed").await;
+    let block = NewBlock { miner: 5, transactions: Vec::new() };
+    chain.reorganise(1, vec![block; 2]).await;
+    wallets.sync(&[0, 1]).await;
+    wallets.check(&chain, &[0, 1], "waiting again").await;
+}
