@@ -21,6 +21,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use super::anvil::plain_client;
+
 /// Which limits a provider has, and in whose words.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Limits {
@@ -74,7 +76,7 @@ impl Provider {
         let address: SocketAddr = listener.local_addr().unwrap();
         let state = Arc::new(State {
             node_url: node_url.to_owned(),
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            client: plain_client(),
             limits,
             calls: AtomicU64::new(0),
             behind: AtomicU64::new(0),
@@ -197,8 +199,8 @@ impl State {
             return json!({ "jsonrpc": "2.0", "id": question["id"], "result": [] });
         }
         let filter = question["params"][0].clone();
-        let range = ["fromBlock", "toBlock"]
-            .map(|end| filter[end].as_str().and_then(hex::quantity));
+        let range =
+            ["fromBlock", "toBlock"].map(|end| filter[end].as_str().and_then(hex::quantity));
         if let [Some(first), Some(last)] = range {
             if last > head {
                 let message = "block range extends beyond current head";
@@ -244,7 +246,8 @@ impl State {
 
     /// Number of the last block that the provider has.
     pub(super) async fn head(&self) -> u64 {
-        let question = json!({ "jsonrpc": "2.0", "id": 0, "method": "eth_blockNumber", "params": [] });
+        let question =
+            json!({ "jsonrpc": "2.0", "id": 0, "method": "eth_blockNumber", "params": [] });
         let height = self.ask(&question).await;
         let height = hex::quantity(height["result"].as_str().unwrap()).unwrap();
         height.saturating_sub(self.behind.load(Ordering::Relaxed))

@@ -26,7 +26,8 @@ pub(super) async fn answer(state: &State, path: &str) -> Value {
         ("logs", "getLogs") => logs(state, &query).await,
         ("proxy", "eth_getBlockByNumber") => {
             let head = state.head().await;
-            let tag = if of("tag") == "latest" { format!("{head:#x}") } else { of("tag").to_owned() };
+            let tag =
+                if of("tag") == "latest" { format!("{head:#x}") } else { of("tag").to_owned() };
             asked(state, "eth_getBlockByNumber", json!([tag, false])).await
         }
         ("proxy", "eth_call") => {
@@ -45,8 +46,10 @@ async fn logs(state: &State, query: &HashMap<String, String>) -> Value {
     let number = |name: &str| query[name].parse::<usize>().unwrap();
     let (page, offset) = (number("page"), number("offset").min(PAGE_MAX));
     if page * offset > WINDOW {
-        return refusal("Result window is too large, PageNo x Offset size must be less than or \
-                        equal to 10000");
+        return refusal(
+            "Result window is too large, PageNo x Offset size must be less than or \
+                        equal to 10000",
+        );
     }
     let filter = json!([{
         "address": query["address"],
