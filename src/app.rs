@@ -11,8 +11,10 @@ mod introduction;
 mod selftest;
 mod serve;
 mod signals;
+mod sync_token;
 mod token;
 mod tools;
+mod work;
 
 pub use audit::audit;
 pub use bench::bench;
@@ -21,5 +23,7 @@ pub use health::ask_health;
 pub use import::import;
 pub use selftest::selftest;
 pub use serve::serve;
+pub use sync_token::sync_token;
 pub use token::token;
 pub use tools::{days, fill, migrate, psql};
+pub use work::work;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     config::{
         BenchSettings, ClusterSettings, DatabaseSettings, LogSettings, PartitionSettings,
-        PoolSettings, SeedSettings, ServeSettings,
+        PoolSettings, SeedSettings, ServeSettings, SyncSettings,
     },
     domain::{
         access::Role,
@@ -61,6 +61,18 @@ pub enum Command {
     /// Rows are written in the order of their instants, from one snapshot. Works beside a
     /// running Daybook and without one.
     Export(Box<ExportArgs>),
+    /// Sync the wallets and tokens that jobs ask for, as a process of its own
+    ///
+    /// Works at the jobs of SyncService, and has those made whose time has come, as a serving
+    /// Daybook does with --sync-workers. Any number may work beside each other. Until Ctrl-C.
+    Work(Box<WorkArgs>),
+    /// Sync a token here and now, with a progress bar
+    ///
+    /// Records the transfers of a contract from one block to another (--from, --to), or from a block
+    /// to the head, which is then followed until Ctrl-C. Without either it begins with the chain, or
+    /// goes on where the token's last sync ended. Needs a source of the network: --chains-file. Works
+    /// beside a running Daybook and without one.
+    SyncToken(Box<SyncTokenArgs>),
     /// Make, list and revoke the tokens that callers show
     ///
     /// A Daybook that can be reached from elsewhere asks for one (--auth); it is sent as
@@ -108,6 +120,43 @@ pub struct MigrateArgs {
     /// Logs.
     #[command(flatten)]
     pub logs: LogSettings,
+}
+
+/// `daybook work`.
+#[derive(Args, Clone, Debug)]
+pub struct WorkArgs {
+    /// What is synced.
+    #[command(flatten)]
+    pub sync: SyncSettings,
+    /// Where the database is, and what its schema is brought to.
+    #[command(flatten)]
+    pub migrate: MigrateArgs,
+}
+
+/// `daybook sync-token`.
+#[derive(Args, Clone, Debug)]
+pub struct SyncTokenArgs {
+    /// The network: ethereum, or evm- and the number of a chain
+    #[arg(value_name = "NETWORK")]
+    pub network: String,
+    /// Address of the contract
+    #[arg(value_name = "CONTRACT")]
+    pub contract: String,
+    /// First block; balances are whole only from 0 on [default: 0, or where the token began]
+    #[arg(long, value_name = "BLOCK")]
+    pub from: Option<i64>,
+    /// Last block [default: the head, which is followed until Ctrl-C]
+    #[arg(long, value_name = "BLOCK")]
+    pub to: Option<i64>,
+    /// End when the head is reached instead of following it
+    #[arg(long)]
+    pub once: bool,
+    /// What is synced.
+    #[command(flatten)]
+    pub sync: SyncSettings,
+    /// Where the database is, and what its schema is brought to.
+    #[command(flatten)]
+    pub migrate: MigrateArgs,
 }
 
 /// `daybook days`.

@@ -272,6 +272,9 @@ pub struct ServeSettings {
     /// Prices taken from an exchange.
     #[command(flatten)]
     pub feed: FeedSettings,
+    /// Wallets and tokens synced from chains.
+    #[command(flatten)]
+    pub sync: SyncSettings,
 
     /// Leave an empty database empty; a seeding that was cut off is still completed
     #[arg(long, env = "DAYBOOK_NO_SEED")]

@@ -37,6 +37,7 @@ mod list_alert_rules;
 mod list_assets;
 mod list_prices;
 mod list_symbols;
+mod list_sync_jobs;
 mod list_transactions;
 mod list_users;
 mod list_wallet_users;
@@ -60,6 +61,10 @@ pub mod status;
 pub mod status_service;
 mod sum_amount;
 mod sum_series;
+mod sync_job;
+pub mod sync_service;
+mod sync_token;
+mod sync_wallet;
 pub mod tls;
 mod transaction;
 pub mod transactions_service;
@@ -68,6 +73,7 @@ mod update_alert_rule;
 pub mod violations;
 mod waiting;
 mod watch_alerts;
+mod watch_sync_job;
 
 /// Types generated from the contracts under `proto/`.
 pub mod pb {

@@ -10,18 +10,20 @@ mod erc20;
 pub mod error;
 pub mod lease;
 pub mod networks;
+pub mod request;
+mod schedule;
 pub mod turns;
 mod work;
 
 use std::{sync::Arc, time::Duration};
 
-pub use crate::sync::work::Walked;
 use crate::{
     config::SyncSettings,
     ingest::Ingest,
     store::{Database, account_ids::AccountIds},
     sync::networks::SyncNetworks,
 };
+pub use crate::{store::sync_jobs::Progress, sync::work::Walked};
 
 /// How jobs are worked at.
 #[derive(Clone, Copy, Debug)]

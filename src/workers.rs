@@ -10,4 +10,5 @@ pub mod price_folding;
 pub mod refused_callers;
 pub mod retention;
 pub mod sealing;
+pub mod sync;
 pub mod verifier;

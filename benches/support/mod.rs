@@ -21,6 +21,7 @@ use daybook::{
     prices::Prices,
     seed::{SeedOutcome, SeedPlan, seed},
     store::{Database, DatabaseTarget},
+    sync::{Sync, SyncPolicy, networks::SyncNetworks},
     upkeep::{
         get_status::StatusReader, migrate, partitions, server_check, verifier::VerifierCounts,
     },
@@ -110,6 +111,13 @@ impl Bench {
                 &self.settings.alerts,
             ),
             alert_streams_max: self.settings.alerts.alert_streams_max,
+            sync: Sync::new(
+                &self.database,
+                Ingest::new(&self.database, &self.settings.partitions),
+                SyncNetworks::default(),
+                SyncPolicy::new(&self.settings.sync),
+            ),
+            sync_streams_max: self.settings.sync.sync_streams_max,
             status: StatusReader::new(self.database.clone(), VerifierCounts::default()),
             gate: Gate::new(None, &self.settings.server),
             tls: None,

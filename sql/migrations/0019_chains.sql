@@ -156,11 +156,11 @@ CREATE INDEX sync_job_history_stream_id_idx ON sync_job_history (stream_id, fini
 CREATE TABLE sync_sources (
     source        text NOT NULL,
     key_number    integer NOT NULL,
-    next_at       timestamptz NOT NULL DEFAULT '-infinity',
-    blocked_until timestamptz NOT NULL DEFAULT '-infinity',
+    next_at       timestamptz NOT NULL DEFAULT 'epoch',
+    blocked_until timestamptz NOT NULL DEFAULT 'epoch',
     blocked_why   text,
     failures      integer NOT NULL DEFAULT 0,
-    used_on       date NOT NULL DEFAULT '-infinity',
+    used_on       date NOT NULL DEFAULT 'epoch',
     used          bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (source, key_number)
 ) WITH (fillfactor = 50);

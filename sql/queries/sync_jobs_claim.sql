@@ -1,15 +1,18 @@
--- Takes a job on one of the networks $4 for the worker $1, who holds it by the token $2 for $3
--- seconds: first one whose worker has gone silent, else the one that is due, by priority. One row or
--- none. By sync_jobs_lease_until_idx and sync_jobs_due_idx; passes over jobs that others have locked.
+-- Takes a job on one of the networks $4, or the one with the id $5 (NULL: any), for the worker $1, who
+-- holds it by the token $2 for $3 seconds: first one whose worker has gone silent, else the one that is
+-- due, by priority. One row or none. By sync_jobs_lease_until_idx and sync_jobs_due_idx; passes over jobs
+-- that others have locked.
 WITH silent AS (
     SELECT job_id FROM sync_jobs
     WHERE state = 'running' AND lease_until < clock_timestamp() AND network = ANY ($4)
+      AND ($5::uuid IS NULL OR job_id = $5)
     ORDER BY lease_until
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 ), due AS (
     SELECT job_id FROM sync_jobs
     WHERE state = 'queued' AND run_at <= clock_timestamp() AND network = ANY ($4)
+      AND ($5::uuid IS NULL OR job_id = $5)
       AND NOT EXISTS (SELECT FROM silent)
     ORDER BY priority, run_at, job_id
     LIMIT 1

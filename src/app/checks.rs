@@ -6,13 +6,14 @@ use chrono::Utc;
 
 use crate::{
     app::database,
-    cli::{MigrateArgs, SeederCli, SelftestArgs},
+    cli::{MigrateArgs, SeederCli, SelftestArgs, SyncTokenArgs, WorkArgs},
     config::{
         AuthMode, DatabaseSettings, PartitionSettings, PoolSettings, SeedSettings, ServeSettings,
-        ServerSettings,
+        ServerSettings, SyncSettings,
     },
     feeds::FeedPlan,
     seed::SeedPlan,
+    sync::networks::SyncNetworks,
 };
 
 /// A day, in milliseconds: longer times are mistakes.
@@ -69,12 +70,40 @@ pub(super) fn serve(settings: &ServeSettings) -> anyhow::Result<Option<SeedPlan>
     problems.range("--alert-keep-days", u64::from(alerts.alert_keep_days), 0, 36_500);
     let backfill_hours = u64::from(settings.feed.price_backfill_hours);
     problems.range("--price-backfill-hours", backfill_hours, 1, 168);
+    problems.sync(&settings.sync);
     if let Err(wrong) = FeedPlan::new(&settings.feed) {
         problems.0.extend(wrong);
     }
     let plan = if settings.no_seed { None } else { problems.plan(&settings.seed) };
     problems.finish()?;
     Ok(plan)
+}
+
+/// Checks the settings of `daybook work`.
+pub(super) fn work(arguments: &WorkArgs) -> anyhow::Result<()> {
+    let mut problems = Problems::default();
+    let common = &arguments.migrate;
+    problems.shared(&common.database, &common.pool, &common.partitions);
+    problems.sync(&arguments.sync);
+    problems.named(&arguments.sync);
+    if arguments.sync.sync_workers == 0 {
+        problems.0.push("--sync-workers must be at least 1 here".to_owned());
+    }
+    problems.finish()
+}
+
+/// Checks the settings of `daybook sync-token`.
+pub(super) fn sync_token(arguments: &SyncTokenArgs) -> anyhow::Result<()> {
+    let mut problems = Problems::default();
+    let common = &arguments.migrate;
+    problems.shared(&common.database, &common.pool, &common.partitions);
+    problems.sync(&arguments.sync);
+    problems.named(&arguments.sync);
+    let (from, to) = (arguments.from.unwrap_or(0), arguments.to.unwrap_or(i64::MAX));
+    if from < 0 || to < from {
+        problems.0.push("--from must be at least 0, and --to at least --from".to_owned());
+    }
+    problems.finish()
 }
 
 /// Checks the settings of `daybook migrate`.
@@ -123,6 +152,32 @@ impl Problems {
         self.range("--partition-days-ahead", ahead, 1, 3_650);
         self.range("--retention-days", u64::from(partitions.retention_days), 0, 36_500);
         self.range("--ticker-seconds", partitions.ticker_seconds, 1, 86_400);
+    }
+
+    fn sync(&mut self, settings: &SyncSettings) {
+        self.range("--sync-workers", u64::from(settings.sync_workers), 0, 1_000);
+        let day_seconds = DAY_MS / 1_000;
+        let interval = u64::from(settings.sync_interval_seconds);
+        self.range("--sync-interval-seconds", interval, 0, 365 * day_seconds);
+        let cooldown = u64::from(settings.sync_cooldown_seconds);
+        self.range("--sync-cooldown-seconds", cooldown, 0, day_seconds);
+        let stale_after = u64::from(settings.sync_stale_after_seconds);
+        self.range("--sync-stale-after-seconds", stale_after, 0, 365 * day_seconds);
+        self.range("--sync-lease-seconds", u64::from(settings.sync_lease_seconds), 5, day_seconds);
+        self.range("--sync-attempts-max", u64::from(settings.sync_attempts_max), 1, 1_000);
+        self.range("--sync-keep-days", u64::from(settings.sync_keep_days), 0, 36_500);
+        self.range("--sync-streams-max", settings.sync_streams_max as u64, 1, 100_000);
+        if let Some(path) = &settings.chains_file
+            && let Err(error) = SyncNetworks::load(path)
+        {
+            self.0.push(format!("--chains-file: {error}"));
+        }
+    }
+
+    fn named(&mut self, settings: &SyncSettings) {
+        if settings.chains_file.is_none() {
+            self.0.push("--chains-file is wanted: which chains are synced, from whom?".to_owned());
+        }
     }
 
     fn database(&mut self, database: &DatabaseSettings, pool: &PoolSettings) {

@@ -14,7 +14,7 @@ use crate::{
         checks,
         database::{self, OpenDatabase, Ownership},
         introduction::{self, Entrance},
-        signals,
+        signals, work,
     },
     config::{LogSettings, SeedSettings, ServeSettings, ServerSettings},
     feeds::{Feed, FeedPlan},
@@ -28,7 +28,7 @@ use crate::{
     ledger::Ledger,
     prices::Prices,
     seed::{self, SeedOutcome, SeedPlan},
-    store::{Database, DatabaseTarget},
+    store::{Database, DatabaseTarget, coverage::StaleReads},
     upkeep::{
         days::{DayWatch, Retention},
         get_status::StatusReader,
@@ -104,10 +104,15 @@ async fn run(
     let verified = VerifierCounts::default();
     let alerts = Alerts::new(database.clone(), outlets.clone(), &settings.alerts);
     let courier = Courier::new(database.clone(), outlets, &settings.alerts);
+    let ingest = Ingest::new(database, &settings.partitions);
+    let sync = work::syncer(&settings.sync, database, ingest.clone())?;
+    let (stale, stale_accounts) = sync.policy().stale_after.map(StaleReads::new).unzip();
     let services = Services {
-        analytics: Analytics::new(database.clone()),
+        analytics: Analytics::new(database.clone()).with_stale_reads(stale),
         ledger: Ledger::new(database.clone()),
-        ingest: Ingest::new(database, &settings.partitions),
+        ingest,
+        sync: sync.clone(),
+        sync_streams_max: settings.sync.sync_streams_max,
         prices: Prices::new(database.clone()),
         alerts: alerts.clone(),
         alert_streams_max: settings.alerts.alert_streams_max,
@@ -144,6 +149,7 @@ async fn run(
         workers.start_refused_callers(authenticator, &drain);
         workers.start_alerts(alerts, courier, settings.alerts.alert_keep_days, &drain);
         workers.start_verifier(&opened.target, settings, verified, &drain)?;
+        work::start(&mut workers.tasks, &sync, &settings.sync, stale_accounts, &drain);
         workers.start_price_feed(database, ingest, settings, &drain)?;
         started.send_replace(true);
         let where_it_is = opened.describe(&settings.database);

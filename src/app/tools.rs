@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{anyhow, bail};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::{
@@ -116,6 +117,27 @@ pub(super) async fn until_stopped<T>(
     let closed = opened.close().await;
     let value = outcome?;
     closed.map(|()| value)
+}
+
+/// Opens the database, works until a stop signal, which the work is told, and closes it.
+pub(super) async fn while_running(
+    settings: &DatabaseSettings,
+    work: impl AsyncFnOnce(&OpenDatabase, CancellationToken) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let stop = signals::listen()?;
+    let opened = tokio::select! {
+        opened = OpenDatabase::open(settings, Ownership::Share) => opened?,
+        () = stop.drain.cancelled() => return Ok(()),
+    };
+    let outcome = tokio::select! {
+        outcome = work(&opened, stop.drain.clone()) => outcome,
+        reason = opened.failed() => {
+            Err(anyhow!("the private Postgres cannot be kept running: {reason}"))
+        }
+        () = stop.hurry.cancelled() => Ok(()),
+    };
+    let closed = opened.close().await;
+    outcome.and(closed)
 }
 
 /// Makes the database fit to work on.

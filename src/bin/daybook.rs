@@ -37,6 +37,14 @@ async fn main() -> ExitCode {
             Ok(()) => Box::pin(app::export(&arguments)).await.map(|()| ExitCode::SUCCESS),
             Err(error) => Err(error),
         },
+        Some(Command::Work(arguments)) => match telemetry::start(&arguments.migrate.logs) {
+            Ok(()) => Box::pin(app::work(&arguments)).await.map(|()| ExitCode::SUCCESS),
+            Err(error) => Err(error),
+        },
+        Some(Command::SyncToken(arguments)) => match telemetry::start(&arguments.migrate.logs) {
+            Ok(()) => Box::pin(app::sync_token(&arguments)).await.map(|()| ExitCode::SUCCESS),
+            Err(error) => Err(error),
+        },
         Some(Command::Selftest(arguments)) => match telemetry::start(&arguments.logs) {
             Ok(()) => Box::pin(app::selftest(&arguments)).await,
             Err(error) => Err(error),

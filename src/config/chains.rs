@@ -55,6 +55,10 @@ pub struct SyncSettings {
     #[arg(long, env = "DAYBOOK_SYNC_ATTEMPTS_MAX", default_value_t = 10, value_name = "COUNT")]
     pub sync_attempts_max: u16,
 
+    /// Most streams that watch jobs at once
+    #[arg(long, env = "DAYBOOK_SYNC_STREAMS_MAX", default_value_t = 100, value_name = "COUNT")]
+    pub sync_streams_max: usize,
+
     /// Days after which jobs that are over are forgotten; 0 keeps them for ever
     #[arg(long, env = "DAYBOOK_SYNC_KEEP_DAYS", default_value_t = 30, value_name = "DAYS")]
     pub sync_keep_days: u32,

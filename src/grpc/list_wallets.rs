@@ -1,16 +1,19 @@
 //! `LedgerService.ListWallets`.
 
 use crate::{
-    domain::access::Scope,
+    domain::{
+        access::Scope,
+        account::{AccountKey, NetworkKind},
+    },
     error::Error,
     grpc::{
         decode, page_token,
-        pb::v1::{self, ListWalletsRequest, ListWalletsResponse},
+        pb::v1::{self, ListWalletsRequest, ListWalletsResponse, WalletSyncState},
         violations::Violations,
     },
     ledger::{
         Ledger,
-        list_wallets::{HeldWallet, WalletBalance},
+        list_wallets::{HeldWallet, JobState, WalletBalance, WalletSync},
     },
 };
 
@@ -41,9 +44,36 @@ fn wallet(held: HeldWallet) -> v1::Wallet {
         added_at: Some(decode::timestamp(held.wallet.added_at)),
         balances: held.balances.into_iter().map(balance).collect(),
         has_more_balances: held.has_more_balances,
-        // Nothing is synced yet.
-        synced_at: None,
+        synced_at: held.sync.as_ref().and_then(|sync| sync.synced_at).map(decode::timestamp),
+        sync: sync_pb(&held.wallet.account, held.sync),
     }
+}
+
+fn sync_pb(account: &AccountKey, sync: Option<WalletSync>) -> Option<v1::WalletSync> {
+    let Some(sync) = sync else {
+        let is_synced = account.network().kind() == NetworkKind::Bitcoin && !account.is_system();
+        let state = WalletSyncState::Never.into();
+        return is_synced.then(|| v1::WalletSync { state, ..v1::WalletSync::default() });
+    };
+    let job = sync.job.as_ref();
+    let state = match (job.map(|(_, state, _)| state), sync.complete_until) {
+        (Some(JobState::Queued), _) => WalletSyncState::Queued,
+        (Some(JobState::Running), _) => WalletSyncState::Syncing,
+        (Some(JobState::Parked), _) => WalletSyncState::Parked,
+        (Some(JobState::Succeeded) | None, Some(_)) => WalletSyncState::UpToDate,
+        (Some(JobState::Succeeded) | None, None) => WalletSyncState::Never,
+    };
+    Some(v1::WalletSync {
+        state: state.into(),
+        complete_until: sync.complete_until.map(decode::timestamp),
+        job_id: job.map(|(id, ..)| id.to_string()).unwrap_or_default(),
+        progress: sync.progress.done,
+        progress_of: sync.progress.of.unwrap_or(0),
+        message: job.and_then(|(_, _, message)| message.clone()).unwrap_or_default(),
+        unconfirmed_count: sync.unconfirmed_count,
+        unconfirmed_received: sync.unconfirmed_received.to_text(sync.decimals),
+        unconfirmed_sent: sync.unconfirmed_sent.to_text(sync.decimals),
+    })
 }
 
 fn balance(balance: WalletBalance) -> v1::WalletBalance {

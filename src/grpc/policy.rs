@@ -83,6 +83,12 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("/daybook.v1.PriceService/UpdateAlertRule", TRACK),
     ("/daybook.v1.PriceService/WatchAlerts", READ_OWN),
     ("/daybook.v1.StatusService/GetStatus", LOOK_UP),
+    ("/daybook.v1.SyncService/GetSyncJob", ANY),
+    ("/daybook.v1.SyncService/ListSyncJobs", LOOK_UP),
+    ("/daybook.v1.SyncService/SyncToken", INGEST),
+    ("/daybook.v1.SyncService/SyncUserWallets", TRACK),
+    ("/daybook.v1.SyncService/SyncWallet", TRACK),
+    ("/daybook.v1.SyncService/WatchSyncJob", ANY),
     ("/grpc.health.v1.Health/Check", Policy::Open),
     ("/grpc.health.v1.Health/Watch", Policy::Open),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Policy::Open),
@@ -96,6 +102,7 @@ pub const STREAMS: &[&str] = &[
     "/daybook.v1.IngestService/RecordPrices",
     "/daybook.v1.IngestService/RecordTransactions",
     "/daybook.v1.PriceService/WatchAlerts",
+    "/daybook.v1.SyncService/WatchSyncJob",
 ];
 
 /// Whether an rpc is a stream that lasts.

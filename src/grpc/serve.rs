@@ -27,19 +27,21 @@ use crate::{
                 ingest_service_server::IngestServiceServer,
                 ledger_service_server::LedgerServiceServer,
                 price_service_server::PriceServiceServer,
-                status_service_server::StatusServiceServer,
+                status_service_server::StatusServiceServer, sync_service_server::SyncServiceServer,
             },
         },
         price_service::{PriceApi, PriceLimits},
         rank::RankLimits,
         request_layer::{RequestLayer, RequestLimits},
         status_service::StatusApi,
+        sync_service::SyncApi,
         tls::Tls,
         transactions_service::TransactionsApi,
     },
     ingest::Ingest,
     ledger::Ledger,
     prices::Prices,
+    sync::Sync,
     upkeep::get_status::StatusReader,
 };
 
@@ -77,6 +79,10 @@ pub struct Services {
     pub alerts: Alerts,
     /// Most streams that watch alerts.
     pub alert_streams_max: usize,
+    /// Jobs that sync wallets and tokens.
+    pub sync: Sync,
+    /// Most streams that watch such jobs.
+    pub sync_streams_max: usize,
     /// How Daybook itself is doing.
     pub status: StatusReader,
     /// Who may ask.
@@ -264,6 +270,15 @@ fn add_services(
             PriceServiceServer::new(PriceApi::new(prices, price_limits, streams.stop.clone()))
                 .max_decoding_message_size(decoded)
                 .max_encoding_message_size(encoded),
+        )
+        .add_service(
+            SyncServiceServer::new(SyncApi::new(
+                services.sync,
+                services.sync_streams_max,
+                streams.stop.clone(),
+            ))
+            .max_decoding_message_size(decoded)
+            .max_encoding_message_size(encoded),
         )
         .add_service(
             StatusServiceServer::new(StatusApi::new(services.status))

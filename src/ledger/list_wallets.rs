@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+pub use crate::store::{sync_jobs::JobState, sync_wallets::WalletSync};
 use crate::{
     domain::{access::Scope, wallet::Wallet},
     error::{Error, ErrorKind},
@@ -13,6 +14,7 @@ use crate::{
     store::{
         Reader,
         list_wallets::{self, FoundWallet},
+        sync_wallets::sync_of_accounts,
     },
 };
 
@@ -44,6 +46,8 @@ pub struct HeldWallet {
     pub balances: Vec<WalletBalance>,
     /// Whether there are more than are shown.
     pub has_more_balances: bool,
+    /// How it stands with its sync; `None` if it was never asked to be synced.
+    pub sync: Option<WalletSync>,
 }
 
 impl Ledger {
@@ -80,8 +84,16 @@ impl Ledger {
             .map(|(found, held)| (&found.wallet.account, held.assets.as_slice()))
             .collect();
         let held = holdings(reader, &accounts).await?;
+        // Of the same snapshot: what is shown is what the state says is there.
+        let mut syncs = sync_of_accounts(reader, &account_ids).await?;
         snapshot.end().await?;
-        let rows = page.rows.into_iter().zip(held).zip(assets).map(held_wallet).collect();
+        let sync_of = |account_id: i64| {
+            let place = syncs.iter().position(|sync| sync.account_id == account_id)?;
+            Some(syncs.swap_remove(place))
+        };
+        let syncs: Vec<_> = page.rows.iter().map(|found| found.account_id).map(sync_of).collect();
+        let rows = page.rows.into_iter().zip(held).zip(assets).zip(syncs);
+        let rows = rows.map(|(wallet, sync)| HeldWallet { sync, ..held_wallet(wallet) }).collect();
         Ok(Page { rows, next_after: page.next_after })
     }
 }
@@ -113,6 +125,7 @@ fn held_wallet(((found, held), assets): ((FoundWallet, Vec<Holding>), Holdings))
         wallet: found.wallet,
         balances: held.into_iter().map(balance).collect(),
         has_more_balances: assets.has_more,
+        sync: None,
     }
 }
 

@@ -88,7 +88,7 @@ pub async fn request(
     Ok(answer.value.first().map(|row| row.get("job_id")))
 }
 
-/// Takes a job on one of these networks, if there is one to be taken.
+/// Takes a job on one of these networks, or this one, if there is one to be taken.
 ///
 /// # Errors
 /// If the database cannot answer.
@@ -97,9 +97,11 @@ pub async fn claim(
     worker: &str,
     lease: Duration,
     networks: &[&str],
+    job_id: Option<Uuid>,
 ) -> Result<Option<HeldJob>, StoreError> {
     let token = Uuid::new_v4();
-    let params = [&worker as _, &token as _, &lease.as_secs_f64() as _, &networks as _];
+    let params =
+        [&worker as _, &token as _, &lease.as_secs_f64() as _, &networks as _, &job_id as _];
     let answer = database.read(statement!("sync_jobs_claim"), &params).await?;
     let held = |row: &Row| HeldJob {
         job_id: row.get("job_id"),

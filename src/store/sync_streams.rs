@@ -120,12 +120,12 @@ pub async fn find_asset(
 /// If the database cannot answer.
 pub async fn add_asset(
     database: &Database,
-    asset_id: i32,
+    asset_code: &str,
     network: &str,
     contract: Option<&str>,
     symbol: &str,
 ) -> Result<(), StoreError> {
-    let params = [&asset_id as _, &network as _, &contract as _, &symbol as _];
+    let params = [&asset_code as _, &network as _, &contract as _, &symbol as _];
     database.read(statement!("sync_assets_add"), &params).await?;
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::{
 
 use rand::RngExt;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
     domain::account::NetworkKind,
@@ -43,18 +44,33 @@ impl Sync {
     /// # Errors
     /// If the database cannot be asked for a job, or told what became of it.
     pub async fn work_at_one(&self, worker: &str, stop: &CancellationToken) -> Result<bool, Error> {
+        self.work_at(worker, None, Arc::default(), stop).await
+    }
+
+    /// Takes this job, or any, and works at it until it is settled, or `stop`. Whether it was there to
+    /// be taken. How far it has come can be read from `progress` meanwhile.
+    ///
+    /// # Errors
+    /// As for [`Self::work_at_one`].
+    pub async fn work_at(
+        &self,
+        worker: &str,
+        job_id: Option<Uuid>,
+        progress: Arc<Mutex<Progress>>,
+        stop: &CancellationToken,
+    ) -> Result<bool, Error> {
         let networks = self.networks.names();
         if networks.is_empty() {
             return Ok(false);
         }
-        let taken = sync_jobs::claim(&self.database, worker, self.policy.lease, &networks).await?;
+        let taken =
+            sync_jobs::claim(&self.database, worker, self.policy.lease, &networks, job_id).await?;
         let Some(job) = taken else { return Ok(false) };
         if job.attempts > self.policy.attempts_max {
             // Nobody came back to say why.
             self.park(job, "was tried too often without anything recorded").await?;
             return Ok(true);
         }
-        let progress = Arc::new(Mutex::new(Progress::default()));
         let outcome = tokio::select! {
             outcome = self.walk(job, Arc::clone(&progress)) => outcome,
             lost = self.beat(job, &progress) => lost,

@@ -388,6 +388,7 @@ async fn ask_rows(analytics: &Analytics, user: &TestUser) -> Vec<Result<i64, Err
         rows_max: 100,
     };
     let rank = RankQuestion {
+        allow_partial: false,
         asset: asset.clone(),
         window,
         direction,

@@ -43,7 +43,7 @@ use crate::{
 
 /// Who may call what: r reader, i ingester, u user, a admin, and * whoever asks. Written down here
 /// once more, so that a change of the policy is a change of two files.
-const EXPECTED: [(&str, &str); 39] = [
+const EXPECTED: [(&str, &str); 45] = [
     ("/daybook.v1.AnalyticsService/BatchSumAmount", "rua"),
     ("/daybook.v1.AnalyticsService/Histogram", "rua"),
     ("/daybook.v1.AnalyticsService/Rank", "ra"),
@@ -78,6 +78,12 @@ const EXPECTED: [(&str, &str); 39] = [
     ("/daybook.v1.PriceService/UpdateAlertRule", "ua"),
     ("/daybook.v1.PriceService/WatchAlerts", "rua"),
     ("/daybook.v1.StatusService/GetStatus", "ria"),
+    ("/daybook.v1.SyncService/GetSyncJob", "riua"),
+    ("/daybook.v1.SyncService/ListSyncJobs", "ria"),
+    ("/daybook.v1.SyncService/SyncToken", "ia"),
+    ("/daybook.v1.SyncService/SyncUserWallets", "ua"),
+    ("/daybook.v1.SyncService/SyncWallet", "ua"),
+    ("/daybook.v1.SyncService/WatchSyncJob", "riua"),
     ("/grpc.health.v1.Health/Check", "*"),
     ("/grpc.health.v1.Health/Watch", "*"),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "*"),

@@ -96,7 +96,7 @@ impl Call {
     /// Calls, and says with which code it was answered.
     async fn make(&self, client: &RawClient) -> Code {
         // It goes on for as long as its client likes.
-        let deadline = self.path.ends_with("/WatchAlerts").then_some("200m");
+        let deadline = self.path.contains("/Watch").then_some("200m");
         let sent = client.send(&self.path, self.body(), deadline);
         let answer = tokio::time::timeout(ANSWER_MAX, sent);
         let answer = answer.await.unwrap_or_else(|_| panic!("no answer to {self}"));

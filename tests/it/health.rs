@@ -14,6 +14,7 @@ use daybook::{
     ledger::Ledger,
     prices::Prices,
     store::Database,
+    sync::{Sync, SyncPolicy, networks::SyncNetworks},
     upkeep::{get_status::StatusReader, verifier::VerifierCounts},
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -77,6 +78,13 @@ impl Server {
             ),
             alert_streams_max: settings.alerts.alert_streams_max,
             ingest: Ingest::new(&database, &settings.partitions),
+            sync: Sync::new(
+                &database,
+                Ingest::new(&database, &settings.partitions),
+                SyncNetworks::default(),
+                SyncPolicy::new(&settings.sync),
+            ),
+            sync_streams_max: settings.sync.sync_streams_max,
             status: StatusReader::new(database, VerifierCounts::default()),
             gate: Gate::new(None, &settings.server),
             tls: None,

@@ -75,6 +75,7 @@ mod stops;
 mod sum_amount;
 mod sum_series;
 mod support;
+mod sync_queue;
 mod sync_token;
 mod tidy;
 mod tls;

@@ -265,6 +265,7 @@ impl Seen {
             seen.verified.push(answer.verification.unwrap().difference);
         }
         let question = RankQuestion {
+            allow_partial: false,
             asset,
             window,
             direction,

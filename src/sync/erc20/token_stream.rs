@@ -3,18 +3,13 @@
 
 use crate::{
     domain::{
-        access::Principal,
         account::{Network, NetworkKind},
         asset::{DECIMALS_MAX, NewAsset},
         erc20::Address,
     },
     error::{Error, ErrorKind, Violation},
     outbound::{ethereum::TokenFacts, source_error::SourceError},
-    store::{
-        assets::Assets,
-        create_asset::{self, CreatedAsset},
-        sync_streams::{self, ChainAsset, Stream},
-    },
+    store::sync_streams::{self, ChainAsset, Stream},
     sync::{Sync, erc20::asker::Asker, error::JobError, networks::SyncNetwork, turns::Turns},
 };
 
@@ -22,7 +17,8 @@ use crate::{
 const NAME_LENGTH_MAX: usize = 100;
 
 impl Sync {
-    /// The stream of a token, from a block to a block (`None`: the head, for good); made, with the
+    /// The stream of a token, from a block (`None`: where it began, or the chain does) to a block
+    /// (`None`: the head, for good); made, with the
     /// asset, if it was not there. The contract is asked what it says of itself once.
     ///
     /// # Errors
@@ -32,7 +28,7 @@ impl Sync {
         &self,
         network: &Network,
         contract: &str,
-        first_height: i64,
+        first_height: Option<i64>,
         last_height: Option<i64>,
     ) -> Result<Stream, Error> {
         let Some(synced) = self.networks.get(network.as_str()) else {
@@ -49,8 +45,16 @@ impl Sync {
             Some(ChainAsset { asset_id, .. }) => asset_id,
             None => self.add_token(synced, chain_id, token).await?,
         };
-        let subject = (asset_id, 0);
-        Ok(sync_streams::ensure(&self.database, subject, first_height, last_height).await?)
+        let (subject, first) = ((asset_id, 0), first_height.unwrap_or(0));
+        let stream = sync_streams::ensure(&self.database, subject, first, last_height).await?;
+        if first_height.is_some_and(|first| first != stream.first_height) {
+            let begun_at = stream.first_height;
+            return Err(Error::invalid(vec![Violation {
+                field: "from_block".into(),
+                description: format!("must be {begun_at}: the token is synced from that block on"),
+            }]));
+        }
+        Ok(stream)
     }
 
     async fn add_token(
@@ -71,21 +75,8 @@ impl Sync {
         let name = network.network.as_str();
         let new =
             NewAsset { code: format!("{name}:{token}"), name: name_of(&facts, &token), decimals };
-        let created = create_asset::create_asset(&self.database, &new, &Principal::Local).await?;
-        let asset = match created {
-            CreatedAsset::Recorded(asset) => asset,
-            CreatedAsset::Known(asset) if asset.decimals == decimals => asset,
-            CreatedAsset::Known(_) => {
-                let what = "the contract's code is recorded as an asset with other decimals";
-                return Err(Error::new(ErrorKind::AlreadyExists(what.to_owned())));
-            }
-        };
-        let asset = Assets::new(self.database.clone()).find(&asset.code).await?;
-        let asset = asset.ok_or_else(|| Error::new(ErrorKind::Internal))?;
-        let symbol = facts.symbol.unwrap_or_default();
-        let contract = token.to_string();
-        let database = &self.database;
-        sync_streams::add_asset(database, asset.asset_id, name, Some(&contract), &symbol).await?;
+        let (contract, symbol) = (token.to_string(), facts.symbol.unwrap_or_default());
+        let asset = self.record_asset(&new, name, Some(&contract), &symbol).await?;
         Ok(asset.asset_id)
     }
 

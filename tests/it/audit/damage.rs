@@ -272,6 +272,7 @@ async fn a_population_that_is_too_large_is_refused_before_its_cells_are_read() {
     let analytics = Analytics::new(totals.service.database.clone());
     let window = Window::new(totals.windows[0].0, totals.windows[0].1).unwrap();
     let question = |population_max| RankQuestion {
+        allow_partial: false,
         asset: daybook::domain::asset::Asset { asset_id: 1, code: "USD".into(), decimals: 5 },
         window,
         direction: Direction::Sender,

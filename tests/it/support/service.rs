@@ -24,7 +24,7 @@ use daybook::{
                 ingest_service_client::IngestServiceClient,
                 ledger_service_client::LedgerServiceClient,
                 price_service_client::PriceServiceClient,
-                status_service_client::StatusServiceClient,
+                status_service_client::StatusServiceClient, sync_service_client::SyncServiceClient,
             },
         },
         serve::{Services, Signals, Stop, serve},
@@ -34,6 +34,7 @@ use daybook::{
     ledger::Ledger,
     prices::Prices,
     store::{Database, DatabaseTarget},
+    sync::{Sync, SyncPolicy, networks::SyncNetworks},
     upkeep::{
         days::DayWatch, get_status::StatusReader, migrate, partitions, pulse::Pulse, server_check,
         verifier::VerifierCounts,
@@ -104,6 +105,10 @@ pub(crate) struct TestService {
     pub(crate) authenticator: Option<Authenticator>,
     /// What makes rules, and looks for silence and events.
     pub(crate) alerts: Alerts,
+    /// What takes rows in.
+    pub(crate) taking: Ingest,
+    /// What works at jobs of syncing: in a test nobody does by himself.
+    pub(crate) sync: Sync,
     /// Lets a test stop it.
     pub(crate) stop: Stop,
     /// Ends with the number of requests that were cut off.
@@ -128,13 +133,21 @@ impl TestService {
         let authenticator = Authenticator::wanted(&settings.server, &database);
         let outlets = Outlets::new(&settings.alerts).unwrap();
         let alerts = Alerts::new(database.clone(), outlets, &settings.alerts);
+        let ingest = Ingest::new(&database, &settings.partitions);
+        let taking = ingest.clone();
+        let networks = settings.sync.chains_file.as_deref().map(SyncNetworks::load);
+        let networks = networks.transpose().unwrap().unwrap_or_default();
+        let policy = SyncPolicy::new(&settings.sync);
+        let sync = Sync::new(&database, ingest.clone(), networks, policy);
         let services = Services {
             analytics: Analytics::new(database.clone()),
             ledger: Ledger::new(database.clone()),
             prices: Prices::new(database.clone()),
             alerts: alerts.clone(),
             alert_streams_max: settings.alerts.alert_streams_max,
-            ingest: Ingest::new(&database, &settings.partitions),
+            ingest,
+            sync: sync.clone(),
+            sync_streams_max: settings.sync.sync_streams_max,
             status: StatusReader::new(database.clone(), verified.clone()),
             gate: Gate::new(authenticator.clone(), &settings.server),
             tls: tls(&settings.server),
@@ -165,6 +178,8 @@ impl TestService {
             verified,
             authenticator,
             alerts,
+            taking,
+            sync,
             stop,
             serving: Some(serving),
             workers,
@@ -205,6 +220,11 @@ impl TestService {
     /// A client of `PriceService`.
     pub(crate) async fn prices(&self) -> PriceServiceClient<Channel> {
         PriceServiceClient::new(self.channel().await)
+    }
+
+    /// A client of `SyncService`.
+    pub(crate) async fn syncs(&self) -> SyncServiceClient<Channel> {
+        SyncServiceClient::new(self.channel().await)
     }
 
     /// A client of `StatusService`.

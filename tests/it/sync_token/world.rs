@@ -80,7 +80,7 @@ impl World {
         let ingest = Ingest::new(&schema.database, &schema.settings.partitions);
         let sync = Sync::new(&schema.database, ingest, networks, policy());
         let network = Network::parse(NETWORK).unwrap();
-        let stream = sync.token_stream(&network, &token.to_string(), first, last).await.unwrap();
+        let stream = sync.token_stream(&network, &token.to_string(), Some(first), last).await.unwrap();
         Self { schema, sync, stream_id: stream.stream_id }
     }
 

@@ -1,0 +1,55 @@
+//! `SyncService.SyncToken`.
+
+use crate::{
+    domain::account::NetworkKind,
+    error::Error,
+    grpc::{
+        decode::{self, AccountFields},
+        pb::v1::{SyncTokenRequest, SyncTokenResponse},
+        sync_job::job_pb,
+        violations::Violations,
+    },
+    sync::{Sync, request::Priority},
+};
+
+/// Largest height of a block: positions inside of an instant hold it in 39 bits.
+const HEIGHT_MAX: i64 = (1 << 39) - 1;
+
+pub(super) async fn sync_token(
+    sync: &Sync,
+    request: &SyncTokenRequest,
+) -> Result<SyncTokenResponse, Error> {
+    let mut violations = Violations::default();
+    let contract = match &request.token {
+        Some(token) => decode::account_parts(
+            &token.network,
+            &token.contract,
+            AccountFields { network: "token.network", address: "token.contract" },
+            &mut violations,
+        ),
+        None => violations.require(None, "token", "must be set"),
+    };
+    if let Some(contract) = &contract
+        && !matches!(contract.network().kind(), NetworkKind::Ethereum { .. })
+    {
+        violations.add("token.network", "must be ethereum, or evm- and the number of a chain");
+    }
+    let is_height = |height: i64| (0..=HEIGHT_MAX).contains(&height);
+    let hint = format!("must be a block's height, 0 to {HEIGHT_MAX}");
+    let from = Some(request.from_block).filter(|&height| is_height(height));
+    let from = violations.require(from, "from_block", hint);
+    if let Some(to_block) = request.to_block
+        && !(is_height(to_block) && to_block >= request.from_block)
+    {
+        violations.add("to_block", "must be a block's height, at least from_block");
+    }
+    let (contract, from) = violations.finish(contract.zip(from))?;
+    let stream = sync
+        .token_stream(contract.network(), contract.address().as_str(), Some(from), request.to_block)
+        .await?;
+    let requested = sync.request(stream.stream_id, Priority::Requested).await?;
+    Ok(SyncTokenResponse {
+        job: Some(job_pb(requested.job)),
+        is_cooling_down: requested.is_cooling_down,
+    })
+}
