@@ -49,7 +49,7 @@ pub(crate) struct World {
 pub(crate) fn policy() -> SyncPolicy {
     SyncPolicy {
         lease: Duration::from_secs(30),
-        attempts_max: 5,
+        attempts_max: 1_000,
         cooldown: Duration::ZERO,
         interval: None,
         stale_after: None,
@@ -58,7 +58,12 @@ pub(crate) fn policy() -> SyncPolicy {
 
 /// The file that names sources, each with its kind and where it is asked.
 pub(crate) fn networks(sources: &[(&str, &str, &str)]) -> SyncNetworks {
-    let mut text = format!("[[network]]\nname = \"{NETWORK}\"\n");
+    final_after(64, sources)
+}
+
+/// The same, where nothing is taken back any more that has so many blocks on it.
+pub(crate) fn final_after(blocks: u32, sources: &[(&str, &str, &str)]) -> SyncNetworks {
+    let mut text = format!("[[network]]\nname = \"{NETWORK}\"\nfinality = {blocks}\n");
     for (name, kind, url) in sources {
         text += &format!(
             "[[network.source]]\nname = \"{name}\"\nkind = \"{kind}\"\nurl = \"{url}\"\n\
@@ -80,7 +85,8 @@ impl World {
         let ingest = Ingest::new(&schema.database, &schema.settings.partitions);
         let sync = Sync::new(&schema.database, ingest, networks, policy());
         let network = Network::parse(NETWORK).unwrap();
-        let stream = sync.token_stream(&network, &token.to_string(), Some(first), last).await.unwrap();
+        let stream =
+            sync.token_stream(&network, &token.to_string(), Some(first), last).await.unwrap();
         Self { schema, sync, stream_id: stream.stream_id }
     }
 
