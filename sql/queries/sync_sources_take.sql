@@ -32,7 +32,7 @@ WITH slot AS MATERIALIZED (
       AND j.closed_until <= j.asked_at AND j.next_at <= j.asked_at
 )
 SELECT
-    greatest(extract(epoch FROM greatest(next_at, closed_until) - asked_at), 0)::float8
+    extract(epoch FROM greatest(next_at, closed_until, asked_at) - asked_at)::float8
         AS wait_seconds,
     closed_until > asked_at AS is_blocked
 FROM judged

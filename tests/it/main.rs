@@ -79,6 +79,7 @@ mod sum_series;
 mod support;
 mod sync_bitcoin;
 mod sync_queue;
+mod sync_token;
 mod tidy;
 mod tls;
 mod transactions_service;

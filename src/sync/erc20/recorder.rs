@@ -85,11 +85,12 @@ impl Recorder {
         }
         let rows = self.rows(stream, logs, stream.generation).await?;
         let head = blocks.last().map(head_of);
+        let final_height = head.as_ref().map_or(stream.final_height, |head| head.height);
         let others = blocks.iter().map(|block| block.others).sum();
         let tx = self.lease.begin(STEM).await?;
         write(&tx, stream, &rows, &blocks).await?;
         let mark = Mark {
-            final_height: head.as_ref().map_or(stream.final_height, |head| head.height),
+            final_height,
             head,
             complete_from: self.begin_at,
             transfers_added: count(rows.len()),
@@ -98,6 +99,11 @@ impl Recorder {
             resume: end.is_none().then(|| scanned.to_string()),
         };
         sync_streams::mark(&tx, stream.stream_id, &mark).await?;
+        // Those that might still have been taken back when the walk began.
+        if let Some(height) = stream.head_height {
+            let end = final_height.min(height + 1);
+            sync_blocks::prune(&tx, stream.stream_id, stream.final_height, end).await?;
+        }
         self.commit(tx, count(rows.len())).await
     }
 

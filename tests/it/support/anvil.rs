@@ -9,13 +9,14 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
     thread,
 };
 
 use daybook::domain::erc20::{Address, Word, hex};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 use super::not_run::not_run;
 
@@ -97,7 +98,7 @@ impl Anvil {
             .expect("anvil says where it listens");
         // What it goes on to say must be taken from it.
         thread::spawn(move || lines.for_each(drop));
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = plain_client();
         let url = format!("http://{address}");
         let mut anvil = Self { child, url, client, owner: String::new() };
         let accounts = anvil.rpc("eth_accounts", json!([])).await;
@@ -179,6 +180,18 @@ impl Anvil {
         let returned = self.rpc("eth_call", call).await;
         Word(hex::fixed(returned.as_str().unwrap()).unwrap())
     }
+}
+
+/// A client for servers of this machine, without encryption.
+pub(crate) fn plain_client() -> reqwest::Client {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let client = reqwest::Client::builder().tls_backend_preconfigured(config);
+    client.no_proxy().build().unwrap()
 }
 
 impl Drop for Anvil {

@@ -21,6 +21,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use super::anvil::plain_client;
+
 /// Which limits a provider has, and in whose words.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Limits {
@@ -39,7 +41,7 @@ pub(crate) enum Limits {
 pub(crate) enum Fault {
     /// A status, with how many seconds to wait.
     Status(u16, Option<u64>),
-    /// No logs, though there are some.
+    /// No logs, though there are some: of the next range that is asked for.
     NoLogs,
     /// Half of the answer.
     CutOff,
@@ -74,7 +76,7 @@ impl Provider {
         let address: SocketAddr = listener.local_addr().unwrap();
         let state = Arc::new(State {
             node_url: node_url.to_owned(),
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            client: plain_client(),
             limits,
             calls: AtomicU64::new(0),
             behind: AtomicU64::new(0),
@@ -103,6 +105,11 @@ impl Provider {
     /// The next call goes wrong like this; told several times, one call after the other.
     pub(crate) fn fail(&self, fault: Fault) {
         self.state.faults.lock().unwrap().push_back(fault);
+    }
+
+    /// How many calls are yet to go wrong.
+    pub(crate) fn faults_left(&self) -> usize {
+        self.state.faults.lock().unwrap().len()
     }
 
     /// From now on the provider is so many blocks behind its node.
@@ -138,7 +145,7 @@ async fn serve(state: &State, stream: TcpStream) -> std::io::Result<()> {
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await?;
         state.calls.fetch_add(1, Ordering::Relaxed);
-        let fault = state.faults.lock().unwrap().pop_front();
+        let fault = state.fault_of(&String::from_utf8_lossy(&body));
         if let Some(Fault::Status(status, wait)) = fault {
             let wait = wait.map(|wait| format!("retry-after: {wait}\r\n")).unwrap_or_default();
             let head = format!("HTTP/1.1 {status} No\r\n{wait}content-length: 2\r\n\r\n{{}}");
@@ -161,6 +168,14 @@ async fn serve(state: &State, stream: TcpStream) -> std::io::Result<()> {
 }
 
 impl State {
+    /// What goes wrong with this question.
+    fn fault_of(&self, question: &str) -> Option<Fault> {
+        let mut faults = self.faults.lock().unwrap();
+        let is_of_others =
+            matches!(faults.front(), Some(Fault::NoLogs)) && !question.contains("fromBlock");
+        if is_of_others { None } else { faults.pop_front() }
+    }
+
     /// Answers a question, or each of several.
     async fn answer(&self, question: &Value, fault: Option<&Fault>) -> Value {
         match question.as_array() {
