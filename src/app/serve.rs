@@ -29,6 +29,7 @@ use crate::{
     prices::Prices,
     seed::{self, SeedOutcome, SeedPlan},
     store::{Database, DatabaseTarget},
+    tokens::Tokens,
     upkeep::{
         days::{DayWatch, Retention},
         get_status::StatusReader,
@@ -109,6 +110,7 @@ async fn run(
         ledger: Ledger::new(database.clone()),
         ingest: Ingest::new(database, &settings.partitions),
         prices: Prices::new(database.clone()),
+        tokens: Tokens::new(database.clone(), settings.server.holders_max),
         alerts: alerts.clone(),
         alert_streams_max: settings.alerts.alert_streams_max,
         status: StatusReader::new(database.clone(), verified.clone()),

@@ -24,13 +24,14 @@ impl Nets {
         Decimal::new(amount.to_big(), self.scale)
     }
 
-    /// The net of an account; zero for one that took no part.
+    /// Number of accounts with more than nothing, and of those with less, the zero account apart.
     #[must_use]
-    pub fn of(&self, account_id: i64) -> Decimal {
-        match self.accounts.binary_search_by_key(&account_id, |(own, _)| *own) {
-            Ok(place) => self.decimal(&self.accounts[place].1),
-            Err(_) => Decimal::zero(),
-        }
+    pub fn counts(&self, zero_account_id: Option<i64>) -> (usize, usize) {
+        let own = self.accounts.iter().filter(|(account, _)| Some(*account) != zero_account_id);
+        own.fold((0, 0), |(holders, negative), (_, net)| {
+            let (is_above, is_below) = (*net > Whole::ZERO, *net < Whole::ZERO);
+            (holders + usize::from(is_above), negative + usize::from(is_below))
+        })
     }
 }
 
@@ -195,7 +196,10 @@ mod tests {
 
     #[test]
     fn the_supply_is_what_the_zero_account_lacks() {
-        let holders = Holders::new(nets(&[-900, 500, 0, -100, 500, 25]), Some(0));
+        let all = nets(&[-900, 500, 0, -100, 500, 25]);
+        assert_eq!(all.counts(Some(0)), (3, 1));
+        assert_eq!(all.counts(None), (3, 2));
+        let holders = Holders::new(all, Some(0));
         let number = |text| Decimal::parse(text).unwrap();
         assert_eq!(holders.supply, number("9"));
         assert_eq!(holders.balance_sum, number("10.25"));

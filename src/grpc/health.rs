@@ -13,18 +13,19 @@ use crate::grpc::pb::{
     v1::{
         analytics_service_server::AnalyticsServiceServer,
         ledger_service_server::LedgerServiceServer, price_service_server::PriceServiceServer,
-        status_service_server::StatusServiceServer,
+        status_service_server::StatusServiceServer, token_service_server::TokenServiceServer,
     },
 };
 
 /// Services that have a status of their own besides the server's, which has no name.
-fn service_names() -> [&'static str; 6] {
+fn service_names() -> [&'static str; 7] {
     [
         "",
         <AnalyticsServiceServer<super::analytics_service::AnalyticsApi> as NamedService>::NAME,
         <LedgerServiceServer<super::ledger_service::LedgerApi> as NamedService>::NAME,
         <PriceServiceServer<super::price_service::PriceApi> as NamedService>::NAME,
         <StatusServiceServer<super::status_service::StatusApi> as NamedService>::NAME,
+        <TokenServiceServer<super::token_service::TokenApi> as NamedService>::NAME,
         <TransactionsServer<super::transactions_service::TransactionsApi> as NamedService>::NAME,
     ]
 }

@@ -43,7 +43,7 @@ use crate::{
 
 /// Who may call what: r reader, i ingester, u user, a admin, and * whoever asks. Written down here
 /// once more, so that a change of the policy is a change of two files.
-const EXPECTED: [(&str, &str); 39] = [
+const EXPECTED: [(&str, &str); 42] = [
     ("/daybook.v1.AnalyticsService/BatchSumAmount", "rua"),
     ("/daybook.v1.AnalyticsService/Histogram", "rua"),
     ("/daybook.v1.AnalyticsService/Rank", "ra"),
@@ -78,6 +78,9 @@ const EXPECTED: [(&str, &str); 39] = [
     ("/daybook.v1.PriceService/UpdateAlertRule", "ua"),
     ("/daybook.v1.PriceService/WatchAlerts", "rua"),
     ("/daybook.v1.StatusService/GetStatus", "ria"),
+    ("/daybook.v1.TokenService/GetToken", "riua"),
+    ("/daybook.v1.TokenService/ListHolders", "ra"),
+    ("/daybook.v1.TokenService/ListTransfers", "ra"),
     ("/grpc.health.v1.Health/Check", "*"),
     ("/grpc.health.v1.Health/Watch", "*"),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "*"),

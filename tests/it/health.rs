@@ -14,6 +14,7 @@ use daybook::{
     ledger::Ledger,
     prices::Prices,
     store::Database,
+    tokens::Tokens,
     upkeep::{get_status::StatusReader, verifier::VerifierCounts},
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -70,6 +71,7 @@ impl Server {
             analytics: Analytics::new(database.clone()),
             ledger: Ledger::new(database.clone()),
             prices: Prices::new(database.clone()),
+            tokens: Tokens::new(database.clone(), settings.server.holders_max),
             alerts: Alerts::new(
                 database.clone(),
                 Outlets::new(&settings.alerts).unwrap(),
