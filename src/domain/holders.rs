@@ -89,10 +89,17 @@ impl Holders {
         self.negative.len()
     }
 
-    /// Up to `size` accounts that sent more than they received, with their balances, farthest from
-    /// zero first.
-    pub fn negative(&self, size: usize) -> impl Iterator<Item = (i64, Decimal)> {
-        self.negative.iter().take(size).map(|(account_id, net)| (*account_id, self.decimal(net)))
+    /// Whose addresses decide about the `size` accounts that sent more than they received which
+    /// are farthest below zero: them, with all who lack as much as one of them.
+    #[must_use]
+    pub fn negative_candidates(&self, size: usize) -> Candidates {
+        rank(&self.negative, 0, 0, size)
+    }
+
+    /// The balance of the accounts below zero of a rank, as [`Candidates`] have it.
+    #[must_use]
+    pub fn negative_at(&self, rank: i64) -> Decimal {
+        self.balance_of(&self.negative, rank)
     }
 
     /// Holders in order, with their balances: those of equal balances in no order.
@@ -113,31 +120,13 @@ impl Holders {
             }
             (Some(_) | None, _) => 0,
         };
-        let wanted = start.saturating_add(tied).saturating_add(size).saturating_add(1);
-        let end = match all.get(wanted.min(all.len()).wrapping_sub(1)) {
-            Some((_, last)) => all.partition_point(|(_, net)| net >= last),
-            None => start,
-        };
-        let mut candidates = Candidates { tied, ..Candidates::default() };
-        let mut last = None;
-        for (place, (account_id, net)) in all[start..end].iter().enumerate() {
-            let rank = match last {
-                Some((before, rank)) if before == net => rank,
-                Some(_) | None => start + place + 1,
-            };
-            last = Some((net, rank));
-            candidates.account_ids.push(*account_id);
-            candidates.ranks.push(i64::try_from(rank).unwrap_or(i64::MAX));
-        }
-        candidates
+        rank(all, start, tied, size.saturating_add(1))
     }
 
     /// The balance of the holders of a rank, as [`Candidates`] have it.
     #[must_use]
     pub fn balance_at(&self, rank: i64) -> Decimal {
-        let place = usize::try_from(rank.saturating_sub(1)).ok();
-        let holder = place.and_then(|place| self.holders.get(place));
-        holder.map_or_else(Decimal::zero, |(_, net)| self.decimal(net))
+        self.balance_of(&self.holders, rank)
     }
 
     /// A balance's share of the supply in percent; `None` without a supply.
@@ -150,15 +139,43 @@ impl Holders {
         self.holders.partition_point(|(_, net)| self.decimal(net) > *balance)
     }
 
+    fn balance_of(&self, accounts: &[(i64, Whole)], rank: i64) -> Decimal {
+        let place = usize::try_from(rank.saturating_sub(1)).ok();
+        let account = place.and_then(|place| accounts.get(place));
+        account.map_or_else(Decimal::zero, |(_, net)| self.decimal(net))
+    }
+
     fn decimal(&self, amount: &Whole) -> Decimal {
         Decimal::new(amount.to_big(), self.scale)
     }
 }
 
+/// The accounts from a place on that come first: those that are tied with what was before, `size`
+/// more, and all that are equal to the last of them.
+fn rank(accounts: &[(i64, Whole)], start: usize, tied: usize, size: usize) -> Candidates {
+    let rest = &accounts[start..];
+    let wanted = tied.saturating_add(size).min(rest.len());
+    let equal = rest[..wanted]
+        .last()
+        .map_or(0, |(_, last)| rest[wanted..].iter().take_while(|(_, net)| net == last).count());
+    let mut candidates = Candidates { tied, ..Candidates::default() };
+    let mut last = None;
+    for (place, (account_id, net)) in rest[..wanted + equal].iter().enumerate() {
+        let rank = match last {
+            Some((before, rank)) if before == net => rank,
+            Some(_) | None => start + place + 1,
+        };
+        last = Some((net, rank));
+        candidates.account_ids.push(*account_id);
+        candidates.ranks.push(i64::try_from(rank).unwrap_or(i64::MAX));
+    }
+    candidates
+}
+
 /// Accounts that may stand on a page.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Candidates {
-    /// The accounts, larger balances first.
+    /// The accounts, those of lower ranks first.
     pub account_ids: Vec<i64>,
     /// The competition rank of each ("1, 2, 2, 4"): equal balances share one.
     pub ranks: Vec<i64>,
@@ -205,7 +222,9 @@ mod tests {
         assert_eq!(holders.balance_sum, number("10.25"));
         assert_eq!(holders.negative_sum, number("-1"));
         assert_eq!((holders.count(), holders.negative_count()), (3, 1));
-        assert_eq!(holders.negative(9).collect::<Vec<_>>(), [(3, number("-1"))]);
+        let negative = holders.negative_candidates(9);
+        assert_eq!((negative.account_ids, negative.ranks), (vec![3], vec![1]));
+        assert_eq!(holders.negative_at(1), number("-1"));
         assert_eq!(holders.share(&number("3")), Some(number("33.333333")));
         assert_eq!(Holders::new(nets(&[1]), None).share(&number("1")), None);
         assert_eq!(change_percent(&number("3"), &number("1")), Some(number("50")));

@@ -213,19 +213,14 @@ async fn name_negative(
     session: &Snapshot,
     holders: &Holders,
 ) -> Result<Vec<(String, Decimal)>, StoreError> {
-    let negative: Vec<_> = holders.negative(NEGATIVE_NAMED_MAX).collect();
-    let candidates = Candidates {
-        account_ids: negative.iter().map(|(account_id, _)| *account_id).collect(),
-        ranks: (1i64..).take(negative.len()).collect(),
-        tied: 0,
-    };
-    if negative.is_empty() {
+    let candidates = holders.negative_candidates(NEGATIVE_NAMED_MAX);
+    if candidates.account_ids.is_empty() {
         return Ok(Vec::new());
     }
-    let limit = i64::try_from(negative.len()).unwrap_or(i64::MAX);
+    let limit = i64::try_from(NEGATIVE_NAMED_MAX).unwrap_or(i64::MAX);
     let placed = in_order_of_addresses(session, &candidates, "", limit).await?;
-    let named = placed.into_iter().zip(negative);
-    Ok(named.map(|(placed, (_, balance))| (placed.address, balance)).collect())
+    let named = placed.into_iter();
+    Ok(named.map(|placed| (placed.address, holders.negative_at(placed.rank))).collect())
 }
 
 fn internal(source: tokio::task::JoinError) -> Error {
