@@ -5,13 +5,14 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const CONTRACTS: [&str; 7] = [
+const CONTRACTS: [&str; 8] = [
     "daybook/v1/analytics_service.proto",
     "daybook/v1/ingest_service.proto",
     "daybook/v1/ledger_service.proto",
     "daybook/v1/price_service.proto",
     "daybook/v1/status_service.proto",
     "daybook/v1/sync_service.proto",
+    "daybook/v1/token_service.proto",
     "transactions_service/transactions_service.proto",
 ];
 

@@ -25,5 +25,6 @@ pub mod selftest;
 pub mod store;
 pub mod sync;
 pub mod telemetry;
+pub mod tokens;
 pub mod upkeep;
 pub mod workers;

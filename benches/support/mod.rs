@@ -22,6 +22,7 @@ use daybook::{
     seed::{SeedOutcome, SeedPlan, seed},
     store::{Database, DatabaseTarget},
     sync::{Sync, SyncPolicy, networks::SyncNetworks},
+    tokens::Tokens,
     upkeep::{
         get_status::StatusReader, migrate, partitions, server_check, verifier::VerifierCounts,
     },
@@ -105,6 +106,7 @@ impl Bench {
             ledger: Ledger::new(self.database.clone()),
             ingest: Ingest::new(&self.database, &self.settings.partitions),
             prices: Prices::new(self.database.clone()),
+            tokens: Tokens::new(self.database.clone(), self.settings.server.holders_max),
             alerts: Alerts::new(
                 self.database.clone(),
                 Outlets::new(&self.settings.alerts)?,

@@ -22,7 +22,7 @@ BEGIN
                  day_totals, absent_days, known_days, transaction_references, symbols, prices,
                  price_changes, price_totals, chain_assets, sync_streams, sync_blocks,
                  chain_transactions, sync_transactions, unconfirmed_transactions, sync_jobs,
-                 sync_job_history, sync_sources TO %I', role);
+                 sync_job_history, sync_sources, token_checks TO %I', role);
         EXECUTE format(
             'GRANT EXECUTE ON FUNCTION partition_bounds(regclass), price_unit(timestamptz),
                  days_in_the_way(timestamptz, timestamptz),
@@ -48,7 +48,7 @@ BEGIN
                 TO daybook_service;
             GRANT INSERT, UPDATE, DELETE ON chain_assets, sync_streams, sync_blocks,
                 chain_transactions, sync_transactions, unconfirmed_transactions, sync_jobs,
-                sync_job_history, sync_sources TO daybook_service;
+                sync_job_history, sync_sources, token_checks TO daybook_service;
             -- What rules watch and whom they tell is their users' business, and keys are secret.
             GRANT SELECT, INSERT, UPDATE, DELETE ON alert_rules, alert_watermarks, alert_states,
                 alert_events, alert_deliveries TO daybook_service;

@@ -29,6 +29,7 @@ use crate::{
     prices::Prices,
     seed::{self, SeedOutcome, SeedPlan},
     store::{Database, DatabaseTarget, coverage::StaleReads},
+    tokens::Tokens,
     upkeep::{
         days::{DayWatch, Retention},
         get_status::StatusReader,
@@ -114,6 +115,7 @@ async fn run(
         sync: sync.clone(),
         sync_streams_max: settings.sync.sync_streams_max,
         prices: Prices::new(database.clone()),
+        tokens: Tokens::new(database.clone(), settings.server.holders_max),
         alerts: alerts.clone(),
         alert_streams_max: settings.alerts.alert_streams_max,
         status: StatusReader::new(database.clone(), verified.clone()),

@@ -109,6 +109,10 @@ pub struct ServerSettings {
     )]
     pub rank_population_max: u64,
 
+    /// Most accounts that ever had a token whose holders are listed; more are RESOURCE_EXHAUSTED
+    #[arg(long, env = "DAYBOOK_HOLDERS_MAX", default_value_t = 300_000, value_name = "ACCOUNTS")]
+    pub holders_max: u64,
+
     /// Most rows that a histogram reads; windows that hold more are RESOURCE_EXHAUSTED
     #[arg(
         long,

@@ -14,11 +14,12 @@ use crate::grpc::pb::{
         analytics_service_server::AnalyticsServiceServer,
         ledger_service_server::LedgerServiceServer, price_service_server::PriceServiceServer,
         status_service_server::StatusServiceServer, sync_service_server::SyncServiceServer,
+        token_service_server::TokenServiceServer,
     },
 };
 
 /// Services that have a status of their own besides the server's, which has no name.
-fn service_names() -> [&'static str; 7] {
+fn service_names() -> [&'static str; 8] {
     [
         "",
         <AnalyticsServiceServer<super::analytics_service::AnalyticsApi> as NamedService>::NAME,
@@ -26,6 +27,7 @@ fn service_names() -> [&'static str; 7] {
         <PriceServiceServer<super::price_service::PriceApi> as NamedService>::NAME,
         <StatusServiceServer<super::status_service::StatusApi> as NamedService>::NAME,
         <SyncServiceServer<super::sync_service::SyncApi> as NamedService>::NAME,
+        <TokenServiceServer<super::token_service::TokenApi> as NamedService>::NAME,
         <TransactionsServer<super::transactions_service::TransactionsApi> as NamedService>::NAME,
     ]
 }

@@ -131,7 +131,7 @@ fn direction(given: i32, violations: &mut Violations) -> Option<Option<Direction
     decode::direction(given, violations).map(Some)
 }
 
-fn order(given: i32, violations: &mut Violations) -> Option<TimeOrder> {
+pub(super) fn order(given: i32, violations: &mut Violations) -> Option<TimeOrder> {
     let order = match v1::ListOrder::try_from(given) {
         Ok(v1::ListOrder::Unspecified | v1::ListOrder::NewestFirst) => Some(TimeOrder::NewestFirst),
         Ok(v1::ListOrder::OldestFirst) => Some(TimeOrder::OldestFirst),

@@ -28,6 +28,7 @@ use crate::{
                 ledger_service_server::LedgerServiceServer,
                 price_service_server::PriceServiceServer,
                 status_service_server::StatusServiceServer, sync_service_server::SyncServiceServer,
+                token_service_server::TokenServiceServer,
             },
         },
         price_service::{PriceApi, PriceLimits},
@@ -36,12 +37,14 @@ use crate::{
         status_service::StatusApi,
         sync_service::SyncApi,
         tls::Tls,
+        token_service::TokenApi,
         transactions_service::TransactionsApi,
     },
     ingest::Ingest,
     ledger::Ledger,
     prices::Prices,
     sync::Sync,
+    tokens::Tokens,
     upkeep::get_status::StatusReader,
 };
 
@@ -75,6 +78,8 @@ pub struct Services {
     pub ingest: Ingest,
     /// Prices of symbols.
     pub prices: Prices,
+    /// Tokens of chains.
+    pub tokens: Tokens,
     /// Rules about them, and what comes of those.
     pub alerts: Alerts,
     /// Most streams that watch alerts.
@@ -241,6 +246,8 @@ fn add_services(
         reference_rows_max: settings.reference_rows_max,
         list_series_max: settings.list_series_max,
     };
+    let bytes_max = settings.response_bytes_max;
+    let tokens = TokenApi::new(services.tokens, services.ledger.clone(), bytes_max);
     let ledger = LedgerApi::new(services.analytics.clone(), services.ledger, ledger_limits);
     let (stop, tasks) = (streams.stop.clone(), streams.tasks.clone());
     let ingest = IngestApi::new(services.ingest, settings, stop, tasks);
@@ -282,6 +289,11 @@ fn add_services(
         )
         .add_service(
             StatusServiceServer::new(StatusApi::new(services.status))
+                .max_decoding_message_size(decoded)
+                .max_encoding_message_size(encoded),
+        )
+        .add_service(
+            TokenServiceServer::new(tokens)
                 .max_decoding_message_size(decoded)
                 .max_encoding_message_size(encoded),
         )

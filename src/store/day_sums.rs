@@ -1,6 +1,8 @@
 //! Sums of all accounts in a window: cells of whole days, corrections in them, and the rows
 //! of the parts of days at the edges.
 
+mod nets;
+
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
@@ -28,6 +30,8 @@ use crate::{
         statement::statement,
     },
 };
+
+pub(crate) use nets::nets;
 
 /// What was read for a window.
 pub(crate) struct DaySums {
@@ -85,12 +89,7 @@ impl DaySums {
         owner_count: usize,
         accounts: &[(i64, usize)],
     ) -> Result<(Vec<Moments>, MadeOf), StoreError> {
-        let mut scale = self.others.iter().map(|(_, sums)| sums.scale).max().unwrap_or(0);
-        for row in &self.cells {
-            let head = cell::visit(row.get("cell"), |_, _| false);
-            let head = head.map_err(|_| self.damaged(row))?;
-            scale = scale.max(head.scale);
-        }
+        let scale = self.scale()?;
         let mut owners = vec![Sums::ZERO; owner_count];
         let mut add = |from: usize, account_id: i64, sums: &Sums| {
             let rest = &accounts[from..];
@@ -123,6 +122,17 @@ impl DaySums {
             sums.to_moments(scale)
         };
         Ok((owners.into_iter().map(to_moments).collect(), self.made))
+    }
+
+    /// The largest scale of what was read.
+    fn scale(&self) -> Result<u32, StoreError> {
+        let mut scale = self.others.iter().map(|(_, sums)| sums.scale).max().unwrap_or(0);
+        for row in &self.cells {
+            let head = cell::visit(row.get("cell"), |_, _| false);
+            let head = head.map_err(|_| self.damaged(row))?;
+            scale = scale.max(head.scale);
+        }
+        Ok(scale)
     }
 
     /// The error of a cell that cannot be read.

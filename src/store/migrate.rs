@@ -29,7 +29,7 @@ macro_rules! migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: [Migration; 19] = [
+pub const MIGRATIONS: [Migration; 20] = [
     migration!(1, "0001_ledger"),
     migration!(2, "0002_partitions"),
     migration!(3, "0003_seed"),
@@ -49,6 +49,7 @@ pub const MIGRATIONS: [Migration; 19] = [
     migration!(17, "0017_prices"),
     migration!(18, "0018_alerts"),
     migration!(19, "0019_chains"),
+    migration!(22, "0022_token_checks"),
 ];
 
 /// A migration that is recorded in the database.

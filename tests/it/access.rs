@@ -43,7 +43,7 @@ use crate::{
 
 /// Who may call what: r reader, i ingester, u user, a admin, and * whoever asks. Written down here
 /// once more, so that a change of the policy is a change of two files.
-const EXPECTED: [(&str, &str); 45] = [
+const EXPECTED: [(&str, &str); 48] = [
     ("/daybook.v1.AnalyticsService/BatchSumAmount", "rua"),
     ("/daybook.v1.AnalyticsService/Histogram", "rua"),
     ("/daybook.v1.AnalyticsService/Rank", "ra"),
@@ -84,6 +84,9 @@ const EXPECTED: [(&str, &str); 45] = [
     ("/daybook.v1.SyncService/SyncUserWallets", "ua"),
     ("/daybook.v1.SyncService/SyncWallet", "ua"),
     ("/daybook.v1.SyncService/WatchSyncJob", "riua"),
+    ("/daybook.v1.TokenService/GetToken", "riua"),
+    ("/daybook.v1.TokenService/ListHolders", "ra"),
+    ("/daybook.v1.TokenService/ListTransfers", "ra"),
     ("/grpc.health.v1.Health/Check", "*"),
     ("/grpc.health.v1.Health/Watch", "*"),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "*"),

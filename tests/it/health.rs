@@ -15,6 +15,7 @@ use daybook::{
     prices::Prices,
     store::Database,
     sync::{Sync, SyncPolicy, networks::SyncNetworks},
+    tokens::Tokens,
     upkeep::{get_status::StatusReader, verifier::VerifierCounts},
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -71,6 +72,7 @@ impl Server {
             analytics: Analytics::new(database.clone()),
             ledger: Ledger::new(database.clone()),
             prices: Prices::new(database.clone()),
+            tokens: Tokens::new(database.clone(), settings.server.holders_max),
             alerts: Alerts::new(
                 database.clone(),
                 Outlets::new(&settings.alerts).unwrap(),

@@ -22,6 +22,7 @@ pub(crate) mod rows;
 pub(crate) mod schema;
 pub(crate) mod service;
 pub(crate) mod slow;
+pub(crate) mod token;
 pub(crate) mod totals;
 pub(crate) mod upload;
 pub(crate) mod wallets;

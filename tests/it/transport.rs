@@ -369,13 +369,14 @@ async fn every_answer_has_a_request_id_and_faults_of_our_own_tell_nothing_else()
     assert_eq!(ids.len(), 4, "each has its own");
 }
 
-const SERVICES: [&str; 8] = [
+const SERVICES: [&str; 9] = [
     "daybook.v1.AnalyticsService",
     "daybook.v1.IngestService",
     "daybook.v1.LedgerService",
     "daybook.v1.PriceService",
     "daybook.v1.StatusService",
     "daybook.v1.SyncService",
+    "daybook.v1.TokenService",
     "grpc.health.v1.Health",
     "transactions_service.Transactions",
 ];

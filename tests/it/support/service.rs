@@ -25,6 +25,7 @@ use daybook::{
                 ledger_service_client::LedgerServiceClient,
                 price_service_client::PriceServiceClient,
                 status_service_client::StatusServiceClient, sync_service_client::SyncServiceClient,
+                token_service_client::TokenServiceClient,
             },
         },
         serve::{Services, Signals, Stop, serve},
@@ -35,6 +36,7 @@ use daybook::{
     prices::Prices,
     store::{Database, DatabaseTarget},
     sync::{Sync, SyncPolicy, networks::SyncNetworks},
+    tokens::Tokens,
     upkeep::{
         days::DayWatch, get_status::StatusReader, migrate, partitions, pulse::Pulse, server_check,
         verifier::VerifierCounts,
@@ -143,6 +145,7 @@ impl TestService {
             analytics: Analytics::new(database.clone()),
             ledger: Ledger::new(database.clone()),
             prices: Prices::new(database.clone()),
+            tokens: Tokens::new(database.clone(), settings.server.holders_max),
             alerts: alerts.clone(),
             alert_streams_max: settings.alerts.alert_streams_max,
             ingest,
@@ -230,6 +233,11 @@ impl TestService {
     /// A client of `StatusService`.
     pub(crate) async fn status(&self) -> StatusServiceClient<Channel> {
         StatusServiceClient::new(self.channel().await)
+    }
+
+    /// A client of `TokenService`.
+    pub(crate) async fn tokens(&self) -> TokenServiceClient<Channel> {
+        TokenServiceClient::new(self.channel().await)
     }
 
     /// A client of the original contract.
