@@ -83,6 +83,7 @@ mod support;
 mod sync_bitcoin;
 mod sync_queue;
 mod sync_token;
+mod sync_workers;
 mod tidy;
 mod tls;
 mod transactions_service;
