@@ -116,7 +116,9 @@ impl Bitcoind {
     }
 
     pub(crate) async fn send(&self, transaction: &Transaction) {
-        self.ask("sendrawtransaction", json!([serialize_hex(transaction), 0])).await;
+        // Whatever it pays, and whatever nobody can spend any more.
+        let parameters = json!([serialize_hex(transaction), 0, 21_000_000]);
+        self.ask("sendrawtransaction", parameters).await;
     }
 
     /// Makes a block and all after it invalid.
