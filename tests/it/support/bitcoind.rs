@@ -10,7 +10,7 @@ use bitcoin::{
 };
 use serde_json::{Value, json, value::RawValue};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
     process::{Child, Command},
 };
@@ -87,9 +87,22 @@ impl Bitcoind {
             body.len()
         );
         stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        Ok(answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned()))
+        // Not to the end of the connection, which the node takes its time for.
+        let mut stream = BufReader::new(stream);
+        let (mut line, mut length) = (String::new(), 0);
+        while line != "\r\n" {
+            line.clear();
+            if stream.read_line(&mut line).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let field = line.trim_end().split_once(": ");
+            if let Some((_, value)) = field.filter(|field| field.0 == "Content-Length") {
+                length = value.parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await?;
+        Ok(String::from_utf8(body).unwrap())
     }
 
     async fn text(&self, method: &str, parameters: Value) -> String {
@@ -116,7 +129,9 @@ impl Bitcoind {
     }
 
     pub(crate) async fn send(&self, transaction: &Transaction) {
-        self.ask("sendrawtransaction", json!([serialize_hex(transaction), 0])).await;
+        // Whatever it pays, and whatever nobody can spend any more.
+        let parameters = json!([serialize_hex(transaction), 0, 21_000_000]);
+        self.ask("sendrawtransaction", parameters).await;
     }
 
     /// Makes a block and all after it invalid.

@@ -30,7 +30,7 @@ async fn compare(chain: &Chain, server: &EsploraServer, wallets: &Wallets) {
         let account = AccountKey { network: "bitcoin-regtest".into(), address: address(key) };
         let request = GetBalanceRequest {
             subject: Some(Subject::Account(account)),
-            asset: "BTC-regtest".to_owned(),
+            asset: wallets.stream(key).await.asset_code,
             allow_partial: true,
             ..Default::default()
         };
