@@ -1,11 +1,13 @@
 //! Tokens synced from a real node of a private chain, through providers with their limits.
 
+mod kills;
 mod reorgs;
 mod world;
 
 use std::env;
 
 use daybook::{
+    config::SourceKind,
     domain::erc20::Address,
     outbound::{
         ethereum::{Explorer, Node},
@@ -70,16 +72,16 @@ async fn all_sources_come_to_the_balances_that_the_token_itself_says() {
     let (token, height) = busy_token(&anvil, transfers()).await;
     let mut all = Vec::new();
     for (limits, kind) in [
-        (Limits::TenBlocks, "rpc"),
-        (Limits::ThousandLogs, "rpc"),
-        (Limits::TenThousandLogs, "rpc"),
-        (Limits::None, "etherscan"),
+        (Limits::TenBlocks, SourceKind::Rpc),
+        (Limits::ThousandLogs, SourceKind::Rpc),
+        (Limits::TenThousandLogs, SourceKind::Rpc),
+        (Limits::None, SourceKind::Etherscan),
     ] {
         let provider = Provider::start(&anvil.url, limits).await;
-        let url = if kind == "rpc" { &provider.url } else { &provider.explorer_url };
+        let url = if kind == SourceKind::Rpc { &provider.url } else { &provider.explorer_url };
         let world = World::new(networks(&[("one", kind, url)]), &token, (0, None)).await;
         world.sync().await;
-        assert_eq!(world.jobs().await, [], "{limits:?} {kind}");
+        assert_eq!(world.jobs().await, [], "{limits:?} {kind:?}");
         world.check(&anvil, &token, height).await;
         if all.is_empty() {
             assert_eq!(world.check_balances(&anvil, &token).await, 50);
@@ -90,7 +92,7 @@ async fn all_sources_come_to_the_balances_that_the_token_itself_says() {
         world.sync().await;
         let again = provider.calls() - before;
         assert!(again <= 2, "{again} calls for nothing");
-        tracing::info!(?limits, kind, before, "calls");
+        tracing::info!(?limits, ?kind, before, "calls");
     }
     assert!(all.windows(2).all(|pair| pair[0] == pair[1]));
 }
@@ -99,11 +101,13 @@ async fn all_sources_come_to_the_balances_that_the_token_itself_says() {
 async fn a_stream_may_begin_and_end_at_a_block() {
     let Some(anvil) = Anvil::start("sync of a range of blocks").await else { return };
     let (token, height) = busy_token(&anvil, 3_000).await;
-    let world = World::new(networks(&[("one", "rpc", &anvil.url)]), &token, (8, Some(15))).await;
+    let world =
+        World::new(networks(&[("one", SourceKind::Rpc, &anvil.url)]), &token, (8, Some(15))).await;
     world.sync().await;
     let (stream, rows) = (world.stream().await, world.rows().await);
     assert_eq!((stream.head_height, stream.last_height), (Some(15), Some(15)));
-    let whole = World::new(networks(&[("one", "rpc", &anvil.url)]), &token, (0, None)).await;
+    let whole =
+        World::new(networks(&[("one", SourceKind::Rpc, &anvil.url)]), &token, (0, None)).await;
     whole.sync().await;
     whole.check(&anvil, &token, height).await;
     let mut expected = whole.rows().await;
@@ -118,7 +122,8 @@ async fn another_source_goes_on_where_one_gives_up() {
     let (token, height) = busy_token(&anvil, 3_000).await;
     let first = Provider::start(&anvil.url, Limits::TenBlocks).await;
     let second = Provider::start(&anvil.url, Limits::None).await;
-    let sources = [("first", "rpc", &first.url[..]), ("second", "rpc", &second.url)];
+    let sources =
+        [("first", SourceKind::Rpc, &first.url[..]), ("second", SourceKind::Rpc, &second.url)];
     let world = World::new(networks(&sources), &token, (0, None)).await;
     // One question is answered in half, the next with a wait, and then the quota is used up.
     first.fail(Fault::CutOff);
@@ -141,7 +146,8 @@ async fn a_source_that_is_behind_takes_nothing_back() {
     let Some(anvil) = Anvil::start("sync of a token by a stale source").await else { return };
     let (token, height) = busy_token(&anvil, 500).await;
     let provider = Provider::start(&anvil.url, Limits::None).await;
-    let world = World::new(networks(&[("one", "rpc", &provider.url)]), &token, (0, None)).await;
+    let world =
+        World::new(networks(&[("one", SourceKind::Rpc, &provider.url)]), &token, (0, None)).await;
     world.sync().await;
     world.check(&anvil, &token, height).await;
     for blocks in [1, 30, 100] {
@@ -156,7 +162,8 @@ async fn a_source_that_is_behind_takes_nothing_back() {
 async fn a_chain_of_another_number_is_an_incident() {
     let Some(anvil) = Anvil::start("sync from another chain").await else { return };
     let (token, _) = busy_token(&anvil, 200).await;
-    let world = World::new(networks(&[("one", "rpc", &anvil.url)]), &token, (0, None)).await;
+    let world =
+        World::new(networks(&[("one", SourceKind::Rpc, &anvil.url)]), &token, (0, None)).await;
     anvil.rpc("anvil_setChainId", serde_json::json!([1])).await;
     world.sync().await;
     let jobs = world.jobs().await;

@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use clap::ValueEnum;
 use daybook::{
-    config::ChainsFile,
+    config::{ChainsFile, SourceKind},
     domain::{
         account::Network,
         decimal::Decimal,
@@ -57,21 +58,31 @@ pub(crate) fn policy() -> SyncPolicy {
 }
 
 /// The file that names sources, each with its kind and where it is asked.
-pub(crate) fn networks(sources: &[(&str, &str, &str)]) -> SyncNetworks {
+pub(crate) fn networks(sources: &[Source<'_>]) -> SyncNetworks {
     final_after(64, sources)
 }
 
+/// A source: its name, what it speaks, where it is asked.
+pub(crate) type Source<'a> = (&'a str, SourceKind, &'a str);
+
 /// The same, where nothing is taken back any more that has so many blocks on it.
-pub(crate) fn final_after(blocks: u32, sources: &[(&str, &str, &str)]) -> SyncNetworks {
-    let mut text = format!("[[network]]\nname = \"{NETWORK}\"\nfinality = {blocks}\n");
+pub(crate) fn final_after(blocks: u32, sources: &[Source<'_>]) -> SyncNetworks {
+    let file: ChainsFile = toml::from_str(&file_text(blocks, sources)).unwrap();
+    SyncNetworks::of(&file).unwrap()
+}
+
+/// The same as a file.
+pub(crate) fn file_text(finality: u32, sources: &[Source<'_>]) -> String {
+    let mut text = format!("[[network]]\nname = \"{NETWORK}\"\nfinality = {finality}\n");
     for (name, kind, url) in sources {
+        let kind = kind.to_possible_value().unwrap();
         text += &format!(
-            "[[network.source]]\nname = \"{name}\"\nkind = \"{kind}\"\nurl = \"{url}\"\n\
-             per_second = 2000.0\n"
+            "[[network.source]]\nname = \"{name}\"\nkind = \"{}\"\nurl = \"{url}\"\n\
+             per_second = 2000.0\n",
+            kind.get_name()
         );
     }
-    let file: ChainsFile = toml::from_str(&text).unwrap();
-    SyncNetworks::of(&file).unwrap()
+    text
 }
 
 impl World {
