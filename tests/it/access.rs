@@ -134,7 +134,7 @@ pub(crate) async fn token_of(service: &TestService, role: Role) -> (Token, Uuid)
     (token, token_id)
 }
 
-fn bearer(token: &Token) -> String {
+pub(crate) fn bearer(token: &Token) -> String {
     format!("Bearer {}", token.to_text())
 }
 

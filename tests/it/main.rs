@@ -82,6 +82,7 @@ mod sum_series;
 mod support;
 mod sync_bitcoin;
 mod sync_queue;
+mod sync_service;
 mod sync_token;
 mod sync_workers;
 mod tidy;

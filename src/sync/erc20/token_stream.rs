@@ -10,7 +10,10 @@ use crate::{
     error::{Error, ErrorKind, Violation},
     outbound::{ethereum::TokenFacts, source_error::SourceError},
     store::sync_streams::{self, ChainAsset, Stream},
-    sync::{Sync, erc20::asker::Asker, error::JobError, networks::SyncNetwork, turns::Turns},
+    sync::{
+        Sync, erc20::asker::Asker, error::JobError, networks::SyncNetwork, request::not_synced,
+        turns::Turns,
+    },
 };
 
 /// Longest name of an asset, in characters.
@@ -32,13 +35,16 @@ impl Sync {
         last_height: Option<i64>,
     ) -> Result<Stream, Error> {
         let Some(synced) = self.networks.get(network.as_str()) else {
-            return Err(invalid("network", "is none that is synced here"));
+            return Err(not_synced(
+                network.as_str(),
+                "its tokens are not synced: see --chains-file",
+            ));
         };
         let NetworkKind::Ethereum { chain_id } = synced.kind else {
-            return Err(invalid("network", "has no tokens that are synced"));
+            return Err(not_synced(network.as_str(), "it has no tokens"));
         };
         let token = Address::parse(contract)
-            .ok_or_else(|| invalid("contract", "must be an address: 0x and 40 digits"))?;
+            .ok_or_else(|| invalid("token.contract", "must be an address: 0x and 40 digits"))?;
         let text = token.to_string();
         let known = sync_streams::find_asset(&self.database, network.as_str(), Some(&text)).await?;
         let asset_id = match known {
@@ -66,11 +72,11 @@ impl Sync {
         let facts = self.ask_token(network, chain_id, token).await.map_err(unavailable)?;
         let is_token = facts.total_supply.is_some() || facts.decimals.is_some();
         if !is_token {
-            return Err(invalid("contract", "is no contract of a token"));
+            return Err(invalid("token.contract", "is no contract of a token"));
         }
         let decimals = facts.decimals.map_or(0, u32::from);
         if decimals > DECIMALS_MAX {
-            return Err(invalid("contract", "has more decimals than amounts can have"));
+            return Err(invalid("token.contract", "has more decimals than amounts can have"));
         }
         let name = network.network.as_str();
         let new =
@@ -125,7 +131,7 @@ fn unavailable(error: JobError) -> Error {
         JobError::Store(error) => error.into(),
         JobError::Record(error) => error,
         JobError::Source(SourceError::Unsupported(_)) => {
-            invalid("contract", "is not known to the source")
+            invalid("token.contract", "is not known to the source")
         }
         error @ (JobError::LeaseLost
         | JobError::NoSource { .. }
