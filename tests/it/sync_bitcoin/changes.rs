@@ -8,6 +8,7 @@ use crate::{
         bitcoin_life::other_history,
         esplora::{Api, EsploraServer, Refusal},
         random::random,
+        schema::one,
         wallets::{FINALITY, Wallets},
     },
     sync_bitcoin::{WALLETS, lively},
@@ -188,4 +189,37 @@ async fn what_is_confirmed_is_not_unconfirmed_any_more() {
     chain.reorganise(1, vec![block; 2]).await;
     wallets.sync(&[0, 1]).await;
     wallets.check(&chain, &[0, 1], "waiting again").await;
+}
+
+#[tokio::test]
+async fn a_page_after_what_is_in_the_chain_no_more_is_not_the_end() {
+    const OWNER: u8 = 13;
+    let mut chain = Chain::made();
+    lively(&mut chain, 10).await;
+    let server = EsploraServer::start(Api::Blockstream, chain.index()).await;
+    server.knobs().page_length = 1;
+    let wallets = Wallets::new(&[(&server, Api::Blockstream)]).await;
+    wallets.sync(&[OWNER]).await;
+    chain.mine(OWNER, Vec::new()).await;
+    chain.mine(OWNER, Vec::new()).await;
+    // The first page begins with a block that came after the newest one was asked for, and is gone
+    // before the second page.
+    let held = server.hold("/txs/chain", 0);
+    wallets.request(&[OWNER]).await;
+    let change = async {
+        held.asked().await;
+        chain.mine(OWNER, Vec::new()).await;
+        let next = server.hold("/txs/chain", 0);
+        held.free();
+        next.asked().await;
+        let block = NewBlock { miner: 3, transactions: Vec::new() };
+        chain.reorganise(1, vec![block; 2]).await;
+        next.free();
+    };
+    tokio::join!(wallets.finish(), change);
+    // Nothing new is asked: what is recorded must be whole as of the block that it says.
+    let recorded: i64 = one(&wallets.service.sql, "SELECT count(*) FROM sync_transactions").await;
+    assert_eq!(recorded, 2);
+    wallets.sync(&[OWNER]).await;
+    wallets.check(&chain, &[OWNER], "after two pages").await;
 }
