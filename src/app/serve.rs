@@ -67,8 +67,9 @@ pub async fn serve(settings: ServeSettings, logs: LogSettings) -> anyhow::Result
         () = stop.drain.cancelled() => return Ok(()),
     };
     let database = Database::new(&opened.target, &settings.pool)?;
-    let outcome =
-        run(&settings, &logs, (plan, tls, outlets), listener, &database, &opened, stop).await;
+    // On the heap: the future holds all of the server.
+    let running = run(&settings, &logs, (plan, tls, outlets), listener, &database, &opened, stop);
+    let outcome = Box::pin(running).await;
     if !database.close(CLOSE_TIMEOUT).await {
         tracing::warn!("connections to the database did not end in time");
     }
@@ -123,11 +124,7 @@ async fn run(
         tls,
     };
     let (address, ingest) = (listener.local_addr()?, services.ingest.clone());
-    let entrance = Entrance {
-        is_reflection_open: grpc::serve::is_reflection_open(&settings.server),
-        is_encrypted: services.tls.is_some(),
-        asks_for_tokens: services.gate.asks_for_tokens(),
-    };
+    let entrance = entrance(settings, &services);
     let authenticator = services.gate.authenticator();
     let slow = Duration::from_millis(logs.slow_request_ms);
     // Its own token: what fails here stops the server without a signal.
@@ -138,7 +135,8 @@ async fn run(
     let server = tokio::spawn(async move {
         // A server that ends by itself ends the rest too.
         let _ended = ended;
-        grpc::serve::serve(listener, &server_settings, slow, services, signals, server_stop).await
+        let (settings, stop) = (&server_settings, server_stop);
+        Box::pin(grpc::serve::serve(listener, settings, slow, services, signals, stop)).await
     });
     let mut workers = Workers::default();
     let work = async {
@@ -176,6 +174,15 @@ async fn run(
     };
     workers.finish().await;
     outcome.and(served)
+}
+
+/// How the server is reached.
+fn entrance(settings: &ServeSettings, services: &Services) -> Entrance {
+    Entrance {
+        is_reflection_open: grpc::serve::is_reflection_open(&settings.server),
+        is_encrypted: services.tls.is_some(),
+        asks_for_tokens: services.gate.asks_for_tokens(),
+    }
 }
 
 fn finish(served: anyhow::Result<usize>) -> anyhow::Result<()> {

@@ -251,12 +251,10 @@ fn add_services(
     let ledger = LedgerApi::new(services.analytics.clone(), services.ledger, ledger_limits);
     let (stop, tasks) = (streams.stop.clone(), streams.tasks.clone());
     let ingest = IngestApi::new(services.ingest, settings, stop, tasks);
-    let price_limits = PriceLimits {
-        population_max: settings.rank_population_max,
-        response_bytes_max: settings.response_bytes_max,
-        streams_max: services.alert_streams_max,
-    };
-    let prices = (services.prices, services.alerts);
+    let (prices, alert_streams_max) =
+        ((services.prices, services.alerts), services.alert_streams_max);
+    let prices = price_api(settings, prices, alert_streams_max, streams);
+    let sync = SyncApi::new(services.sync, services.sync_streams_max, streams.stop.clone());
     routes
         .add_service(
             AnalyticsServiceServer::new(analytics)
@@ -274,18 +272,14 @@ fn add_services(
                 .max_encoding_message_size(encoded),
         )
         .add_service(
-            PriceServiceServer::new(PriceApi::new(prices, price_limits, streams.stop.clone()))
+            PriceServiceServer::new(prices)
                 .max_decoding_message_size(decoded)
                 .max_encoding_message_size(encoded),
         )
         .add_service(
-            SyncServiceServer::new(SyncApi::new(
-                services.sync,
-                services.sync_streams_max,
-                streams.stop.clone(),
-            ))
-            .max_decoding_message_size(decoded)
-            .max_encoding_message_size(encoded),
+            SyncServiceServer::new(sync)
+                .max_decoding_message_size(decoded)
+                .max_encoding_message_size(encoded),
         )
         .add_service(
             StatusServiceServer::new(StatusApi::new(services.status))
@@ -302,6 +296,20 @@ fn add_services(
                 .max_decoding_message_size(decoded)
                 .max_encoding_message_size(encoded),
         );
+}
+
+fn price_api(
+    settings: &ServerSettings,
+    prices: (Prices, Alerts),
+    streams_max: usize,
+    streams: &Streams,
+) -> PriceApi {
+    let limits = PriceLimits {
+        population_max: settings.rank_population_max,
+        response_bytes_max: settings.response_bytes_max,
+        streams_max,
+    };
+    PriceApi::new(prices, limits, streams.stop.clone())
 }
 
 /// Whether anybody may ask for the contract by reflection: unless said otherwise, only where

@@ -19,6 +19,7 @@ use crate::{
             rows::{DayCellKey, direction_number},
             sums::{ScaledSums, Sums},
         },
+        window::Window,
     },
     store::{
         StoreError,
@@ -44,9 +45,7 @@ pub(crate) struct DaySums {
 impl DaySums {
     /// Reads what a window is made of.
     pub(crate) async fn read(session: &Snapshot, measure: &Measure) -> Result<Self, StoreError> {
-        let window = measure.window;
-        let parts =
-            take_apart(&(window.start().timestamp_micros()..window.end().timestamp_micros()));
+        let parts = parts_of(measure.window);
         let edges = futures_util::future::try_join_all(
             parts.added.iter().chain(&parts.taken).map(|edge| read_edge(session, measure, edge)),
         );
@@ -165,13 +164,34 @@ async fn read_cells(
     measure: &Measure,
     parts: &WindowParts,
 ) -> Result<Vec<Row>, StoreError> {
-    let spans = cover(parts.days.clone());
-    let levels: Vec<_> = spans.iter().map(|span| i16::from(span.level)).collect();
-    let numbers: Vec<_> = spans.iter().map(|span| span.number).collect();
+    let (levels, numbers) = spans(parts);
     let direction = direction_number(measure.direction);
     session
         .rows(statement!("rank_day_totals"), &[&measure.asset_id, &direction, &levels, &numbers])
         .await
+}
+
+/// Levels and numbers of the cells that cover the whole days of a window.
+fn spans(parts: &WindowParts) -> (Vec<i16>, Vec<i64>) {
+    let spans = cover(parts.days.clone());
+    spans.iter().map(|span| (i16::from(span.level), span.number)).unzip()
+}
+
+/// How many bytes the cells of a window take, both directions together.
+pub(crate) async fn cell_bytes(
+    session: &Snapshot,
+    asset_id: i32,
+    window: Window,
+) -> Result<u64, StoreError> {
+    let (levels, numbers) = spans(&parts_of(window));
+    let statement = statement!("list_holders_bytes");
+    let rows = session.rows(statement, &[&asset_id, &levels, &numbers]).await?;
+    let bytes = rows.first().map_or(0, |row| row.get::<_, i64>("cell_bytes"));
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}
+
+fn parts_of(window: Window) -> WindowParts {
+    take_apart(&(window.start().timestamp_micros()..window.end().timestamp_micros()))
 }
 
 async fn read_corrections(

@@ -14,12 +14,16 @@ use crate::{
     },
     store::{
         Snapshot, StoreError,
-        day_sums::{DaySums, nets, sums_of},
+        day_sums::{DaySums, cell_bytes, nets, sums_of},
         instant::Micros,
         rank::Measure,
         statement::statement,
     },
 };
+
+/// Bytes of stored cells for each account that may be measured, at most: some tens for each span
+/// of days that it took part in. What is larger is not read.
+const CELL_BYTES_OF_ACCOUNT: u64 = 256;
 
 /// Which rows count.
 #[derive(Clone, Copy, Debug)]
@@ -35,18 +39,34 @@ pub struct RowSpan {
 
 /// What was read of some rows.
 pub struct Flows {
-    received: DaySums,
-    sent: DaySums,
+    /// What they received and what they sent; `None` where there are no rows.
+    sides: Option<(DaySums, DaySums)>,
     /// What accounts received less what they sent in rows of the window that do not count.
     beyond: Vec<(i64, ScaledSums)>,
+    accounts_max: u64,
 }
 
 impl Flows {
-    /// Reads what all accounts received and sent.
+    /// Those of no rows.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { sides: None, beyond: Vec::new(), accounts_max: 0 }
+    }
+
+    /// Reads what all accounts received and sent; `None` if that is more than `accounts_max`
+    /// accounts can come to.
     ///
     /// # Errors
     /// If the database cannot answer.
-    pub async fn read(session: &Snapshot, span: RowSpan) -> Result<Self, StoreError> {
+    pub async fn read(
+        session: &Snapshot,
+        span: RowSpan,
+        accounts_max: u64,
+    ) -> Result<Option<Self>, StoreError> {
+        let bytes = cell_bytes(session, span.asset_id, span.window).await?;
+        if bytes > accounts_max.saturating_mul(CELL_BYTES_OF_ACCOUNT) {
+            return Ok(None);
+        }
         let measure = |direction| Measure {
             asset_id: span.asset_id,
             window: span.window,
@@ -61,16 +81,19 @@ impl Flows {
             DaySums::read(session, &sender),
             read_beyond(session, span),
         )?;
-        Ok(Self { received, sent, beyond })
+        Ok(Some(Self { sides: Some((received, sent)), beyond, accounts_max }))
     }
 
     /// What every account that took part received less what it sent; `None` if these are more
-    /// than `accounts_max`. Takes its time where they are many.
+    /// than may be measured. Takes its time where they are many.
     ///
     /// # Errors
     /// If a stored total cannot be read.
-    pub fn nets(&self, accounts_max: u64) -> Result<Option<Nets>, StoreError> {
-        nets(&self.received, &self.sent, &self.beyond, accounts_max)
+    pub fn nets(&self) -> Result<Option<Nets>, StoreError> {
+        match &self.sides {
+            Some((received, sent)) => nets(received, sent, &self.beyond, self.accounts_max),
+            None => Ok(Some(Nets::default())),
+        }
     }
 
     /// What these accounts received less what they sent, in their order. None may come twice.
@@ -78,11 +101,14 @@ impl Flows {
     /// # Errors
     /// If a stored total cannot be read.
     pub fn nets_of(&self, account_ids: &[i64]) -> Result<Vec<Decimal>, StoreError> {
+        let Some((received, sent)) = &self.sides else {
+            return Ok(vec![Decimal::zero(); account_ids.len()]);
+        };
         let mut places: Vec<_> =
             account_ids.iter().enumerate().map(|(place, account)| (*account, place)).collect();
         places.sort_unstable();
-        let (received, _) = self.received.of_owners(account_ids.len(), &places)?;
-        let (sent, _) = self.sent.of_owners(account_ids.len(), &places)?;
+        let (received, _) = received.of_owners(account_ids.len(), &places)?;
+        let (sent, _) = sent.of_owners(account_ids.len(), &places)?;
         let mut nets: Vec<_> = received
             .iter()
             .zip(&sent)

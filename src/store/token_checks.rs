@@ -98,10 +98,10 @@ async fn sample_in(
     days::refuse(Reader::Snapshot(session), window, days::Needs::Totals).await?;
     let beyond = Some((block.mined_at, first_position(height.saturating_add(1))));
     let span = RowSpan { asset_id: token.asset_id, window, beyond };
-    let flows = Flows::read(session, span).await?;
+    let Some(flows) = Flows::read(session, span, accounts_max).await? else { return Ok(None) };
     let zero_account_id = token.zero_account_id;
     let chosen = tokio::task::spawn_blocking(move || {
-        let Some(nets) = flows.nets(accounts_max)? else { return Ok(None) };
+        let Some(nets) = flows.nets()? else { return Ok(None) };
         Ok::<_, StoreError>(Some(choose(nets, zero_account_id, wanted, &mut rand::rng())))
     });
     let chosen = chosen

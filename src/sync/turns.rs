@@ -9,7 +9,7 @@ use crate::{
     outbound::source_error::SourceError,
     store::{
         Database, StoreError,
-        sync_sources::{self, Block, SourceKey, Turn},
+        sync_sources::{self, Block, SourceKey, SourceStanding, Turn},
     },
     sync::{
         error::JobError,
@@ -64,28 +64,16 @@ impl Turns {
         let mut blocked: Option<Duration> = None;
         for source in network.sources.iter().filter(|source| is_fit(source)) {
             let standing = standings.iter().find(|standing| standing.key == source.key);
-            let is_used_up = standing.is_some_and(|standing| {
-                source.price.per_day.is_some_and(|most| standing.used + source.price.cost > most)
-            });
-            let turn = match standing.map_or(Turn::Now, |standing| standing.turn) {
-                Turn::Now | Turn::Later(_) if is_used_up => {
-                    Turn::Blocked(until_midnight(Utc::now()))
-                }
-                turn => turn,
-            };
-            match turn {
+            let wait = match turn_of(source, standing) {
+                Turn::Now => Duration::ZERO,
+                Turn::Later(wait) => wait.saturating_sub(PREFERENCE),
                 Turn::Blocked(wait) => {
                     blocked = Some(blocked.map_or(wait, |least| least.min(wait)));
+                    continue;
                 }
-                Turn::Now | Turn::Later(_) => {
-                    let wait = match turn {
-                        Turn::Later(wait) => wait.saturating_sub(PREFERENCE),
-                        Turn::Now | Turn::Blocked(_) => Duration::ZERO,
-                    };
-                    if soonest.is_none_or(|(least, _)| wait < least) {
-                        soonest = Some((wait, source));
-                    }
-                }
+            };
+            if soonest.is_none_or(|(least, _)| wait < least) {
+                soonest = Some((wait, source));
             }
         }
         match soonest {
@@ -155,6 +143,19 @@ impl Turns {
         tracing::info!(source = key.source, key = key.key_number, %error, "a source is left alone");
         let block = Block { wait, why: &why, is_failure, wait_max: FAILURE_WAIT_MAX };
         sync_sources::block(&self.database, key, block).await
+    }
+}
+
+/// When a source may be asked, by what is known of it.
+fn turn_of(source: &SyncSource, standing: Option<&SourceStanding>) -> Turn {
+    let Some(standing) = standing else { return Turn::Now };
+    let is_used_up =
+        source.price.per_day.is_some_and(|most| standing.used + source.price.cost > most);
+    match standing.turn {
+        Turn::Blocked(wait) => Turn::Blocked(wait),
+        Turn::Now | Turn::Later(_) if is_used_up => Turn::Blocked(until_midnight(Utc::now())),
+        Turn::Now => Turn::Now,
+        Turn::Later(wait) => Turn::Later(wait),
     }
 }
 

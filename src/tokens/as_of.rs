@@ -173,24 +173,27 @@ impl AsOf {
     /// All rows of an asset up to the block; `None` if there are none.
     #[must_use]
     pub fn all(&self, asset_id: i32) -> Option<RowSpan> {
-        let (end, beyond) = self.end()?;
-        Some(RowSpan { asset_id, window: Window::before(Some(end)), beyond })
+        let last = self.last_known.as_ref()?;
+        Some(self.rows(asset_id, last, Window::before(Some(end(last)))))
     }
 
     /// Rows of an asset up to the block and after an instant; `None` if there are none.
     #[must_use]
     pub fn after(&self, asset_id: i32, after: DateTime<Utc>) -> Option<RowSpan> {
-        let (end, beyond) = self.end()?;
-        let window = Window::new(after + Duration::microseconds(1), end)?;
-        Some(RowSpan { asset_id, window, beyond })
+        let last = self.last_known.as_ref()?;
+        let window = Window::new(after + Duration::microseconds(1), end(last))?;
+        Some(self.rows(asset_id, last, window))
     }
 
-    /// The end of the window that rows up to the block are in, and which of them are beyond it.
-    fn end(&self) -> Option<(DateTime<Utc>, Option<(DateTime<Utc>, i64)>)> {
-        let last = self.last_known.as_ref()?;
-        let beyond = (last.mined_at, first_position(self.height.saturating_add(1)));
-        Some((last.mined_at + Duration::microseconds(1), Some(beyond)))
+    fn rows(&self, asset_id: i32, last: &KnownBlock, window: Window) -> RowSpan {
+        let beyond = first_position(self.height.saturating_add(1));
+        RowSpan { asset_id, window, beyond: Some((last.mined_at, beyond)) }
     }
+}
+
+/// The end of windows that hold the rows of a block.
+fn end(block: &KnownBlock) -> DateTime<Utc> {
+    block.mined_at + Duration::microseconds(1)
 }
 
 fn invalid(field: &'static str, description: String) -> Error {

@@ -3,9 +3,19 @@
 use std::time::Duration;
 
 use crate::{
-    domain::{account::AccountKey, decimal::Decimal, token::Token},
-    error::Error,
-    store::{Snapshot, days},
+    domain::{
+        access::Scope,
+        account::AccountKey,
+        decimal::Decimal,
+        direction::Direction,
+        token::{Token, ZERO_ADDRESS},
+    },
+    error::{Error, ErrorKind},
+    store::{
+        Reader, Snapshot, days,
+        list_holders::RowSpan,
+        sum_amount::{Subject, SumQuery, sum_amounts},
+    },
     tokens::{
         Tokens,
         as_of::{self, AsOf, AsOfQuestion},
@@ -63,15 +73,43 @@ async fn get(
         return Ok(TokenAnswer { token, totals: None, took: Duration::ZERO });
     };
     let as_of = as_of::find(session, recorded, &AsOfQuestion::Head).await?;
-    let flows = read(session, as_of.all(token.asset_id)).await?;
-    let zero_account_id = token.zero_account_id;
-    let supply = match (&flows, zero_account_id) {
-        (Some(flows), Some(zero)) => flows.nets_of(&[zero])?.pop(),
-        (Some(_) | None, _) => None,
+    let rows = as_of.all(token.asset_id);
+    let supply = match rows {
+        Some(rows) => supply(session, contract, rows).await?,
+        None => Decimal::zero(),
     };
-    let supply = supply.map_or_else(Decimal::zero, |net| Decimal::zero().minus(&net));
-    let nets = measure(flows, accounts_max).await?;
-    let counts = nets.map(|nets| nets.counts(zero_account_id));
+    let nets = match read(session, rows, accounts_max).await? {
+        Some(flows) => measure(flows).await?,
+        None => None,
+    };
+    let counts = nets.map(|nets| nets.counts(token.zero_account_id));
     let totals = Some(TokenTotals { as_of, supply, counts });
     Ok(TokenAnswer { token, totals, took: Duration::ZERO })
+}
+
+/// What the zero address sent less what it received. Rows up to the last block that is recorded
+/// are all that there are.
+async fn supply(
+    session: &Snapshot,
+    contract: &AccountKey,
+    rows: RowSpan,
+) -> Result<Decimal, Error> {
+    let zero = AccountKey::on(contract.network(), ZERO_ADDRESS)
+        .map_err(|source| Error::with_source(ErrorKind::Internal, source))?;
+    let queries = [Direction::Sender, Direction::Receiver].map(|direction| SumQuery {
+        subject: Subject::Account(zero.clone()),
+        asset_id: rows.asset_id,
+        window: rows.window,
+        direction,
+        scope: Scope::Everybody,
+    });
+    let reader = Reader::Snapshot(session);
+    let mut sums = Vec::new();
+    for sum in sum_amounts(reader, &queries, false).await?.value {
+        days::refuse_days(reader, &sum.days_in_the_way).await?;
+        // Nobody has met it: nothing was minted.
+        sums.push(sum.total.map_or_else(Decimal::zero, |total| total.sum));
+    }
+    let [sent, received] = sums.as_slice() else { return Err(Error::new(ErrorKind::Internal)) };
+    Ok(sent.minus(received))
 }

@@ -114,21 +114,15 @@ async fn list(
     let token = find(session, &question.contract).await?;
     let as_of = as_of::find(session, recorded(&token)?, &question.as_of).await?;
     let changes_after = as_of.at.and_then(|at| at.checked_sub_signed(question.span));
-    let all = read(session, as_of.all(token.asset_id)).await?;
+    let all = as_of.all(token.asset_id);
     let changes = changes_after.and_then(|after| as_of.after(token.asset_id, after));
-    let changes = read(session, changes).await?;
-    let nets = measure(all, accounts_max).await?.ok_or_else(|| {
-        Error::new(ErrorKind::ResourceExhausted(
-            "more accounts ever had the token than --holders-max",
-        ))
-    })?;
+    let all = read(session, all, accounts_max).await?.ok_or_else(too_many)?;
+    let changes = read(session, changes, accounts_max).await?.ok_or_else(too_many)?;
+    let nets = measure(all).await?.ok_or_else(too_many)?;
     let (holders, candidates) = order(nets, &token, question).await?;
     let (placed, has_more) = place(session, &candidates, question).await?;
     let account_ids: Vec<i64> = placed.iter().map(|holder| holder.account_id).collect();
-    let changes = match changes {
-        Some(flows) => flows.nets_of(&account_ids)?,
-        None => vec![Decimal::zero(); account_ids.len()],
-    };
+    let changes = changes.nets_of(&account_ids)?;
     let negative = name_negative(session, &holders).await?;
     let rows = placed.into_iter().zip(changes).map(|(placed, change)| {
         let balance = holders.balance_at(placed.rank);
@@ -157,25 +151,26 @@ async fn list(
     })
 }
 
-/// Reads both sides of a span of rows; nothing for none.
+/// Reads both sides of a span of rows, if there is one; `None` for too many accounts.
 pub(super) async fn read(
     session: &Snapshot,
     span: Option<RowSpan>,
+    accounts_max: u64,
 ) -> Result<Option<Flows>, Error> {
-    let Some(span) = span else { return Ok(None) };
+    let Some(span) = span else { return Ok(Some(Flows::none())) };
     days::refuse(Reader::Snapshot(session), span.window, Needs::Totals).await?;
-    Ok(Some(Flows::read(session, span).await?))
+    Ok(Flows::read(session, span, accounts_max).await?)
 }
 
 /// What every account received less what it sent, on a thread of its own: many accounts take
 /// their time, and nothing else waits for it. `None` if they are too many.
-pub(super) async fn measure(
-    flows: Option<Flows>,
-    accounts_max: u64,
-) -> Result<Option<Nets>, Error> {
-    let Some(flows) = flows else { return Ok(Some(Nets::default())) };
-    let nets = tokio::task::spawn_blocking(move || flows.nets(accounts_max)).await;
+pub(super) async fn measure(flows: Flows) -> Result<Option<Nets>, Error> {
+    let nets = tokio::task::spawn_blocking(move || flows.nets()).await;
     Ok(nets.map_err(internal)??)
+}
+
+fn too_many() -> Error {
+    Error::new(ErrorKind::ResourceExhausted("more accounts ever had the token than --holders-max"))
 }
 
 /// Puts accounts in order, on a thread of its own, and finds those that may stand on the page.

@@ -3,6 +3,7 @@
 
 mod listing;
 mod prices;
+mod tokens;
 mod totals;
 
 use std::sync::OnceLock;

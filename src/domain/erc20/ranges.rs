@@ -292,7 +292,8 @@ mod tests {
                     break;
                 }
                 let next = at_work.remove(step % at_work.len());
-                let bounds = next.first as usize..=next.last as usize;
+                let place = |height| usize::try_from(height).expect("a few thousand");
+                let bounds = place(next.first)..=place(next.last);
                 let count: u64 = results[bounds.clone()].iter().sum();
                 if next.length() <= blocks_max && count <= results_max {
                     planner.answered(next, count);

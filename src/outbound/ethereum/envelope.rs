@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
-    domain::erc20::refusals::{self, Advice, Refusal, Wording},
+    domain::erc20::refusals::{self, Refusal, Wording},
     outbound::{
         ethereum::LogsError,
         headers::retry_after,
@@ -90,7 +90,12 @@ impl Fault<'_> {
     pub(super) fn of_logs(&self, headers: &HeaderMap) -> LogsError {
         match self.refusal() {
             Refusal::TooMuch(advice) => LogsError::TooMuch { advice, why: self.quoted() },
-            _other => LogsError::Source(self.meaning(headers)),
+            Refusal::Ahead
+            | Refusal::TooOften
+            | Refusal::UsedUp
+            | Refusal::UnknownBlock
+            | Refusal::Pruned
+            | Refusal::Other => LogsError::Source(self.meaning(headers)),
         }
     }
 
@@ -98,7 +103,7 @@ impl Fault<'_> {
     pub(super) fn meaning(&self, headers: &HeaderMap) -> SourceError {
         let wait = retry_after(headers, WAIT_MAX);
         match self.refusal() {
-            Refusal::TooMuch(Advice { .. }) => SourceError::TooMuch(self.quoted()),
+            Refusal::TooMuch(_) => SourceError::TooMuch(self.quoted()),
             Refusal::Ahead => SourceError::Ahead(self.quoted()),
             Refusal::TooOften => SourceError::RateLimited { wait },
             Refusal::UsedUp => SourceError::QuotaUsedUp { wait },

@@ -87,7 +87,7 @@ impl Words {
                 return uuid::Uuid::from_u128(random.random_range(1..200)).to_string();
             }
             "network" => &["internal", "bank", "bitcoin", "ethereum"],
-            "address" => return self.address(random),
+            "address" | "contract" => return self.address(random),
             "asset" | "code" => &["", "USD", "EUR"],
             "symbol" => &["btcusd", "ETH-BTC"],
             "amount" | "price" => &["12.50", "0.00001", "99999999999999999999999999999.5"],
