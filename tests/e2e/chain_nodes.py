@@ -8,6 +8,7 @@ import http.server
 import json
 import subprocess
 import threading
+import time
 import urllib.request
 from pathlib import Path
 
@@ -29,6 +30,8 @@ class Anvil:
         "--port 0 --no-mining --order fifo --gas-limit 100000000000 --gas-price 0 --base-fee 0 "
         "--accounts 1 --balance 1000000"
     )
+    # Between two blocks. The chain began days ago, and does not reach today.
+    BLOCK_SECONDS, BEGAN_SECONDS_AGO = 600, 10 * 86_400
 
     def __init__(self, tools):
         packages = Path(tools).parent / "chain/node_modules"
@@ -40,8 +43,9 @@ class Anvil:
         if compiled.returncode != 0:
             raise RuntimeError(f"the tokens cannot be compiled: {compiled.stderr}")
         self.contracts = json.loads(compiled.stdout)
+        began_at = int(time.time()) - self.BEGAN_SECONDS_AGO
         self.process = subprocess.Popen(
-            [found[0], *self.FLAGS.split()],
+            [found[0], *self.FLAGS.split(), "--timestamp", str(began_at)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -53,6 +57,7 @@ class Anvil:
         # What it goes on to say must be taken from it.
         threading.Thread(target=self.process.stdout.read, daemon=True).start()
         (self.owner,) = self.rpc("eth_accounts")
+        self.rpc("anvil_setBlockTimestampInterval", self.BLOCK_SECONDS)
 
     def stop(self):
         self.process.kill()
