@@ -29,6 +29,9 @@ const RETRY_WAIT_MAX: Duration = Duration::from_secs(600);
 /// Wait where no source may be asked and it is not known until when.
 const NO_SOURCE_WAIT: Duration = Duration::from_secs(60);
 
+/// Longest time until others are told how far a job has come.
+const TELL_INTERVAL: Duration = Duration::from_secs(2);
+
 /// What a walk came to.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Walked {
@@ -80,8 +83,10 @@ impl Sync {
                 return Ok(true);
             }
         };
-        let done = progress.lock().unwrap_or_else(PoisonError::into_inner).done;
-        self.settle(job, done, outcome).await?;
+        let told = progress.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // A walk may end before the first heartbeat: whom it asked is told all the same.
+        sync_jobs::beat(&self.database, job, self.policy.lease, &told).await?;
+        self.settle(job, told.done, outcome).await?;
         Ok(true)
     }
 
@@ -117,7 +122,7 @@ impl Sync {
     /// Holds the job until it is lost; ends with why.
     async fn beat(&self, job: HeldJob, progress: &Mutex<Progress>) -> Result<Walked, JobError> {
         let mut failed_for = Duration::ZERO;
-        let pause = self.policy.lease / 4;
+        let pause = (self.policy.lease / 4).min(TELL_INTERVAL);
         loop {
             tokio::time::sleep(pause).await;
             let told = progress.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -83,9 +83,15 @@ class BufClient:
         done = run([*self.command, "--list-services", self.url])
         return set(done.stdout.split())
 
+    def stream(self, service: str, method: str, request: dict) -> list[dict]:
+        """All messages of a stream of answers, once it has ended."""
+        return messages(run(self._invocation(service, method, request)))
+
+    def _invocation(self, service: str, method: str, request: dict) -> list:
+        return [*self.command, f"{self.url}/{service}/{method}", "-d", json.dumps(request)]
+
     def call(self, service: str, method: str, request: dict) -> Answer:
-        url = f"{self.url}/{service}/{method}"
-        done = run([*self.command, url, "-d", json.dumps(request)])
+        done = run(self._invocation(service, method, request))
         if done.returncode == 0:
             return Answer("OK", json.loads(done.stdout))
         error = json.loads(done.stderr)
@@ -107,9 +113,15 @@ class GrpcurlClient:
         done = run([*self.command, self.address, "list"])
         return set(done.stdout.split())
 
+    def stream(self, service: str, method: str, request: dict) -> list[dict]:
+        """All messages of a stream of answers, once it has ended."""
+        return messages(run(self._invocation(service, method, request)))
+
+    def _invocation(self, service: str, method: str, request: dict) -> list:
+        return [*self.command, "-d", json.dumps(request), self.address, f"{service}/{method}"]
+
     def call(self, service: str, method: str, request: dict) -> Answer:
-        data = ["-d", json.dumps(request)]
-        done = run([*self.command, *data, self.address, f"{service}/{method}"])
+        done = run(self._invocation(service, method, request))
         if done.returncode == 0:
             return Answer("OK", json.loads(done.stdout))
         error = json.loads(done.stderr)
@@ -126,6 +138,16 @@ class GrpcurlClient:
             return bad_fields(base64.b64decode(detail["@value"]))
         violations = detail.get("fieldViolations") or detail.get("field_violations", [])
         return [violation["field"] for violation in violations]
+
+
+def messages(done: subprocess.CompletedProcess) -> list[dict]:
+    """The JSON values that a client printed one after the other."""
+    decoder, found, text = json.JSONDecoder(), [], done.stdout.strip()
+    while text:
+        message, end = decoder.raw_decode(text)
+        found.append(message)
+        text = text[end:].lstrip()
+    return found
 
 
 def run(command: list) -> subprocess.CompletedProcess:

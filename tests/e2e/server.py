@@ -8,6 +8,12 @@ def check(name, is_right):
     print(f"{'ok' if is_right else 'FAILED':7} {name}", flush=True)
 
 
+def same(name, seen, wanted):
+    """Checks that two values are equal, and shows them where they are not."""
+    is_right = seen == wanted
+    check(name if is_right else f"{name}: {seen!r:.300}, wanted {wanted!r:.300}", is_right)
+
+
 def within(seconds, condition):
     end = time.monotonic() + seconds
     while time.monotonic() < end:

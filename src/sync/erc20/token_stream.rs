@@ -101,8 +101,11 @@ impl Sync {
                 Err(error) => return Err(error),
             };
             let asker = Asker::new(turns, token)?;
-            asker.check_chain(chain_id).await?;
-            match asker.token_facts().await {
+            let facts = async {
+                asker.check_chain(chain_id).await?;
+                asker.token_facts().await
+            };
+            match facts.await {
                 Ok(facts) => return Ok(facts),
                 Err(error @ (JobError::Source(_) | JobError::NoSource { .. })) => last = error,
                 Err(error) => return Err(error),
