@@ -120,7 +120,8 @@ fn print(what: &str, mut rounds: Vec<(f64, Duration, Duration, i64)>) {
     rounds.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (ratio, listed, scanned, holders) = rounds[rounds.len() / 2];
     println!(
-        "as of {what}, {holders} holders: listed in {listed:.1?}, GROUP BY in {scanned:.1?}: 1/{:.1}",
+        "as of {what}, {holders} holders: listed in {listed:.1?}, GROUP BY in {scanned:.1?}: \
+         1/{:.1}",
         1.0 / ratio
     );
 }

@@ -262,13 +262,13 @@ async fn converse(stream: TcpStream, chain: Arc<Chain>) -> anyhow::Result<()> {
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await?;
         chain.calls.fetch_add(1, Ordering::Relaxed);
-        let text = match serde_json::from_slice(&body)? {
-            Value::Array(questions) => {
-                let answers: Vec<String> =
-                    questions.iter().map(|question| chain.answer(question)).collect();
-                format!("[{}]", answers.join(","))
-            }
-            question => chain.answer(&question),
+        let question: Value = serde_json::from_slice(&body)?;
+        let text = if let Value::Array(questions) = &question {
+            let answers: Vec<String> =
+                questions.iter().map(|question| chain.answer(question)).collect();
+            format!("[{}]", answers.join(","))
+        } else {
+            chain.answer(&question)
         };
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", text.len());
         stream.write_all(head.as_bytes()).await?;

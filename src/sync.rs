@@ -61,7 +61,7 @@ impl SyncPolicy {
 #[derive(Clone)]
 pub struct Sync {
     database: Database,
-    ingest: Ingest,
+    ingest: Arc<Ingest>,
     accounts: AccountIds,
     networks: Arc<SyncNetworks>,
     policy: SyncPolicy,
@@ -78,7 +78,7 @@ impl Sync {
     ) -> Self {
         let database = database.for_ingest();
         let accounts = AccountIds::new(database.clone());
-        Self { database, ingest, accounts, networks: Arc::new(networks), policy }
+        Self { database, ingest: Arc::new(ingest), accounts, networks: Arc::new(networks), policy }
     }
 
     /// The networks that are synced.

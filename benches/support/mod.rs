@@ -131,7 +131,8 @@ impl Bench {
         let signals = Signals { is_started, is_serving };
         tokio::spawn(async move {
             let _serving = serving;
-            serve(listener, &settings, Duration::from_secs(9), services, signals, stop).await
+            let slow = Duration::from_secs(9);
+            Box::pin(serve(listener, &settings, slow, services, signals, stop)).await
         });
         Ok(Endpoint::from_shared(format!("http://{address}"))?.connect().await?)
     }

@@ -1,6 +1,9 @@
 //! The pool of connections, and connections of one's own.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use deadpool::managed;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
@@ -52,8 +55,8 @@ pub struct Database {
     pool: Pool,
     totals_pool: LanePool,
     ingest_pool: Pool,
-    config: Config,
-    schema: String,
+    config: Arc<Config>,
+    schema: Arc<str>,
     connector: MakeRustlsConnect,
     connect_timeout: Duration,
     tasks: TaskTracker,
@@ -86,8 +89,8 @@ impl Database {
             pool,
             totals_pool,
             ingest_pool,
-            config,
-            schema: target.schema.clone(),
+            config: Arc::new(config),
+            schema: Arc::from(target.schema.as_str()),
             connector,
             connect_timeout,
             tasks: TaskTracker::new(),
@@ -99,7 +102,7 @@ impl Database {
     #[must_use]
     pub fn renamed(&self, application_name: &str) -> Self {
         let mut renamed = self.clone();
-        renamed.config.application_name(application_name);
+        Arc::make_mut(&mut renamed.config).application_name(application_name);
         renamed
     }
 

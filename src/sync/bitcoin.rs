@@ -59,6 +59,10 @@ struct Walk<'a> {
     owner: Owner,
     /// Rows that were recorded, and transactions that were taken back or moved.
     changed: i64,
+    /// Transactions of the history that were written.
+    written: i64,
+    /// Whether the scan that was cut off cannot be gone on with.
+    begins_anew: bool,
     /// A first scan that came to its end, but not its top: up to this height it needs no other.
     scanned_to: Option<i64>,
 }
@@ -123,7 +127,17 @@ impl<'a> Walk<'a> {
         let source = BitcoinSource::new(dialect, network.clone(), turns.source.url.clone());
         let source = source.map_err(|error| JobError::Incident(error.to_string()))?;
         let owner = Owner::Address(address.clone());
-        Ok(Self { lease, turns, source, address, owner, changed: 0, scanned_to: None })
+        Ok(Self {
+            lease,
+            turns,
+            source,
+            address,
+            owner,
+            changed: 0,
+            written: 0,
+            begins_anew: false,
+            scanned_to: None,
+        })
     }
 
     async fn run(mut self) -> Result<Walked, JobError> {

@@ -26,7 +26,7 @@ pub struct Lease {
     /// Where rows are recorded.
     pub database: Database,
     /// Makes days and accounts.
-    pub ingest: Ingest,
+    pub ingest: Arc<Ingest>,
     /// Ids of accounts.
     pub accounts: AccountIds,
     /// The network, with its sources.

@@ -116,3 +116,78 @@ pub(super) fn instant(text: &str) -> Option<DateTime<Utc>> {
     let seconds = hex::quantity(text).or_else(|| text.parse().ok())?;
     DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::erc20::{TRANSFER_TOPIC, Word},
+        outbound::ethereum::envelope::read,
+    };
+
+    const TOKEN: &str = "0x5fbdb2315678afecb367f032d93f642f64180aa3";
+    const NODE: &str = r#"{
+        "address": "TOKEN",
+        "topics": ["TOPIC",
+            "0x0000000000000000000000005a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a00000001",
+            "0x0000000000000000000000000000000000000000000000000000000000000000"],
+        "data": "0x000000000000000000000000000000000000000000000000000000000000000a",
+        "blockHash": "0x1111111111111111111111111111111111111111111111111111111111111111",
+        "blockNumber": "0x7", "blockTimestamp": "0x6a871b97",
+        "transactionHash": "0x2222222222222222222222222222222222222222222222222222222222222222",
+        "transactionIndex": "0x0", "logIndex": "0x3", "removed": false
+    }"#;
+
+    fn node() -> String {
+        NODE.replace("TOKEN", TOKEN).replace("TOPIC", TRANSFER_TOPIC)
+    }
+
+    fn read_one(text: &str) -> Result<Vec<Log>, SourceError> {
+        let text = format!("[{text}]");
+        let raw: Vec<RawLog<'_>> = read(text.as_bytes())?;
+        logs(&raw, &Address::parse(TOKEN).expect("an address"), Range { first: 7, last: 7 })
+    }
+
+    #[test]
+    fn nodes_and_explorers_say_the_same_in_their_own_way() {
+        let log = read_one(&node()).expect("a log").remove(0);
+        assert_eq!((log.height, log.index), (7, 3));
+        assert_eq!(log.block, Some(Hash([0x11; 32])));
+        assert_eq!(log.time.map(|time| time.timestamp()), Some(0x6a87_1b97));
+        let Event::Transfer(transfer) = log.event else { panic!("{log:?}") };
+        assert_eq!(transfer.receiver, Address::ZERO);
+        assert_eq!(transfer.amount.to_u64(), Some(10));
+        assert_ne!(transfer.amount, Word::default());
+        // An explorer fills topics up with nulls, has no hash, and writes no digit for zero.
+        let explorer = node()
+            .replace("00000000\"],", "00000000\", null],")
+            .replace("\"blockHash\"", "\"gasUsed\"")
+            .replace("blockTimestamp", "timeStamp")
+            .replace("\"0x3\", \"removed\": false", "\"0x\"");
+        let told = read_one(&explorer).expect("a log").remove(0);
+        assert_eq!(told, Log { block: None, index: 0, ..log.clone() });
+        let untold = node().replace("blockTimestamp", "timestamp");
+        assert_eq!(read_one(&untold).expect("a log"), [Log { time: None, ..log }]);
+    }
+
+    #[test]
+    fn logs_that_cannot_be_meant_are_refused() {
+        for (from, to) in [
+            ("\"removed\": false", "\"removed\": true"),
+            ("0x5fbd", "0x5fbe"),
+            ("\"blockNumber\": \"0x7\"", "\"blockNumber\": \"0x8\""),
+            ("\"blockNumber\": \"0x7\"", "\"blockNumber\": null"),
+            ("\"logIndex\": \"0x3\"", "\"logIndex\": \"0x100000000\""),
+            ("\"blockHash\": \"0x11", "\"blockHash\": \"0x1"),
+            ("\"transactionHash\": \"0x22", "\"transactionHash\": \"0x"),
+            ("\"0x6a871b97\"", "\"soon\""),
+            ("\"0x6a871b97\"", "\"0xffffffffffffffff\""),
+            ("\"topics\": [", "\"topics\": [\"0x1\", \"0x2\", "),
+        ] {
+            let text = node();
+            assert!(text.contains(from), "{from}");
+            let outcome = read_one(&text.replacen(from, to, 1));
+            assert!(matches!(outcome, Err(SourceError::Malformed(_))), "{to}: {outcome:?}");
+        }
+    }
+}

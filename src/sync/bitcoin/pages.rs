@@ -9,7 +9,10 @@ use super::{
     scan::Scan,
 };
 use crate::{
-    outbound::bitcoin::{Cursor, Dialect, HistoryPage},
+    outbound::{
+        bitcoin::{Cursor, Dialect, HistoryPage},
+        source_error::SourceError,
+    },
     store::sync_bitcoin,
     sync::error::JobError,
 };
@@ -23,6 +26,8 @@ pub(super) enum Reached {
     Bottom,
     /// What was certain is not so any more.
     Deep,
+    /// The place where the page begins is in the chain no more.
+    Lost,
 }
 
 /// What a pass remembers of the pages that it has read.
@@ -30,6 +35,8 @@ pub(super) struct Reader {
     /// Newest block up to the floor that something is recorded of.
     anchor: Option<(i64, String)>,
     cursors: HashSet<Cursor>,
+    /// Height of the last transaction that was read.
+    lowest: Option<i64>,
     pub(super) batch: Batch,
 }
 
@@ -40,7 +47,8 @@ impl Walk<'_> {
         } else {
             sync_bitcoin::anchor(&self.lease.database, self.key(), scan.floor).await?
         };
-        Ok(Reader { anchor, cursors: HashSet::new(), batch: Batch::default() })
+        let (cursors, lowest, batch) = (HashSet::new(), None, Batch::default());
+        Ok(Reader { anchor, cursors, lowest, batch })
     }
 
     /// Reads the next page.
@@ -50,7 +58,15 @@ impl Walk<'_> {
         reader: &mut Reader,
     ) -> Result<Reached, JobError> {
         let after = scan.cursor;
-        let page = self.turns.call(self.source.history(&self.address, after)).await?;
+        let page = match self.turns.call(self.source.history(&self.address, after)).await {
+            Err(JobError::Source(SourceError::UnknownPlace(_))) => return Ok(Reached::Lost),
+            answer => answer?,
+        };
+        if page.transactions.is_empty() && reader.lowest > Some(scan.top.height) {
+            // Some sources say this way that they do not know the place. Further down the top
+            // vouches for the place: it is built upon it.
+            return Ok(Reached::Lost);
+        }
         if page.next.is_some_and(|next| Some(next) == after || !reader.cursors.insert(next)) {
             return Err(inconsistent("the history repeats itself"));
         }
@@ -58,6 +74,7 @@ impl Walk<'_> {
         let is_end = page.next.is_none();
         for one in self.listed(page, scan)? {
             let height = i64::from(one.height);
+            reader.lowest = Some(height);
             if scan.below.is_some_and(|below| height >= below) {
                 continue;
             }

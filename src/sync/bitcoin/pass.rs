@@ -40,6 +40,10 @@ impl Walk<'_> {
                 Reached::Bottom => break,
                 Reached::Deep if self.scanned_to.take().is_some() => return Ok(Passed::Again),
                 Reached::Deep => return Err(deep(scan.floor)),
+                Reached::Lost => {
+                    self.begins_anew = true;
+                    return Ok(Passed::Again);
+                }
                 Reached::More => {}
             }
             self.report(&scan, &reader.batch);
@@ -52,7 +56,7 @@ impl Walk<'_> {
 
     /// The scan that was cut off, if its top still is a block of this source's best chain.
     async fn resumed(&self, stream: &Stream) -> Result<Option<Scan>, JobError> {
-        let written = stream.resume.as_deref();
+        let written = stream.resume.as_deref().filter(|_| !self.begins_anew);
         let scan = written.and_then(|text| Scan::read(text, self.source.dialect()));
         let Some(scan) = scan else { return Ok(None) };
         let hash = self.hash_at(scan.top.height).await?;
@@ -188,7 +192,7 @@ impl Walk<'_> {
 
     fn report(&self, scan: &Scan, batch: &Batch) {
         let waiting = i64::try_from(batch.listed.len()).unwrap_or(i64::MAX);
-        let done = self.changed.saturating_add(waiting);
+        let done = self.written.saturating_add(waiting);
         self.lease.report(done, scan.expected, &self.turns.source.key.source);
     }
 }

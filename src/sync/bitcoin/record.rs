@@ -58,6 +58,7 @@ impl Walk<'_> {
         sync_streams::mark(&tx, self.key().0, &mark).await?;
         tx.commit().await?;
         self.changed += changes.count;
+        self.written += changes.transactions;
         Ok(())
     }
 
@@ -270,7 +271,8 @@ impl Walk<'_> {
         let placed: Vec<&Placed> = ready.prepared.iter().map(|one| &one.placed).collect();
         let others: Vec<&str> = ready.gone.iter().map(|(reference, _)| &**reference).collect();
         let standings = sync_bitcoin::lock(tx, network, &placed, &others).await?;
-        let mut changes = Changes::default();
+        let transactions = i64::try_from(ready.prepared.len()).unwrap_or(i64::MAX);
+        let mut changes = Changes { transactions, ..Changes::default() };
         let mut withdrawn: Vec<&str> = Vec::new();
         for (reference, disproved) in &ready.gone {
             let standing = standings.get(reference).filter(|standing| standing.is_recorded);
@@ -341,6 +343,8 @@ impl Walk<'_> {
 /// What a tx has changed.
 #[derive(Default)]
 struct Changes {
+    /// Transactions of the history that are written, changed or not.
+    transactions: i64,
     count: i64,
     is_withdrawal: bool,
 }

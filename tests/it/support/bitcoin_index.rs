@@ -74,11 +74,6 @@ impl Index {
         self.histories.get(script).map_or(&[], Vec::as_slice)
     }
 
-    /// All scripts that took part in anything of the best chain.
-    pub(crate) fn scripts(&self) -> impl Iterator<Item = &ScriptBuf> {
-        self.histories.iter().filter(|(_, history)| !history.is_empty()).map(|(script, _)| script)
-    }
-
     pub(crate) fn output(&self, point: &OutPoint) -> Option<&TxOut> {
         self.outputs.get(point)
     }

@@ -58,6 +58,8 @@ pub(crate) enum Refusal {
 pub(crate) struct Knobs {
     /// Most transactions of a page.
     pub(crate) page_length: usize,
+    /// Transactions that lists leave out.
+    pub(crate) hidden: Vec<Txid>,
     /// Refusals of questions whose path has this in it, each so many times.
     pub(crate) refusals: Vec<(&'static str, usize, Refusal)>,
     /// Paths of questions, as they came.
@@ -105,6 +107,7 @@ impl EsploraServer {
         let page_length = if api == Api::BlockchainInfo { 50 } else { 25 };
         let knobs = Arc::new(Mutex::new(Knobs {
             page_length,
+            hidden: Vec::new(),
             refusals: Vec::new(),
             questions: Vec::new(),
             held: None,
@@ -185,17 +188,21 @@ async fn serve(mut stream: TcpStream, api: Api, knobs: &Mutex<Knobs>, index: &Mu
         held.asked.notify_one();
         held.freed.notified().await;
     }
-    let page_length = knobs.lock().unwrap().page_length;
+    let (page_length, hidden) = {
+        let knobs = knobs.lock().unwrap();
+        (knobs.page_length, knobs.hidden.clone())
+    };
+    let look = || answer(api, target, (page_length, &hidden), &index.lock().unwrap());
     let bytes = match refusal {
         Some(Refusal::Status(status, headers, body)) => response(status, &headers, body),
         Some(Refusal::Body(body)) => response(200, &[], body),
         Some(Refusal::Truncated) => {
-            let (_, body) = answer(api, target, page_length, &index.lock().unwrap());
+            let (_, body) = look();
             let whole = response(200, &[], &body);
             whole[..whole.len() - body.len().div_ceil(2)].to_vec()
         }
         None => {
-            let (status, body) = answer(api, target, page_length, &index.lock().unwrap());
+            let (status, body) = look();
             response(status, &[], &body)
         }
     };
@@ -213,11 +220,11 @@ fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
     format!("{head}\r\n{body}").into_bytes()
 }
 
-fn answer(api: Api, target: &str, page_length: usize, index: &Index) -> Answer {
+fn answer(api: Api, target: &str, (length, hidden): (usize, &[Txid]), index: &Index) -> Answer {
     let url = Url::parse(&format!("http://fake{target}")).unwrap();
     let path: Vec<&str> = url.path_segments().unwrap().collect();
     let parameters: HashMap<String, String> = url.query_pairs().into_owned().collect();
-    let page = Page { api, index, length: page_length };
+    let page = Page { api, index, length, hidden };
     let answer = match api {
         Api::Blockstream | Api::Mempool => page.esplora(&path),
         Api::BlockchainInfo => page.blockchain_info(&path, &parameters),
@@ -229,6 +236,7 @@ struct Page<'a> {
     api: Api,
     index: &'a Index,
     length: usize,
+    hidden: &'a [Txid],
 }
 
 impl Page<'_> {
@@ -299,16 +307,20 @@ impl Page<'_> {
         let history = self.index.history(script);
         let end = history.partition_point(|(height, _)| *height <= highest);
         let blocks = history[..end].chunk_by(|one, next| one.0 == next.0).rev();
-        blocks.flat_map(|block| {
-            let mut block = block.to_vec();
-            let txid = |&(height, number): &(u32, usize)| {
-                self.index.best_block(height).unwrap().txids[number].to_string()
-            };
-            if self.api == Api::Blockstream {
-                block.sort_by_cached_key(txid);
-            }
-            block.into_iter().rev()
-        })
+        blocks
+            .flat_map(|block| {
+                let mut block = block.to_vec();
+                let txid = |&(height, number): &(u32, usize)| {
+                    self.index.best_block(height).unwrap().txids[number].to_string()
+                };
+                if self.api == Api::Blockstream {
+                    block.sort_by_cached_key(txid);
+                }
+                block.into_iter().rev()
+            })
+            .filter(|&(height, number)| {
+                !self.hidden.contains(&self.index.best_block(height).unwrap().txids[number])
+            })
     }
 
     /// What a script took part in that is in blocks, after this transaction of it, or from the

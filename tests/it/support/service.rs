@@ -127,7 +127,7 @@ impl TestService {
     /// One with settings of the test's own on a database of its choice.
     pub(crate) async fn start_with(target: DatabaseTarget, settings: ServeSettings) -> Self {
         let owner = Database::new(&target, &settings.pool).unwrap();
-        prepare(&owner, &settings).await;
+        Box::pin(prepare(&owner, &settings)).await;
         let database = Database::new(&service_target(&target), &settings.pool).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -163,7 +163,8 @@ impl TestService {
         let slow = Duration::from_secs(5);
         let signals = Signals { is_started, is_serving };
         let serving = tokio::spawn(async move {
-            serve(listener, &server_settings, slow, services, signals, told).await.unwrap()
+            let settings = &server_settings;
+            Box::pin(serve(listener, settings, slow, services, signals, told)).await.unwrap()
         });
         let workers = CancellationToken::new();
         let pulse = Pulse::new(database.clone());

@@ -31,6 +31,10 @@ pub(crate) const DECIMALS: usize = 18;
 
 const ZERO: &str = "0x0000000000000000000000000000000000000000";
 
+/// A block to record: its height, when it was made in microseconds, and who moves how many units
+/// from whom to whom, by the accounts' places.
+pub(crate) type Block = (i64, i64, Vec<(usize, usize, BigInt)>);
+
 /// A transfer as the oracle knows it: accounts by their place, the zero account at 0.
 #[derive(Clone, Debug)]
 pub(crate) struct Moved {
@@ -121,8 +125,8 @@ impl TestToken {
         self.client.clone()
     }
 
-    /// Records blocks with transfers, which come with places of accounts and units.
-    pub(crate) async fn mine(&mut self, blocks: &[(i64, i64, Vec<(usize, usize, BigInt)>)]) {
+    /// Records blocks with transfers, earlier ones first.
+    pub(crate) async fn mine(&mut self, blocks: &[Block]) {
         for (height, micros, transfers) in blocks {
             self.mined += 1;
             let hash = format!("0x{height:056x}{:08x}", self.mined);
@@ -302,7 +306,7 @@ pub(crate) fn random_blocks(
     (mut height, mut micros): (i64, i64),
     accounts: usize,
     count: usize,
-) -> Vec<(i64, i64, Vec<(usize, usize, BigInt)>)> {
+) -> Vec<Block> {
     let mut blocks = Vec::new();
     for _ in 0..count {
         height += random.random_range(1..4);

@@ -86,5 +86,5 @@ pub(crate) async fn campaign(mut chain: Chain, rounds: u32) {
 
 #[tokio::test]
 async fn any_reorganisations_end_like_a_fresh_scan() {
-    campaign(Chain::made(), rounds()).await;
+    Box::pin(campaign(Chain::made(), rounds())).await;
 }

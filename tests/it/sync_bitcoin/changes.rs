@@ -8,6 +8,7 @@ use crate::{
         bitcoin_life::other_history,
         esplora::{Api, EsploraServer, Refusal},
         random::random,
+        schema::one,
         wallets::{FINALITY, Wallets},
     },
     sync_bitcoin::{WALLETS, lively},
@@ -108,6 +109,45 @@ async fn a_list_that_lacks_what_is_in_the_chain_takes_nothing_back() {
 }
 
 #[tokio::test]
+async fn what_a_list_leaves_out_stays_as_long_as_its_block_is_there() {
+    let mut chain = Chain::made();
+    lively(&mut chain, 10).await;
+    let servers = [
+        EsploraServer::start(Api::Blockstream, chain.index()).await,
+        EsploraServer::start(Api::Mempool, chain.index()).await,
+    ];
+    let sources = [(&servers[0], Api::Blockstream), (&servers[1], Api::Mempool)];
+    let wallets = Wallets::new(&sources).await;
+    chain.mine_empty(0, 3).await;
+    wallets.sync(&[0]).await;
+    servers[0].knobs().hidden = vec![chain.index().lock().unwrap().tip().txids[0]];
+    chain.mine_empty(0, 1).await;
+    wallets.sync(&[0]).await;
+    wallets.check(&chain, &[0], "after a list with a hole").await;
+    assert!(servers[1].questions().iter().any(|path| path.contains("/txs/chain")));
+}
+
+#[tokio::test]
+async fn a_first_scan_that_is_shorter_than_the_source_says_is_not_complete() {
+    let mut chain = Chain::made();
+    lively(&mut chain, 10).await;
+    let server = EsploraServer::start(Api::Blockstream, chain.index()).await;
+    let wallets = Wallets::new(&[(&server, Api::Blockstream)]).await;
+    chain.mine_empty(0, 3).await;
+    server.knobs().hidden = vec![chain.index().lock().unwrap().tip().txids[0]];
+    wallets.request(&[0]).await;
+    assert!(wallets.work().await);
+    let stream = wallets.stream(0).await;
+    assert_eq!((stream.head_height, stream.complete_until), (None, None));
+    // A few times, and then it is left for later.
+    let pages = server.questions().iter().filter(|path| path.contains("/txs/chain")).count();
+    assert!((2..30).contains(&pages), "{pages}");
+    server.knobs().hidden.clear();
+    wallets.sync(&[0]).await;
+    wallets.check(&chain, &[0], "whole").await;
+}
+
+#[tokio::test]
 async fn another_source_goes_on_where_one_runs_out() {
     let mut chain = Chain::made();
     lively(&mut chain, 60).await;
@@ -188,4 +228,37 @@ async fn what_is_confirmed_is_not_unconfirmed_any_more() {
     chain.reorganise(1, vec![block; 2]).await;
     wallets.sync(&[0, 1]).await;
     wallets.check(&chain, &[0, 1], "waiting again").await;
+}
+
+#[tokio::test]
+async fn a_page_after_what_is_in_the_chain_no_more_is_not_the_end() {
+    const OWNER: u8 = 13;
+    let mut chain = Chain::made();
+    lively(&mut chain, 10).await;
+    let server = EsploraServer::start(Api::Blockstream, chain.index()).await;
+    server.knobs().page_length = 1;
+    let wallets = Wallets::new(&[(&server, Api::Blockstream)]).await;
+    wallets.sync(&[OWNER]).await;
+    chain.mine(OWNER, Vec::new()).await;
+    chain.mine(OWNER, Vec::new()).await;
+    // The first page begins with a block that came after the newest one was asked for, and is gone
+    // before the second page.
+    let held = server.hold("/txs/chain", 0);
+    wallets.request(&[OWNER]).await;
+    let change = async {
+        held.asked().await;
+        chain.mine(OWNER, Vec::new()).await;
+        let next = server.hold("/txs/chain", 0);
+        held.free();
+        next.asked().await;
+        let block = NewBlock { miner: 3, transactions: Vec::new() };
+        chain.reorganise(1, vec![block; 2]).await;
+        next.free();
+    };
+    tokio::join!(wallets.finish(), change);
+    // Nothing new is asked: what is recorded must be whole as of the block that it says.
+    let recorded: i64 = one(&wallets.service.sql, "SELECT count(*) FROM sync_transactions").await;
+    assert_eq!(recorded, 2);
+    wallets.sync(&[OWNER]).await;
+    wallets.check(&chain, &[OWNER], "after two pages").await;
 }

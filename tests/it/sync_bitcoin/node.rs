@@ -62,5 +62,5 @@ async fn a_node_another_client_and_daybook_agree_on_every_balance() {
 #[tokio::test]
 async fn any_reorganisations_of_a_node_end_like_a_fresh_scan() {
     let Some(chain) = Chain::of_node("reorganisations of a real node").await else { return };
-    campaign::campaign(chain, campaign::rounds()).await;
+    Box::pin(campaign::campaign(chain, campaign::rounds())).await;
 }

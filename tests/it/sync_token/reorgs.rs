@@ -221,6 +221,25 @@ async fn a_chain_that_changes_while_it_is_read_ends_like_a_clean_index() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn changes_are_seen_through_an_explorer_too() {
+    let Some(anvil) = Anvil::start("changes of a chain, by an explorer").await else { return };
+    let mut chain = Chain::new(anvil, random()).await;
+    let provider = Provider::start(&chain.anvil.url, Limits::None).await;
+    let sources = [("one", SourceKind::Etherscan, &provider.explorer_url[..])];
+    // Every block is a call of its own: few of them at a time.
+    let world = World::new(final_after(20, &sources), &chain.token, (0, None)).await;
+    world.sync().await;
+    for depth in [1, 15] {
+        for change in CHANGES {
+            chain.change(depth, change).await;
+            world.sync().await;
+            assert_eq!(world.jobs().await, [], "{change:?} {depth}");
+            world.check(&chain.anvil, &chain.token, chain.height().await).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_empty_answer_is_not_taken_for_an_empty_chain() {
     let Some(anvil) = Anvil::start("empty answers after a change").await else { return };
     let mut chain = Chain::new(anvil, ChaCha12Rng::seed_from_u64(3)).await;

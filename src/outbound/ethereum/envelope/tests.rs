@@ -20,7 +20,10 @@ fn logs(answer: &HttpAnswer) -> Result<Option<Vec<String>>, LogsError> {
 
 #[test]
 fn errors_are_read_whatever_the_status() {
-    let text = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32005,"message":"query returned more than 10000 results","data":{"from":"0x10","limit":10000,"to":"0x1f"}}}"#;
+    let text = r#"{"jsonrpc":"2.0","id":0,"error":{
+        "code":-32005,"message":"query returned more than 10000 results",
+        "data":{"from":"0x10","limit":10000,"to":"0x1f"}
+    }}"#;
     for status in [200, 400, 429, 500] {
         let Err(LogsError::TooMuch { advice, why }) = logs(&answer(status, text)) else {
             panic!("HTTP {status}");
