@@ -292,3 +292,59 @@ fn keyed(
     };
     keys.iter().enumerate().map(one).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a text that is no file of chains.
+    fn said(text: &str) -> String {
+        let error = toml::from_str::<ChainsFile>(text).expect_err("no such file");
+        fault(text, &error)
+    }
+
+    #[test]
+    fn a_fault_names_its_line_and_key_and_no_value() {
+        let source = "[[network]]\nname = \"bitcoin\"\n[[network.source]]\n";
+        for (text, expected) in [
+            ("per_second = \"s3cret\"", "line 4, per_second: expected f64"),
+            ("url = 5", "line 4, url: expected a string"),
+            ("keys = \"s3,c, ret\"", "line 4, keys: expected a sequence"),
+            ("keys = [\n  5,\n]", "line 5: expected a string"),
+            ("per_day = -1", "line 4, per_day: expected u32"),
+            ("name = \"local\"", "line 3: missing field `kind`"),
+        ] {
+            assert_eq!(said(&format!("{source}{text}\n")), expected, "{text}");
+        }
+        let unknown = said("[[network]]\nnmae = \"bitcoin\"\n");
+        assert!(unknown.starts_with("line 2, nmae: unknown field `nmae`"), "{unknown}");
+    }
+
+    #[test]
+    fn a_key_stays_in_its_place_whatever_it_holds() {
+        let text = "[[network]]\nname = \"ethereum\"\n[[network.source]]\nname = \"a\"\n\
+                    kind = \"rpc\"\nper_second = 1\nurl = \"https://example.com/v3/{key}?a=b\"\n\
+                    keys = [\"a/../b?c#d&e%f\", \"\u{e4}\"]\n";
+        let networks = SyncNetworks::of(&toml::from_str(text).expect("a file")).expect("right");
+        let sources = &networks.get("ethereum").expect("a network").sources;
+        let urls: Vec<SourceUrl> = sources.iter().map(|source| source.url.clone()).collect();
+        let expected = ["a%2F..%2Fb%3Fc%23d%26e%25f", "%C3%A4"].map(|key| {
+            SourceUrl::parse(&format!("https://example.com/v3/{key}?a=b")).expect("a URL")
+        });
+        assert_eq!(urls, expected);
+    }
+
+    #[test]
+    fn rates_that_no_clock_can_count_are_refused() {
+        for (rate, is_right) in
+            [("0.00002", true), ("1e-300", false), ("0.0", false), ("nan", false), ("inf", false)]
+        {
+            let text = format!(
+                "[[network]]\nname = \"bitcoin\"\n[[network.source]]\nname = \"a\"\n\
+                 kind = \"esplora\"\nurl = \"https://example.com\"\nper_second = {rate}\n"
+            );
+            let file = toml::from_str(&text).expect("a file");
+            assert_eq!(SyncNetworks::of(&file).is_ok(), is_right, "{rate}");
+        }
+    }
+}

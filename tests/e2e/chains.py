@@ -122,7 +122,7 @@ class Chains:
         self.esplora, self.html = serve_wallet(self.wallet), serve_html()
         self.fast = self.file("fast", per_second=2000)
         # Slow enough to be caught at work.
-        self.slow = self.file("slow", per_second=6, more="blocks_max = 4")
+        self.slow = self.file("slow", per_second=10, more="blocks_max = 4")
         self.server = None
 
     def file(self, name, per_second, more=""):
