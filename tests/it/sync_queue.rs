@@ -16,6 +16,10 @@ use daybook::{
     },
     sync::{Sync, SyncPolicy, error::JobError, networks::SyncNetworks, turns::Turns},
 };
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 use uuid::Uuid;
 
 use crate::support::service::TestService;
@@ -231,14 +235,25 @@ async fn all_workers_together_keep_to_the_limit_of_a_source() {
     let sync = syncer(&service, vec![source("slow", 3.0, None)]);
     let network = sync.networks().get(NETWORK).unwrap();
     let turns = Turns::pick(&service.database, network, |_| true).await.unwrap();
-    // Eight workers who want ten calls together.
-    let (sender, mut calls) = tokio::sync::mpsc::unbounded_channel();
+    // A server that counts whoever comes, and eight workers who want ten calls together.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let counting = tokio::spawn(async move {
+        let mut at = Vec::new();
+        while at.len() < 10 {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            at.push(Instant::now());
+            stream.write_all(b"!").await.unwrap();
+        }
+        at
+    });
     let workers = (0..8).map(|worker| {
-        let (turns, sender) = (turns.clone(), sender.clone());
+        let turns = turns.clone();
         async move {
             for _ in 0..if worker < 2 { 2 } else { 1 } {
                 let call = async {
-                    sender.send(Instant::now()).unwrap();
+                    let mut stream = TcpStream::connect(address).await.unwrap();
+                    stream.read_u8().await.unwrap();
                     Ok::<_, SourceError>(())
                 };
                 turns.call(call).await.unwrap();
@@ -246,11 +261,7 @@ async fn all_workers_together_keep_to_the_limit_of_a_source() {
         }
     });
     futures_util::future::join_all(workers).await;
-    drop(sender);
-    let mut at = Vec::new();
-    while let Some(instant) = calls.recv().await {
-        at.push(instant);
-    }
+    let mut at = counting.await.unwrap();
     at.sort_unstable();
     assert_eq!(at.len(), 10);
     for four in at.windows(4) {

@@ -16,6 +16,7 @@ use daybook::{
         sync_streams::{self, Stream},
     },
     sync::{Sync, SyncPolicy, networks::SyncNetworks},
+    upkeep::audit::audit,
 };
 use num_bigint::BigInt;
 use rand::{Rng, RngExt};
@@ -177,6 +178,8 @@ impl World {
         let known = "SELECT count(*) FROM transaction_ids WHERE deleted_at IS NULL";
         let known: i64 = self.schema.sql.query_one(known, &[]).await.unwrap().get(0);
         assert_eq!(known, stream.transfer_count, "ids");
+        let differences = audit(&self.schema.database, 2, |_, _| ()).await.unwrap();
+        assert_eq!(differences, [], "running totals and rows");
     }
 
     /// Holds every balance against what the token itself says; how many holders there are.
