@@ -171,7 +171,7 @@ impl Problems {
         if let Some(path) = &settings.chains_file
             && let Err(error) = SyncNetworks::load(path)
         {
-            self.0.push(format!("--chains-file: {error}"));
+            self.0.push(format!("--chains-file: {:#}", anyhow::Error::from(error)));
         }
     }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
@@ -67,7 +67,9 @@ async fn follow(
 ) -> anyhow::Result<()> {
     let (network, address) = (contract.network(), contract.address().as_str());
     let stream = tokio::select! {
-        stream = sync.token_stream(network, address, arguments.from, arguments.to) => stream?,
+        stream = sync.token_stream(network, address, arguments.from, arguments.to) => {
+            stream.with_context(|| format!("{} {address}", network.as_str()))?
+        }
         () = stop.cancelled() => return Ok(()),
     };
     let bar = bar();

@@ -125,7 +125,7 @@ impl Database {
     /// # Errors
     /// If the database does not accept the connection in time.
     pub async fn connect(&self) -> Result<Client, StoreError> {
-        let mut config = self.config.clone();
+        let mut config = Config::clone(&self.config);
         let options = session_options(&self.schema, 0);
         // A tx that keeps writers out of a load waits idle for as long as the load takes.
         config.options(format!(

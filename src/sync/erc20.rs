@@ -9,6 +9,7 @@
 //! queue; balances and holders are not its business.
 
 mod asker;
+mod check;
 mod fetcher;
 mod fork;
 mod recorder;
@@ -16,6 +17,8 @@ mod token_stream;
 mod window;
 
 use std::{collections::HashMap, time::Duration};
+
+use tokio::time::Instant;
 
 use crate::{
     config::SourceKind,
@@ -49,6 +52,10 @@ const BATCH_ROWS: usize = 10_000;
 
 /// Ranges after which it is recorded how far the walk has come, though there were few rows.
 const BATCH_RANGES: usize = 64;
+
+/// Time after which it is recorded how far the walk has come, however slow its source is: a walk
+/// that is cut off loses no more.
+const BATCH_TIME: Duration = Duration::from_secs(5);
 
 /// Longest wait for a source within a job: for a longer one the job makes room.
 const SOURCE_WAIT_MAX: Duration = Duration::from_secs(15);
@@ -159,7 +166,7 @@ impl Walk {
             self.recorder.window(&stream, &read, final_height, None).await?;
         }
         self.message = format!("up to block {last}, by {}", asker.source());
-        Ok(())
+        check::check(&self.lease, &asker, &self.stream().await?).await
     }
 
     async fn stream(&self) -> Result<Stream, JobError> {
@@ -215,6 +222,10 @@ impl Walk {
         fetcher: &mut Fetcher,
     ) -> Result<(), JobError> {
         let (mut logs, mut ranges, mut scanned) = (Vec::new(), 0, range.first);
+        let first = unsigned(stream.first_height);
+        let of = signed(goal.saturating_sub(first) + 1);
+        self.lease.report(signed(scanned.saturating_sub(first)), Some(of), asker.source());
+        let mut begun_at = Instant::now();
         loop {
             let read = fetcher.next().await?;
             let is_over = read.is_none();
@@ -222,16 +233,16 @@ impl Walk {
                 scanned = read.range.last;
                 ranges += 1;
                 logs.append(&mut read.logs);
+                let done = (scanned + 1).saturating_sub(first);
+                self.lease.report(signed(done), Some(of), asker.source());
             }
-            if !is_over && logs.len() < BATCH_ROWS && ranges < BATCH_RANGES {
+            let is_small = logs.len() < BATCH_ROWS && ranges < BATCH_RANGES;
+            if !is_over && is_small && begun_at.elapsed() < BATCH_TIME {
                 continue;
             }
             let end = if is_over { Some(asker.block(range.last).await?) } else { None };
             self.recorder.finals(asker, stream, &logs, scanned, end.as_ref()).await?;
-            (logs, ranges) = (Vec::new(), 0);
-            let of = goal.saturating_sub(unsigned(stream.first_height)) + 1;
-            let done = (scanned + 1).saturating_sub(unsigned(stream.first_height));
-            self.lease.report(signed(done), Some(signed(of)), asker.source());
+            (logs, ranges, begun_at) = (Vec::new(), 0, Instant::now());
             if is_over {
                 return Ok(());
             }

@@ -10,7 +10,10 @@ use std::{
 
 use crate::{
     config::{ChainNetwork, ChainSource, ChainsFile, SourceKind},
-    domain::account::{Network, NetworkKind},
+    domain::{
+        account::{Network, NetworkKind},
+        asset::is_asset_code,
+    },
     outbound::source_error::SourceUrl,
     store::sync_sources::{SourceKey, TurnPrice},
 };
@@ -24,6 +27,12 @@ const BITCOIN_FINALITY: u32 = 6;
 
 /// The same for Ethereum: two epochs.
 const ETHEREUM_FINALITY: u32 = 64;
+
+/// Longest time that one call may cost: a day's end is the furthest that turns are kept for.
+const INTERVAL_MAX: Duration = Duration::from_secs(86_400);
+
+/// What some editors begin a file with.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Why the file is none.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +115,7 @@ impl SyncNetworks {
         let text = std::fs::read_to_string(path).map_err(|source| unreadable(path, source))?;
         let file: ChainsFile = toml::from_str(&text).map_err(|error| NetworksError::Shape {
             path: path.into(),
-            why: error.message().to_owned(),
+            why: fault(&text, &error),
         })?;
         let mut file = file;
         for source in file.networks.iter_mut().flat_map(|network| &mut network.sources) {
@@ -115,7 +124,8 @@ impl SyncNetworks {
             let keys_path = path.parent().unwrap_or(Path::new("")).join(keys_file);
             let keys = std::fs::read_to_string(&keys_path)
                 .map_err(|source| unreadable(&keys_path, source))?;
-            let keys = keys.lines().map(str::trim).filter(|key| !key.is_empty());
+            let keys = keys.trim_start_matches(BYTE_ORDER_MARK).lines();
+            let keys = keys.map(str::trim).filter(|key| !key.is_empty());
             source.keys.extend(keys.map(str::to_owned));
         }
         Self::of(&file).map_err(|(subject, rule)| NetworksError::Wrong {
@@ -163,6 +173,34 @@ fn unreadable(path: &Path, source: std::io::Error) -> NetworksError {
     NetworksError::Unreadable { path: path.into(), source }
 }
 
+/// What is wrong with a file of another shape, and in which line under which key. A value may be a
+/// secret and is left out.
+fn fault(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message();
+    let what = match message.strip_prefix("invalid ").and_then(|rest| rest.rsplit_once(", ")) {
+        Some((_, expected)) => expected,
+        None => message,
+    };
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return what.to_owned();
+    };
+    let number = before.matches('\n').count() + 1;
+    let line = text.lines().nth(number - 1).unwrap_or_default();
+    let key = line.split_once('=').map(|(key, _)| format!(", {}", key.trim())).unwrap_or_default();
+    format!("line {number}{key}: {what}")
+}
+
+/// A key as one part of a URL, whatever characters it has.
+fn escaped(key: &str) -> String {
+    let one = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        other => format!("%{other:02X}"),
+    };
+    key.bytes().map(one).collect()
+}
+
 fn network(
     table: &ChainNetwork,
     names: &mut BTreeSet<String>,
@@ -177,6 +215,9 @@ fn network(
         NetworkKind::Ethereum { chain_id } => (format!("ETH-{chain_id}"), ETHEREUM_FINALITY),
         NetworkKind::Other => return Err((about(), NAME_RULE)),
     };
+    if table.coin.as_deref().is_some_and(|coin| !is_asset_code(coin)) {
+        return Err((format!("coin of {}", about()), COIN_RULE));
+    }
     let mut sources = Vec::new();
     for source in &table.sources {
         if !names.insert(source.name.clone()) || source.name.is_empty() {
@@ -195,6 +236,8 @@ fn network(
 
 const NAME_RULE: &str = "must be bitcoin, bitcoin-testnet, bitcoin-testnet4, bitcoin-signet, \
                          bitcoin-regtest, ethereum, or evm- and the number of a chain";
+
+const COIN_RULE: &str = "must be 1 to 64 characters, none of them a control character";
 
 /// A source once for each of its keys, or once without any.
 fn keyed(
@@ -222,15 +265,21 @@ fn keyed(
     if source.url.contains("{key}") == source.keys.is_empty() {
         return Err((about("url"), "must hold {key} where there are keys, and only there"));
     }
+    if source.keys.iter().any(String::is_empty)
+        || source.keys.iter().collect::<BTreeSet<_>>().len() < source.keys.len()
+    {
+        return Err((about("keys"), "must be different ones, none of them empty"));
+    }
     let cost = source.cost.unwrap_or(1);
-    let price = TurnPrice {
-        cost: i64::from(cost),
-        interval: Duration::from_secs_f64(MARGIN * f64::from(cost) / source.per_second),
-        per_day: source.per_day.map(i64::from),
+    let interval = Duration::try_from_secs_f64(MARGIN * f64::from(cost) / source.per_second);
+    let Some(interval) = interval.ok().filter(|interval| *interval <= INTERVAL_MAX) else {
+        return Err((about("per_second"), "must be enough for a call a day"));
     };
+    let price =
+        TurnPrice { cost: i64::from(cost), interval, per_day: source.per_day.map(i64::from) };
     let keys = if source.keys.is_empty() { vec![String::new()] } else { source.keys.clone() };
     let one = |(number, key): (usize, &String)| {
-        let url = SourceUrl::parse(&source.url.replace("{key}", key))
+        let url = SourceUrl::parse(&source.url.replace("{key}", &escaped(key)))
             .ok_or_else(|| (about("url"), SourceUrl::RULE))?;
         let key_number = i32::try_from(number).unwrap_or(i32::MAX);
         Ok(SyncSource {
@@ -242,4 +291,60 @@ fn keyed(
         })
     };
     keys.iter().enumerate().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a text that is no file of chains.
+    fn said(text: &str) -> String {
+        let error = toml::from_str::<ChainsFile>(text).expect_err("no such file");
+        fault(text, &error)
+    }
+
+    #[test]
+    fn a_fault_names_its_line_and_key_and_no_value() {
+        let source = "[[network]]\nname = \"bitcoin\"\n[[network.source]]\n";
+        for (text, expected) in [
+            ("per_second = \"s3cret\"", "line 4, per_second: expected f64"),
+            ("url = 5", "line 4, url: expected a string"),
+            ("keys = \"s3,c, ret\"", "line 4, keys: expected a sequence"),
+            ("keys = [\n  5,\n]", "line 5: expected a string"),
+            ("per_day = -1", "line 4, per_day: expected u32"),
+            ("name = \"local\"", "line 3: missing field `kind`"),
+        ] {
+            assert_eq!(said(&format!("{source}{text}\n")), expected, "{text}");
+        }
+        let unknown = said("[[network]]\nnmae = \"bitcoin\"\n");
+        assert!(unknown.starts_with("line 2, nmae: unknown field `nmae`"), "{unknown}");
+    }
+
+    #[test]
+    fn a_key_stays_in_its_place_whatever_it_holds() {
+        let text = "[[network]]\nname = \"ethereum\"\n[[network.source]]\nname = \"a\"\n\
+                    kind = \"rpc\"\nper_second = 1\nurl = \"https://example.com/v3/{key}?a=b\"\n\
+                    keys = [\"a/../b?c#d&e%f\", \"\u{e4}\"]\n";
+        let networks = SyncNetworks::of(&toml::from_str(text).expect("a file")).expect("right");
+        let sources = &networks.get("ethereum").expect("a network").sources;
+        let urls: Vec<SourceUrl> = sources.iter().map(|source| source.url.clone()).collect();
+        let expected = ["a%2F..%2Fb%3Fc%23d%26e%25f", "%C3%A4"].map(|key| {
+            SourceUrl::parse(&format!("https://example.com/v3/{key}?a=b")).expect("a URL")
+        });
+        assert_eq!(urls, expected);
+    }
+
+    #[test]
+    fn rates_that_no_clock_can_count_are_refused() {
+        for (rate, is_right) in
+            [("0.00002", true), ("1e-300", false), ("0.0", false), ("nan", false), ("inf", false)]
+        {
+            let text = format!(
+                "[[network]]\nname = \"bitcoin\"\n[[network.source]]\nname = \"a\"\n\
+                 kind = \"esplora\"\nurl = \"https://example.com\"\nper_second = {rate}\n"
+            );
+            let file = toml::from_str(&text).expect("a file");
+            assert_eq!(SyncNetworks::of(&file).is_ok(), is_right, "{rate}");
+        }
+    }
 }

@@ -14,9 +14,10 @@ import signal
 import subprocess
 import sys
 import time
-from decimal import Decimal
+from decimal import Decimal, getcontext
 from pathlib import Path
 
+from chain_documents import Documents
 from chain_nodes import ZERO, Anvil, Wallet, serve_html, serve_wallet
 from clients import BufClient, GrpcurlClient
 from server import Server, check, same, within
@@ -30,6 +31,10 @@ UNIT = 10**18
 HOLDERS = ["0x" + f"{number:040x}" for number in range(0xA000, 0xA028)]
 # Blocks that the node may take back.
 FINALITY = 8
+
+
+# A balance of a token may have 78 digits.
+getcontext().prec = 100
 
 
 class History:
@@ -117,7 +122,7 @@ class Chains:
         self.esplora, self.html = serve_wallet(self.wallet), serve_html()
         self.fast = self.file("fast", per_second=2000)
         # Slow enough to be caught at work.
-        self.slow = self.file("slow", per_second=6, more="blocks_max = 4")
+        self.slow = self.file("slow", per_second=10, more="blocks_max = 4")
         self.server = None
 
     def file(self, name, per_second, more=""):
@@ -142,7 +147,7 @@ class Chains:
             [[network.source]]
             name = "wallet"
             kind = "esplora"
-            url = "{self.esplora}/api"
+            url = "{self.esplora}"
             per_second = 1000
             """
         path = self.folder / f"{name}.toml"
@@ -295,6 +300,142 @@ def reorganised(chains, history):
     chains.compare("after a reorganisation", history)
 
 
+def on_the_command_line(chains):
+    """`daybook sync-token` beside the running server."""
+    history = History(chains.anvil, 11)
+    history.mint()
+    history.go_on(30)
+    first, last = history.moves[0][0] + 3, history.moves[-1][0] - 5
+    span = ["--from", str(first), "--to", str(last)]
+    wanted = [move for move in history.moves if first <= move[0] <= last]
+    for when, rows in ("first", len(wanted)), ("second", 0):
+        done = chains.run("sync-token", NETWORK, history.contract, *span)
+        said = f"rows={rows}" in done.stdout + done.stderr
+        same(f"sync-token records blocks the {when} time", (done.returncode, said), (0, True))
+    request = {"token": history.key(), "pageSize": 1000}
+    listed = chains.ask(TOKENS, "ListTransfers", request).get("transfers", [])
+    same("which are those of its blocks", len(listed), len(wanted))
+    done = chains.run("sync-token", NETWORK, history.contract, "--from", "0", "--once")
+    is_named = f"must be {first}" in done.stderr
+    same("a token does not begin anew elsewhere", (done.returncode, is_named), (1, True))
+
+    history = History(chains.anvil, 13)
+    history.mint()
+    history.go_on(20)
+    done = chains.run("sync-token", NETWORK, history.contract, "--once")
+    same("sync-token --once ends at the head", done.returncode, 0)
+    chains.compare("after sync-token", history)
+
+
+def refusals(chains, history):
+    """Wrong arguments and files: each is refused with a word of what is wrong."""
+    token = history.contract
+    for what, arguments, word in (
+        ("an unknown network", ["evm-5", token], "evm-5"),
+        ("a network that has no tokens", ["bitcoin", token], "NETWORK"),
+        ("an address without a token", [NETWORK, HOLDERS[0]], "no contract of a token"),
+        ("an address that is none", [NETWORK, "0x12"], "CONTRACT"),
+        ("a last block before the first", [NETWORK, token, "--from", "9", "--to", "8"], "--to"),
+    ):
+        done = chains.run("sync-token", *arguments)
+        seen = done.returncode, word in done.stderr, "panicked" in done.stderr
+        check(f"sync-token refuses {what}", seen == (1, True, False))
+        if seen != (1, True, False):
+            print(f"        {done.returncode}: {done.stderr[-300:]}", flush=True)
+    text = Path(chains.fast).read_text()
+    node = f'url = "{chains.anvil.url}"'
+    for what, old, new, word in (
+        ("text for a number", "per_second = 2000", 'per_second = "s3cret"', "per_second"),
+        ("a number for text", node, "url = 5", "url"),
+        ("an unknown key", "finality = 8", "finaliti = 8", "finaliti"),
+        ("text for a list", node, 'keys = "s3cret"\n' + node, "keys"),
+        ("no URL", node, "", "url"),
+        ("an unknown kind", 'kind = "esplora"', 'kind = "electrum"', "electrum"),
+        ("half a table", "[[network.source]]", "[[network.source", "line 5"),
+        ("a kind of another chain", 'kind = "esplora"', 'kind = "rpc"', "kind"),
+        ("a rate of nothing", "per_second = 2000", "per_second = 0", "per_second"),
+        ("a rate too small for any clock", "per_second = 2000", "per_second = 1e-300", "per_second"),
+        ("a rate that is no number", "per_second = 2000", "per_second = nan", "per_second"),
+        ("a name twice", 'name = "node"', 'name = "html"', "html"),
+        ("a network twice", "", '[[network]]\nname = "bitcoin"\n', "bitcoin"),
+        ("a key without a place", node, 'keys = ["s3cret"]\n' + node, "{key}"),
+        ("a place without a key", node, f'url = "{chains.anvil.url}/{{key}}"', "{key}"),
+        ("a public host in clear", node, 'url = "http://example.com"', "https"),
+        ("an unknown chain", 'name = "bitcoin"', 'name = "dogecoin"', "dogecoin"),
+        ("an impossible coin", 'name = "bitcoin"', 'name = "bitcoin"\ncoin = ""', "coin"),
+        ("a missing file of keys", node, 'keys_file = "no.keys"\n' + node, "no.keys"),
+    ):
+        path = chains.folder / "wrong.toml"
+        path.write_text(text.replace(old, new, 1))
+        done = chains.run("sync-token", NETWORK, token, "--once", file=str(path))
+        wrong = "panicked" in done.stderr or "s3cret" in done.stderr
+        seen = done.returncode, word in done.stderr, wrong
+        check(f"a file with {what} is refused", seen == (1, True, False))
+        if seen != (1, True, False):
+            print(f"        {done.returncode}: {done.stderr[-300:]}", flush=True)
+
+
+def apart(chains, history):
+    """`daybook work` does what a server leaves to it."""
+    check("the server stops in order before it leaves the work", chains.server.stop())
+    chains.serve("serves without workers", chains.fast, "--sync-workers", "0")
+    history.go_on(100, moves=1)
+    job_id = chains.request(history)["jobId"]
+    worker = chains.work(chains.slow)
+    try:
+        check("a worker of its own is at work", within(15, lambda: chains.is_at_work(job_id)))
+        worker.send_signal(signal.SIGINT)
+        same("Ctrl-C ends it amid a job, with exit code 0", worker.wait(10), 0)
+        state = chains.job(job_id)["state"]
+        same("the job goes back to the queue", state, "SYNC_JOB_STATE_QUEUED")
+        worker = chains.work(chains.fast)
+        check("the next worker does it", within(20, lambda: chains.is_over(job_id)))
+        chains.compare("after two workers", history)
+        worker.send_signal(signal.SIGINT)
+        same("Ctrl-C ends an idle worker, with exit code 0", worker.wait(10), 0)
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+def wallet(chains):
+    """A Bitcoin wallet from a server that answers as Esplora does."""
+    user = chains.ask(LEDGER, "CreateUser", {"username": "bob", "name": "Bob"})["user"]["userUuid"]
+    account = {"network": "bitcoin", "address": Wallet.ADDRESS}
+    chains.ask(LEDGER, "AddWallet", {"userUuid": user, "account": account})
+    balance = {"account": account, "asset": "BTC"}
+    answer = chains.client.call(LEDGER, "GetBalance", balance)
+    check("a wallet that was never synced has no balance", answer.code != "OK")
+    job = chains.ask(SYNC, "SyncWallet", {"wallet": account})["job"]
+    seen = chains.watch(job["jobId"])[-1]["state"]
+    same("a wallet is synced", seen, "SYNC_JOB_STATE_SUCCEEDED")
+    wallets = chains.ask(LEDGER, "ListWallets", {"userUuid": user})["wallets"]
+    (found,) = [one for one in wallets if one["account"] == account]
+    same("ListWallets has it up to date", found["sync"]["state"], "WALLET_SYNC_STATE_UP_TO_DATE")
+    held = Decimal(chains.wallet.balance).scaleb(-8)
+    seen = [(one["asset"], Decimal(one["balance"])) for one in found["balances"]]
+    same("ListWallets has what it holds", seen, [("BTC", held)])
+    answer = chains.ask(LEDGER, "GetBalance", balance | {"verify": True})
+    same("GetBalance is what it holds", Decimal(answer["balance"]), held)
+    same("GetBalance says that nothing is missing", answer["coverage"].get("isComplete"), True)
+
+
+def documented(chains, history):
+    """The commands of the documents."""
+    documents = Documents(
+        chains.daybook, chains.address, chains.folder, chains.tools, chains.data, chains.fast
+    )
+    fresh = History(chains.anvil, 17)
+    fresh.mint()
+    first = chains.anvil.height()
+    chains.anvil.mine(4)
+    blocks = (first, first + 3)
+    documents.replace(NETWORK, history.contract, fresh.contract, HOLDERS[0], blocks)
+    documents.check_file("docs/chains.toml")
+    for path in "docs/chains.md", "docs/tokens.md":
+        documents.check(path)
+
+
 def main(daybook, address, folder, tools):
     with open(f"{folder}/chains.log", "w") as log:
         chains = Chains(daybook, address, folder, tools, log)
@@ -303,7 +444,12 @@ def main(daybook, address, folder, tools):
             first_sync(chains, history)
             killed(chains, history)
             reorganised(chains, history)
+            on_the_command_line(chains)
+            refusals(chains, history)
+            wallet(chains)
+            documented(chains, history)
             postgres_killed(chains, history)
+            apart(chains, history)
         except Exception as error:
             check(f"{type(error).__name__}: {error!s:.500}", False)
         finally:

@@ -140,8 +140,9 @@ fn unavailable(error: JobError) -> Error {
         | JobError::NoSource { .. }
         | JobError::Source(_)
         | JobError::Inconsistent(_)
-        | JobError::Incident(_)) => {
-            Error::with_source(ErrorKind::Unavailable("a source of the chain"), error)
-        }
+        | JobError::Incident(_)) => Error::with_source(
+            ErrorKind::Unavailable("no source of the chain answers as it should"),
+            error,
+        ),
     }
 }
