@@ -30,6 +30,17 @@ pub fn chain_row_id(
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
+/// The same, beginning with the block's height: rows of one time lie together in the register of
+/// ids, which is filled several times as fast then as with ids in no order. 74 bits of the digest
+/// are left, which tell the rows of one height apart.
+#[must_use]
+pub fn ordered_row_id(height: u64, row_id: Uuid) -> Uuid {
+    let mut bytes = *row_id.as_bytes();
+    // 48 bits: more blocks than any chain will have.
+    bytes[..6].copy_from_slice(&height.to_be_bytes()[2..]);
+    Uuid::from_bytes(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -49,5 +60,18 @@ mod tests {
         assert_eq!(rows.iter().collect::<HashSet<_>>().len(), rows.len());
         assert!(rows.iter().all(|id| id.get_version_num() == 8));
         assert_eq!(rows[0], chain_row_id("ethereum", "0xa", "0xb", 0, 0));
+    }
+
+    #[test]
+    fn ordered_ids_follow_heights_and_keep_rows_apart() {
+        let ids: Vec<Uuid> = (0..3)
+            .flat_map(|height| [7, 8].map(|place| (height << 20, place)))
+            .map(|(height, place)| {
+                ordered_row_id(height, chain_row_id("evm-1", "0xa", "0xb", place, 0))
+            })
+            .collect();
+        assert!(ids[1] < ids[2] && ids[0] < ids[3] && ids[3] < ids[4] && ids[2] < ids[5]);
+        assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len());
+        assert!(ids.iter().all(|id| id.get_version_num() == 8));
     }
 }

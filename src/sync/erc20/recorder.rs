@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::{
     domain::{
         account::AccountKey,
-        chain::chain_row_id,
+        chain::{chain_row_id, ordered_row_id},
         erc20::{
             Address, Event, Hash, Transfer,
             logs::{Block, Log},
@@ -182,7 +182,7 @@ impl Recorder {
             let place = u64::from(log.index);
             let row_id = chain_row_id(&stream.network, &block.1, &reference, place, generation);
             rows.push(KeyedTransaction {
-                transaction_id: row_id,
+                transaction_id: ordered_row_id(log.height, row_id),
                 occurred_at,
                 position: position_of(log)?,
                 asset_id: stream.asset_id,
