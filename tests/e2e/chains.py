@@ -122,7 +122,7 @@ class Chains:
         self.esplora, self.html = serve_wallet(self.wallet), serve_html()
         self.fast = self.file("fast", per_second=2000)
         # Slow enough to be caught at work.
-        self.slow = self.file("slow", per_second=10, more="blocks_max = 4")
+        self.slow = self.file("slow", per_second=20, more="blocks_max = 1")
         self.server = None
 
     def file(self, name, per_second, more=""):
@@ -268,8 +268,11 @@ def killed(chains, history):
     history.go_on(120, moves=1)
     check("the server stops in order", chains.server.stop())
     chains.serve("serves with a slow source", chains.slow)
-    job_id = chains.request(history)["jobId"]
-    check("is at work on the slow source", within(15, lambda: chains.is_at_work(job_id)))
+    job = chains.request(history)
+    job_id, before = job["jobId"], job["headHeight"]
+    recorded = lambda: int(chains.job(job_id)["headHeight"]) > int(before)
+    is_caught = within(20, recorded) and chains.is_at_work(job_id)
+    check("is at work on the slow source, and has recorded a part", is_caught)
     chains.server.kill()
     chains.serve("serves again after kill -9 amid a sync", chains.fast)
     check("the job is taken up by itself", within(20, lambda: chains.is_over(job_id)))
