@@ -72,8 +72,8 @@ impl Network {
         }
     }
 
-    /// The address that an output with this script pays to, on one of Bitcoin's chains; `None` where
-    /// no address stands for the script, and on any other network.
+    /// The address that an output with this script pays to, on one of Bitcoin's chains; `None`
+    /// where no address stands for the script, and on any other network.
     #[must_use]
     pub fn address_of_script(&self, script: &[u8]) -> Option<Address> {
         bitcoin::script::address(bitcoin::chain(self.as_str())?, script).map(Address)

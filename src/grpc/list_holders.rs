@@ -93,19 +93,21 @@ fn span(given: Option<&Duration>, violations: &mut Violations) -> Option<TimeDel
 
 /// Where a page goes on: the block that all pages are as of, and the last holder before.
 fn place_text(pin: &PagePin, balance: &Decimal, address: &str) -> String {
-    let PagePin { height, at, is_final, generation, last_known } = pin;
+    let PagePin { height, at, hash, is_final, generation, last_known } = pin;
+    let hash = hash.as_deref().unwrap_or(NONE);
     let at = at.map_or_else(|| NONE.to_owned(), |at| at.to_string());
     let (known_height, known_hash) = match last_known {
         Some((height, hash)) => (height.to_string(), hash.as_str()),
         None => (NONE.to_owned(), NONE),
     };
     let is_final = u8::from(*is_final);
-    format!("{height} {at} {is_final} {generation} {known_height} {known_hash} {balance} {address}")
+    let pinned = format!("{height} {at} {hash} {is_final} {generation}");
+    format!("{pinned} {known_height} {known_hash} {balance} {address}")
 }
 
 fn read_place(text: &str) -> Option<(PagePin, (Decimal, String))> {
-    let words: Vec<&str> = text.splitn(8, ' ').collect();
-    let &[height, at, is_final, generation, known_height, known_hash, balance, address] =
+    let words: Vec<&str> = text.splitn(9, ' ').collect();
+    let &[height, at, hash, is_final, generation, known_height, known_hash, balance, address] =
         words.as_slice()
     else {
         return None;
@@ -133,6 +135,7 @@ fn read_place(text: &str) -> Option<(PagePin, (Decimal, String))> {
     let pin = PagePin {
         height: height.parse().ok()?,
         at,
+        hash: Some(hash).filter(|hash| *hash != NONE).map(str::to_owned),
         is_final,
         generation: generation.parse().ok()?,
         last_known,
@@ -215,17 +218,18 @@ mod tests {
         for (at, last_known) in
             [(None, None), (Some(1_700_000_000_000_000), Some((7, "0xab".to_owned())))]
         {
-            let pin = PagePin { height: 9, at, is_final: at.is_some(), generation: 3, last_known };
+            let (hash, is_final) = (at.map(|_| "0xef".to_owned()), at.is_some());
+            let pin = PagePin { height: 9, at, hash, is_final, generation: 3, last_known };
             let text = place_text(&pin, &balance, "0xcd");
             assert_eq!(read_place(&text), Some((pin, (balance.clone(), "0xcd".to_owned()))));
         }
         for text in [
             "",
-            "9 - 0 3 - - 12.5",
-            "9 - 2 3 - - 12.5 a",
-            "9 x 0 3 - - 12.5 a",
-            "9 - 0 3 - - NaN a",
-            "9 9223372036854775807 0 3 - - 1 a",
+            "9 - - 0 3 - - 12.5",
+            "9 - - 2 3 - - 12.5 a",
+            "9 x - 0 3 - - 12.5 a",
+            "9 - - 0 3 - - NaN a",
+            "9 9223372036854775807 - 0 3 - - 1 a",
         ] {
             assert_eq!(read_place(text), None, "{text}");
         }

@@ -49,7 +49,7 @@ pub const MIGRATIONS: [Migration; 20] = [
     migration!(17, "0017_prices"),
     migration!(18, "0018_alerts"),
     migration!(19, "0019_chains"),
-    migration!(22, "0022_token_checks"),
+    migration!(20, "0020_token_checks"),
 ];
 
 /// A migration that is recorded in the database.

@@ -2,7 +2,7 @@
 //!
 //! The syncing of a token asks the contract: nobody who asks about a token waits for a node.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use rand::{Rng, seq::index};
 
@@ -143,6 +143,20 @@ fn choose(
         chosen.insert(account_id, balance);
     }
     (holders.supply, chosen)
+}
+
+/// Whether a token was never held against its contract, or not for so long.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn is_due(
+    database: &Database,
+    asset_id: i32,
+    interval: Duration,
+) -> Result<bool, StoreError> {
+    let params = [&asset_id as _, &interval.as_secs_f64() as _];
+    let answer = database.read(statement!("token_checks_due"), &params).await?;
+    Ok(answer.value.first().is_some_and(|row| row.get("is_due")))
 }
 
 /// Notes what came of a comparison; the latest one stays.

@@ -9,6 +9,7 @@
 //! queue; balances and holders are not its business.
 
 mod asker;
+mod check;
 mod fetcher;
 mod fork;
 mod recorder;
@@ -165,7 +166,7 @@ impl Walk {
             self.recorder.window(&stream, &read, final_height, None).await?;
         }
         self.message = format!("up to block {last}, by {}", asker.source());
-        Ok(())
+        check::check(&self.lease, &asker, &self.stream().await?).await
     }
 
     async fn stream(&self) -> Result<Stream, JobError> {

@@ -36,6 +36,8 @@ pub struct PagePin {
     /// The instant that spans of time end at, in microseconds since the Unix epoch; `None` if no
     /// block was known.
     pub at: Option<i64>,
+    /// The block's hash, if it was known: of a block without rows it is forgotten later.
+    pub hash: Option<String>,
     /// Whether the block could not be taken back any more.
     pub is_final: bool,
     /// How often rows had been taken back.
@@ -154,7 +156,10 @@ async fn of_page(
             ),
         })));
     }
-    Ok(as_of((stream, head), pin.height, last_known, at))
+    let found = as_of((stream, head), pin.height, last_known, at);
+    let told = pin.hash.clone().zip(at);
+    let told = told.map(|(hash, mined_at)| KnownBlock { height: pin.height, hash, mined_at });
+    Ok(AsOf { block: found.block.or(told), ..found })
 }
 
 impl AsOf {
@@ -164,6 +169,7 @@ impl AsOf {
         PagePin {
             height: self.height,
             at: self.at.map(|at| at.timestamp_micros()),
+            hash: self.block.as_ref().map(|block| block.hash.clone()),
             is_final: self.is_final,
             generation: self.generation,
             last_known: self.last_known.as_ref().map(|block| (block.height, block.hash.clone())),

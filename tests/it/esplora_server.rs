@@ -214,12 +214,12 @@ async fn refusals_and_broken_answers_are_told_apart() {
     let server = EsploraServer::start(Api::Blockstream, chain.index()).await;
     let source = ours(&server, Dialect::Blockstream);
     let html = "<html><body>Too Many Requests</body></html>";
+    let is_limited: fn(SourceError) -> bool = |error| {
+        let wait = Some(std::time::Duration::from_secs(7));
+        error == SourceError::RateLimited { wait }
+    };
     for (refusal, is_right) in [
-        (
-            Refusal::Status(429, vec![("Retry-After", "7")], html),
-            (|error| matches!(error, SourceError::RateLimited { wait: Some(wait) } if wait.as_secs() == 7))
-                as fn(SourceError) -> bool,
-        ),
+        (Refusal::Status(429, vec![("Retry-After", "7")], html), is_limited),
         (Refusal::Status(402, vec![], "{}"), |error| {
             matches!(error, SourceError::QuotaUsedUp { wait: None })
         }),

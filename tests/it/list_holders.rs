@@ -207,19 +207,26 @@ async fn other_assets_of_the_network_do_not_count() {
 async fn pages_stay_as_of_their_block_while_blocks_come() {
     let mut random = random();
     let mut token = TestToken::start(20).await;
-    let blocks = random_blocks(&mut random, (0, FIRST), 20, 40);
+    let mut blocks = random_blocks(&mut random, (0, FIRST), 20, 40);
+    for block in &mut blocks[25..] {
+        block.0 += 10;
+    }
     let (early, late) = blocks.split_at(25);
     token.mine(early).await;
     let (height, micros, _) = early.last().unwrap();
-    token.set_head(*height, *micros, 0).await;
-    let at = At { height: *height, changes_after: micros - 7 * DAY };
+    // A block of which nothing will be known once others follow it.
+    let head = height + 1;
+    token.set_head(head, *micros, 0).await;
+    let at = At { height: head, changes_after: micros - 7 * DAY };
     let expected = token.expected(at);
     let mut request = ListHoldersRequest { page_size: 2, ..token.holders_request() };
+    let as_of = token.holders(&request).await.unwrap().as_of;
+    assert_eq!(as_of.as_ref().unwrap().height, head);
     let mut found = Vec::new();
     for block in late {
         let answer = token.holders(&request).await.unwrap();
         assert_eq!(answer.supply, expected.supply);
-        assert_eq!(answer.as_of.unwrap().height, *height);
+        assert_eq!(answer.as_of, as_of);
         assert_eq!(answer.changes_after, Some(timestamp(at.changes_after)));
         found.extend(answer.holders);
         request.page_token = answer.next_page_token;

@@ -2,6 +2,7 @@
 
 mod kills;
 mod reorgs;
+mod verdict;
 mod world;
 
 use std::env;

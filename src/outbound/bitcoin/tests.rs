@@ -23,7 +23,7 @@ fn of_esplora(txid: &str, input: &str, fee: u64, status: &str) -> String {
     format!(
         r#"{{"txid":"{txid}","version":2,"locktime":0,"size":222,"weight":561,"fee":{fee},
         "vin":[{input}],
-        "vout":[{{"scriptpubkey":"{SCRIPT}","scriptpubkey_asm":"OP_0","scriptpubkey_type":"v0_p2wpkh",
+        "vout":[{{"scriptpubkey":"{SCRIPT}","scriptpubkey_asm":"OP_0",
         "scriptpubkey_address":"{ADDRESS}","value":900}},
         {{"scriptpubkey":"6a0101","scriptpubkey_type":"op_return","value":0}}],
         "status":{status}}}"#
@@ -39,7 +39,8 @@ fn spending(prevout: &str) -> String {
 
 fn confirmed() -> String {
     format!(
-        r#"{{"confirmed":true,"block_height":800000,"block_hash":"{BLOCK}","block_time":1690168629}}"#
+        r#"{{"confirmed":true,"block_height":800000,"block_hash":"{BLOCK}",
+        "block_time":1690168629}}"#
     )
 }
 

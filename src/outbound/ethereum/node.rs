@@ -225,6 +225,28 @@ impl Node {
         balances.collect()
     }
 
+    /// All there is of a token after the block of this height, by the token itself; `None` if it
+    /// does not say.
+    ///
+    /// # Errors
+    /// Says what the node said instead.
+    pub async fn total_supply(
+        &self,
+        token: &Address,
+        height: u64,
+    ) -> Result<Option<Word>, SourceError> {
+        let call = call_of(token, abi::TOTAL_SUPPLY, &quantity(height));
+        let answer = self.ask_all("eth_call", [call]).await?;
+        match replies::<&str>(&answer, 1)?.pop() {
+            Some(Ok(returned)) => {
+                Ok(returned.and_then(hex::bytes).and_then(|bytes| abi::number(&bytes)))
+            }
+            Some(Err(fault)) if fault.is_reverted() => Ok(None),
+            Some(Err(fault)) => Err(fault.meaning(&answer.headers)),
+            None => Err(malformed("no answer to a question")),
+        }
+    }
+
     async fn block_by(&self, method: &str, name: &str) -> Result<Option<Block>, SourceError> {
         let answer = self.ask(method, json!([name, false])).await?;
         result::<RawBlock<'_>>(&answer)?.as_ref().map(read_block).transpose()

@@ -62,6 +62,14 @@ impl Asker {
         self.turns.source.blocks_max.map(u64::from)
     }
 
+    /// Makes a call of the caller's in its turn.
+    pub(super) async fn call<T>(
+        &self,
+        call: impl Future<Output = Result<T, SourceError>>,
+    ) -> Result<T, JobError> {
+        self.turns.call(call).await
+    }
+
     /// Whether the source tells blocks' hashes and proves by them what it answers.
     pub(super) fn node(&self) -> Option<&Node> {
         match &self.client {

@@ -10,7 +10,8 @@ pub(crate) fn block(index: &Index, block: &IndexedBlock) -> Value {
     let previous = Some(header.prev_blockhash).filter(|_| block.height > 0);
     json!({
         "id": block.hash, "height": block.height, "version": header.version.to_consensus(),
-        "timestamp": header.time, "mediantime": index.median_time(block), "tx_count": block.txids.len(),
+        "timestamp": header.time, "mediantime": index.median_time(block),
+        "tx_count": block.txids.len(),
         "size": block.block.total_size(), "weight": block.block.weight().to_wu(),
         "merkle_root": header.merkle_root, "previousblockhash": previous,
         "nonce": header.nonce, "bits": header.bits.to_consensus(), "difficulty": 0,

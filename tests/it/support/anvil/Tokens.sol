@@ -46,3 +46,10 @@ contract OldToken {
     bytes32 public constant name = "Old Token";
     uint256 public constant totalSupply = 7;
 }
+
+/// A token whose balances grow without an event.
+contract RebasingToken is TestToken {
+    function balanceOf(address holder) public view override returns (uint256) {
+        return super.balanceOf(holder) * 3 / 2;
+    }
+}

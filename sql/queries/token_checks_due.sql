@@ -1,0 +1,5 @@
+-- Whether the asset $1 is to be held against its contract again: it never was, or more than $2
+-- seconds ago. One row. By the key.
+SELECT NOT EXISTS (
+    SELECT FROM token_checks
+    WHERE asset_id = $1 AND checked_at > clock_timestamp() - make_interval(secs => $2)) AS is_due
