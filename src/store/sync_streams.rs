@@ -130,6 +130,15 @@ pub async fn add_asset(
     Ok(())
 }
 
+/// Whether an asset that is not synced has transactions.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn has_rows(database: &Database, asset_code: &str) -> Result<bool, StoreError> {
+    let answer = database.read(statement!("sync_assets_has_rows"), &[&asset_code]).await?;
+    Ok(answer.value.first().is_some_and(|row| row.get("has_rows")))
+}
+
 /// The stream of an asset and an account (0: all of them), made from `first_height` to
 /// `last_height` (`None`: the head) if it was not there.
 ///
@@ -184,6 +193,8 @@ pub struct Mark {
     pub others_added: i64,
     /// Whether rows were withdrawn: what is recorded from now on has other ids.
     pub is_withdrawal: bool,
+    /// Whether something came of it that the next try need not do again: tries are counted anew.
+    pub is_progress: bool,
     /// Where a scan goes on that is cut off.
     pub resume: Option<String>,
 }
@@ -221,6 +232,7 @@ pub async fn mark(tx: &PooledTx, stream_id: i64, mark: &Mark) -> Result<(), Stor
         &mark.others_added as _,
         &mark.is_withdrawal as _,
         &mark.resume as _,
+        &mark.is_progress as _,
     ];
     tx.rows(statement!("sync_streams_mark"), &params).await?;
     Ok(())
