@@ -18,7 +18,10 @@ use std::time::Duration;
 use crate::{
     config::SourceKind,
     domain::{account::Address, bitcoin::Owner},
-    outbound::bitcoin::{BitcoinSource, Dialect},
+    outbound::{
+        bitcoin::{BitcoinSource, Dialect},
+        source_error::SourceError,
+    },
     store::{
         sync_sources::SourceKey,
         sync_streams::{self, Stream},
@@ -29,16 +32,33 @@ use crate::{
 /// Passes that one source gets to come to an end while the chain changes.
 const PASSES_MAX: u32 = 6;
 
-/// How long a history is walked until what was read is written.
+/// An amount of a history.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct BatchLimits {
+struct Amount {
     /// Transactions of the chain.
     transactions: usize,
     /// Inputs and outputs.
     coins: usize,
 }
 
-const LIMITS: BatchLimits = BatchLimits { transactions: 2_000, coins: 50_000 };
+/// How much of a history is read until it is written.
+const BATCH: Amount = Amount { transactions: 2_000, coins: 50_000 };
+
+/// How long a history is read until what there is of it is written, so that what a slow source
+/// tells is kept and seen.
+const BATCH_TIME: Duration = Duration::from_secs(20);
+
+/// Most that is held where it cannot be written in parts.
+const HELD_MAX: Amount = Amount { transactions: 50_000, coins: 500_000 };
+
+/// Most that a block holds by its weight of 4,000,000: a transaction has at least 60 bytes, an
+/// output 9 and an input 41, and each such byte weighs 4
+/// (<https://github.com/bitcoin/bips/blob/master/bip-0141.mediawiki>).
+const BLOCK_MAX: Amount = Amount { transactions: 4_000_000 / (4 * 60), coins: 4_000_000 / (4 * 9) };
+
+/// Most transactions that a history may have beyond what its source counts: some come while it is
+/// read.
+const UNCOUNTED_MAX: i64 = 1_000;
 
 /// What a pass came to.
 enum Passed {
@@ -204,4 +224,9 @@ impl<'a> Walk<'a> {
 
 fn inconsistent(what: impl Into<String>) -> JobError {
     JobError::Inconsistent(what.into())
+}
+
+/// What no honest source says.
+fn malformed(what: impl Into<String>) -> JobError {
+    JobError::Source(SourceError::Malformed(what.into()))
 }

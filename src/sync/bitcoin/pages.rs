@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use super::{
-    Walk,
+    BLOCK_MAX, UNCOUNTED_MAX, Walk,
     batch::{Batch, Listed},
-    inconsistent,
+    inconsistent, malformed,
     scan::Scan,
 };
 use crate::{
@@ -34,10 +34,48 @@ pub(super) enum Reached {
 pub(super) struct Reader {
     /// Newest block up to the floor that something is recorded of.
     anchor: Option<(i64, String)>,
+    /// Where pages began since the history came to the height of `deepest`.
     cursors: HashSet<Cursor>,
+    deepest: Option<i64>,
+    /// How many transactions were read.
+    count: i64,
     /// Height of the last transaction that was read.
     lowest: Option<i64>,
     pub(super) batch: Batch,
+    /// Whether the newest block of the walk before is known to be in the best chain no more.
+    pub(super) is_head_gone: bool,
+}
+
+impl Reader {
+    /// Takes a page into account.
+    ///
+    /// # Errors
+    /// If it was there before, or there are more than the source counts or a block has room for.
+    fn note(
+        &mut self,
+        page: &HistoryPage,
+        after: Option<Cursor>,
+        expected: Option<i64>,
+    ) -> Result<(), JobError> {
+        let heights = page.transactions.iter().filter_map(|one| one.found.height());
+        let lowest = heights.map(i64::from).min();
+        if lowest.is_some_and(|lowest| self.deepest.is_none_or(|deepest| lowest < deepest)) {
+            self.deepest = lowest;
+            self.cursors.clear();
+        }
+        if page.next.is_some_and(|next| Some(next) == after || !self.cursors.insert(next)) {
+            return Err(inconsistent("the history repeats itself"));
+        }
+        if self.cursors.len() > BLOCK_MAX.transactions {
+            return Err(malformed("the history does not come to an end"));
+        }
+        let count = i64::try_from(page.transactions.len()).unwrap_or(i64::MAX);
+        self.count = self.count.saturating_add(count);
+        if expected.is_some_and(|most| self.count > most.saturating_add(UNCOUNTED_MAX)) {
+            return Err(malformed("the history has more transactions than are counted"));
+        }
+        Ok(())
+    }
 }
 
 impl Walk<'_> {
@@ -47,8 +85,9 @@ impl Walk<'_> {
         } else {
             sync_bitcoin::anchor(&self.lease.database, self.key(), scan.floor).await?
         };
-        let (cursors, lowest, batch) = (HashSet::new(), None, Batch::default());
-        Ok(Reader { anchor, cursors, lowest, batch })
+        let (cursors, deepest, count) = (HashSet::new(), None, 0);
+        let (lowest, batch, is_head_gone) = (None, Batch::new(), false);
+        Ok(Reader { anchor, cursors, deepest, count, lowest, batch, is_head_gone })
     }
 
     /// Reads the next page.
@@ -67,9 +106,7 @@ impl Walk<'_> {
             // vouches for the place: it is built upon it.
             return Ok(Reached::Lost);
         }
-        if page.next.is_some_and(|next| Some(next) == after || !reader.cursors.insert(next)) {
-            return Err(inconsistent("the history repeats itself"));
-        }
+        reader.note(&page, after, scan.expected)?;
         scan.cursor = page.next;
         let is_end = page.next.is_none();
         for one in self.listed(page, scan)? {
@@ -81,9 +118,7 @@ impl Walk<'_> {
             if height <= scan.floor {
                 return self.meet_floor(reader, &one).await;
             }
-            if !reader.batch.push(one) {
-                return Err(inconsistent("the history is not in the order of blocks"));
-            }
+            reader.batch.push(one)?;
         }
         if !is_end {
             return Ok(Reached::More);

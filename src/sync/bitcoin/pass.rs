@@ -1,7 +1,7 @@
 //! One pass over a history: as of one block, from the newest transaction down to the floor.
 
 use super::{
-    LIMITS, Passed, Walk,
+    Passed, Walk,
     batch::Batch,
     inconsistent,
     pages::{Reached, Reader},
@@ -47,8 +47,15 @@ impl Walk<'_> {
                 Reached::More => {}
             }
             self.report(&scan, &reader.batch);
-            if reader.batch.is_full(LIMITS) && self.may_write(stream, &scan).await? {
-                self.write_whole_heights(&mut scan, &mut reader).await?;
+            if reader.batch.is_due() {
+                self.write_whole_heights(stream, &mut scan, &mut reader).await?;
+            }
+            if reader.batch.is_too_large() {
+                if self.scanned_to.take().is_some() {
+                    // Read from its beginning it can be written in parts.
+                    return Ok(Passed::Again);
+                }
+                return Err(too_large(&scan));
             }
         }
         self.finish(stream, scan, reader.batch).await
@@ -110,38 +117,52 @@ impl Walk<'_> {
         Ok(Some(scan))
     }
 
-    /// Whether a part may be written before all is read: not if it replaces blocks that are no
-    /// blocks of the best chain any more, which is done in one tx.
-    async fn may_write(&self, stream: &Stream, scan: &Scan) -> Result<bool, JobError> {
-        if scan.below.is_some() {
-            return Ok(true);
-        }
+    /// Above which height a part may be written before all is read: what replaces blocks that are
+    /// no blocks of the best chain any more is written in one tx. `lowest` is where the part would
+    /// end.
+    async fn writable_above(
+        &self,
+        stream: &Stream,
+        reader: &mut Reader,
+        lowest: i64,
+    ) -> Result<i64, JobError> {
         if self.scanned_to.is_some() {
-            return Ok(false);
+            return Ok(i64::MAX);
         }
-        match (stream.head_height, &stream.head_hash) {
-            (Some(height), Some(hash)) => Ok(self.hash_at(height).await?.as_ref() == Some(hash)),
-            _ => Ok(true),
+        let (Some(height), Some(hash)) = (stream.head_height, &stream.head_hash) else {
+            return Ok(-1);
+        };
+        if lowest >= height {
+            return Ok(-1);
         }
+        // Once it is gone it is not looked for again in this pass.
+        if !reader.is_head_gone {
+            reader.is_head_gone = self.hash_at(height).await?.as_ref() != Some(hash);
+        }
+        Ok(if reader.is_head_gone { height } else { -1 })
     }
 
     async fn write_whole_heights(
         &mut self,
+        stream: &Stream,
         scan: &mut Scan,
         reader: &mut Reader,
     ) -> Result<(), JobError> {
-        let Some(whole) = reader.batch.take_whole() else { return Ok(()) };
-        let lowest = reader.batch.listed.first().map_or(0, |one| i64::from(one.height) + 1);
+        let Some(last) = reader.batch.listed.last() else { return Ok(()) };
+        let last = i64::from(last.height);
+        let above = self.writable_above(stream, reader, last).await?.max(last);
+        let Some(listed) = reader.batch.take_above(above) else { return Ok(()) };
+        let lowest = above + 1;
         let (next, beside) = (scan.cursor, scan.beside);
         let highest = scan.below.map_or(i64::MAX, |below| below - 1);
         scan.below = Some(lowest);
-        scan.cursor = whole.listed.last().map(|one| one.after);
-        scan.beside = whole.listed.last().map_or(beside, |one| one.beside);
-        let span = Span { lowest, highest, listed: whole.listed };
+        scan.cursor = listed.last().map(|one| one.after);
+        scan.beside = listed.last().map_or(beside, |one| one.beside);
+        let span = Span { lowest, highest, listed };
         let resume = scan.write(self.source.dialect());
         self.record_part(span, resume).await?;
         (scan.cursor, scan.beside) = (next, beside);
-        Ok(())
+        self.lease.give_way()
     }
 
     /// The history is read: writes the rest, and that it is complete, if the top still is a block
@@ -205,5 +226,13 @@ fn deep(floor: i64) -> JobError {
     JobError::Incident(format!(
         "the chain is another one at or before block {floor}, which was final; nothing was taken \
          back: look at the source, or raise the network's finality and sync again"
+    ))
+}
+
+fn too_large(scan: &Scan) -> JobError {
+    JobError::Incident(format!(
+        "the blocks after {} are others than those that are recorded, and have more than can be \
+         replaced at once: look at the source",
+        scan.floor
     ))
 }

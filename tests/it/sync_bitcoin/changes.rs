@@ -1,11 +1,11 @@
 //! Chains that change while or before they are read, and servers that fail in the middle.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     support::{
         bitcoin_chain::{Chain, NewBlock, script},
-        bitcoin_life::other_history,
+        bitcoin_life::{other_history, settle},
         esplora::{Api, EsploraServer, Refusal},
         random::random,
         schema::one,
@@ -125,6 +125,56 @@ async fn a_source_of_another_chain_is_given_up_and_parks_a_job_only_if_none_says
     assert!(parked.len() == 1 && parked[0].contains("was final"), "{parked:?}");
     assert!(parked[0].contains("source0: ") && parked[0].contains("source1: "), "{parked:?}");
     assert_eq!(wallets.rows().await, before);
+}
+
+#[tokio::test]
+async fn a_history_without_an_end_is_not_read_on_and_another_source_is_asked() {
+    let mut chain = Chain::made();
+    lively(&mut chain, 30).await;
+    let servers = [
+        EsploraServer::start(Api::Blockstream, chain.index()).await,
+        EsploraServer::start(Api::Mempool, chain.index()).await,
+    ];
+    let sources = [(&servers[0], Api::Blockstream), (&servers[1], Api::Mempool)];
+    let wallets = Wallets::new(&sources).await;
+    // At first there are more than the source counts, and later more than a block holds.
+    for (page_length, pages_most) in [(50, 30), (1_000, 20)] {
+        let mut knobs = servers[0].knobs();
+        (knobs.page_length, knobs.endless) = (page_length, Some(1));
+        drop(knobs);
+        chain.mine(0, Vec::new()).await;
+        let synced = wallets.sync(&[0]);
+        tokio::time::timeout(Duration::from_secs(60), synced).await.expect("it comes to an end");
+        wallets.check(&chain, &[0], "an honest one").await;
+        let questions = servers[0].questions();
+        let pages = questions.iter().filter(|path| path.contains("/txs/chain")).count();
+        assert!((10..pages_most).contains(&pages), "{pages} pages");
+    }
+}
+
+#[tokio::test]
+async fn a_long_backlog_after_a_head_that_is_gone_is_written_in_parts() {
+    let mut chain = Chain::made();
+    settle(&mut chain).await;
+    let server = EsploraServer::start(Api::Blockstream, chain.index()).await;
+    let wallets = Wallets::new(&[(&server, Api::Blockstream)]).await;
+    chain.mine_empty(0, 2).await;
+    wallets.sync(&[0]).await;
+    // The newest two blocks are others now, and behind them are more than a batch.
+    let head = chain.height();
+    let block = NewBlock { miner: 0, transactions: Vec::new() };
+    chain.reorganise(2, vec![block; 2_060]).await;
+    let held = server.hold("/txs/chain", 82);
+    wallets.request(&[0]).await;
+    tokio::select! {
+        () = held.asked() => {}
+        () = wallets.finish() => panic!("nothing was held"),
+    }
+    held.free();
+    let text = format!("SELECT count(*) FROM chain_transactions WHERE height > {head}");
+    assert!(one::<i64>(&wallets.service.sql, &text).await >= 1_900, "nothing was written before");
+    wallets.sync(&[0]).await;
+    wallets.check(&chain, &[0], "after a long backlog").await;
 }
 
 #[tokio::test]
