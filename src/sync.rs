@@ -24,7 +24,10 @@ use crate::{
     store::{Database, account_ids::AccountIds},
     sync::networks::SyncNetworks,
 };
-pub use crate::{store::sync_jobs::Progress, sync::work::Walked};
+pub use crate::{
+    store::sync_jobs::Progress,
+    sync::work::{Walked, Which},
+};
 
 /// How jobs are worked at.
 #[derive(Clone, Copy, Debug)]

@@ -132,12 +132,14 @@ COMMENT ON COLUMN sync_jobs.lease_token IS
     'Drawn anew whenever a worker takes the job: who writes holds it against this.';
 CREATE INDEX sync_jobs_due_idx ON sync_jobs (priority, run_at, job_id) WHERE state = 'queued';
 CREATE INDEX sync_jobs_requested_at_job_id_idx ON sync_jobs (requested_at, job_id);
+CREATE INDEX sync_jobs_parked_idx ON sync_jobs (run_at) WHERE state = 'parked';
 CREATE INDEX sync_jobs_lease_until_idx ON sync_jobs (lease_until) WHERE state = 'running';
 
 CREATE TABLE sync_job_history (
     job_id       uuid NOT NULL,
     stream_id    bigint NOT NULL,
-    outcome      text NOT NULL CHECK (outcome IN ('succeeded', 'cancelled')),
+    network      text COLLATE "C" NOT NULL,
+    outcome      text NOT NULL CHECK (outcome = 'succeeded'),
     priority     smallint NOT NULL,
     requested_at timestamptz NOT NULL,
     started_at   timestamptz,
@@ -151,6 +153,8 @@ CREATE TABLE sync_job_history (
 COMMENT ON TABLE sync_job_history IS 'Jobs that are over.';
 CREATE INDEX sync_job_history_finished_at_idx ON sync_job_history (finished_at);
 CREATE INDEX sync_job_history_requested_at_job_id_idx ON sync_job_history (requested_at, job_id);
+CREATE INDEX sync_job_history_network_requested_at_job_id_idx
+    ON sync_job_history (network, requested_at, job_id);
 CREATE INDEX sync_job_history_stream_id_idx ON sync_job_history (stream_id, finished_at);
 
 CREATE TABLE sync_sources (

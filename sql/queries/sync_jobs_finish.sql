@@ -2,14 +2,14 @@
 -- none if another worker has it. By the key.
 WITH over AS (
     DELETE FROM sync_jobs WHERE job_id = $1 AND lease_token = $2 AND state = 'running'
-    RETURNING job_id, stream_id, priority, requested_at, started_at, attempts, source
+    RETURNING job_id, stream_id, network, priority, requested_at, started_at, attempts, source
 ), synced AS (
     UPDATE sync_streams s SET synced_at = clock_timestamp()
     FROM over WHERE s.stream_id = over.stream_id
 )
-INSERT INTO sync_job_history (job_id, stream_id, outcome, priority, requested_at, started_at,
+INSERT INTO sync_job_history (job_id, stream_id, network, outcome, priority, requested_at, started_at,
     finished_at, attempts, source, progress, message)
-SELECT job_id, stream_id, 'succeeded', priority, requested_at, started_at, clock_timestamp(),
+SELECT job_id, stream_id, network, 'succeeded', priority, requested_at, started_at, clock_timestamp(),
     attempts, source, $3, $4
 FROM over
 RETURNING job_id

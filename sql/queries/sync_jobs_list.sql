@@ -25,10 +25,9 @@ WITH page AS (
         h.finished_at, NULL, h.attempts, h.progress, NULL, h.source, h.message
     FROM sync_job_history h
     JOIN sync_streams s USING (stream_id)
-    JOIN chain_assets c USING (asset_id)
     WHERE ($1::timestamptz IS NULL OR (h.requested_at, h.job_id) < ($1, $2))
-      AND ($3::text IS NULL OR h.outcome = $3)
-      AND ($4::text IS NULL OR c.network = $4)
+      AND ($3::text IS NULL OR $3 NOT IN ('queued', 'running', 'parked'))
+      AND ($4::text IS NULL OR h.network = $4)
       AND ($5::uuid IS NULL OR h.job_id = $5)
       AND ($6::bigint IS NULL OR h.stream_id = $6)
       AND ($8::uuid IS NULL OR s.account_id = 0 OR s.account_id IN (

@@ -1,7 +1,11 @@
 -- Moves the mark of the stream $1: everything is recorded up to the block $2 with the hash $3,
 -- whose rows are before $4 (NULL: as before); nothing up to the block $5 is taken back any more;
 -- rows are there from $6 on (NULL: as before). $7 transfers came, $8 other events; with $9 rows
--- were withdrawn; a scan that is cut off goes on at $10. By the key; locks the row.
+-- were withdrawn; a scan that is cut off goes on at $10. With $11 tries of the job
+-- are counted anew. By keys; locks the rows.
+WITH counted_anew AS (
+    UPDATE sync_jobs SET attempts = 0 WHERE stream_id = $1 AND $11
+)
 UPDATE sync_streams
 SET head_height = coalesce($2, head_height),
     head_hash = CASE WHEN $2::bigint IS NULL THEN head_hash ELSE $3 END,

@@ -17,7 +17,7 @@ use crate::{
     ingest::Ingest,
     store::Database,
     sync::{
-        Progress, Sync,
+        Progress, Sync, Which,
         request::{JobState, Priority},
     },
     upkeep::server_check,
@@ -77,7 +77,7 @@ async fn follow(
         let requested = sync.request_now(stream.stream_id, Priority::Requested).await?;
         let progress = Arc::new(Mutex::new(Progress::default()));
         let working =
-            sync.work_at("sync-token", Some(requested.job_id), Arc::clone(&progress), stop);
+            sync.work_at("sync-token", Which::Job(requested.job_id), Arc::clone(&progress), stop);
         let worked = tokio::select! {
             worked = working => worked?,
             never = show(&bar, &progress) => never,

@@ -49,13 +49,15 @@ pub(super) fn start(
     }
     // Names a process for people; whoever holds a job is known by its token.
     let process = std::process::id();
-    for number in 1..=settings.sync_workers {
-        let (sync, stop) = (sync.clone(), stop.clone());
-        let worker = format!("{process}-{number}");
-        tasks.spawn(async move {
-            workers::sync::work(sync, worker, stop).await;
-            "syncing"
-        });
+    for network in sync.networks().names() {
+        for number in 1..=settings.sync_workers {
+            let (sync, network, stop) = (sync.clone(), network.to_owned(), stop.clone());
+            let worker = format!("{process}-{network}-{number}");
+            tasks.spawn(async move {
+                workers::sync::work(sync, network, worker, stop).await;
+                "syncing"
+            });
+        }
     }
     let (scheduled, schedule_stop) = (sync.clone(), stop.clone());
     tasks.spawn(async move {

@@ -13,8 +13,8 @@ pub struct SyncSettings {
     #[arg(long, env = "DAYBOOK_CHAINS_FILE", value_name = "FILE")]
     pub chains_file: Option<PathBuf>,
 
-    /// Jobs that this process works at side by side; with 0 it leaves them to others, like
-    /// `daybook work`
+    /// Jobs of each network that this process works at side by side; with 0 it leaves them to
+    /// others, like `daybook work`
     #[arg(long, env = "DAYBOOK_SYNC_WORKERS", default_value_t = 2, value_name = "COUNT")]
     pub sync_workers: u16,
 

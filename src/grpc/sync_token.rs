@@ -36,16 +36,18 @@ pub(super) async fn sync_token(
     }
     let is_height = |height: i64| (0..=HEIGHT_MAX).contains(&height);
     let hint = format!("must be a block's height, 0 to {HEIGHT_MAX}");
-    let from = Some(request.from_block).filter(|&height| is_height(height));
-    let from = violations.require(from, "from_block", hint);
+    if request.from_block.is_some_and(|height| !is_height(height)) {
+        violations.add("from_block", hint);
+    }
     if let Some(to_block) = request.to_block
-        && !(is_height(to_block) && to_block >= request.from_block)
+        && !(is_height(to_block) && to_block >= request.from_block.unwrap_or(0))
     {
         violations.add("to_block", "must be a block's height, at least from_block");
     }
-    let (contract, from) = violations.finish(contract.zip(from))?;
+    let contract = violations.finish(contract)?;
+    let from = request.from_block;
     let stream = sync
-        .token_stream(contract.network(), contract.address().as_str(), Some(from), request.to_block)
+        .token_stream(contract.network(), contract.address().as_str(), from, request.to_block)
         .await?;
     let requested = sync.request(stream.stream_id, Priority::Requested).await?;
     Ok(SyncTokenResponse {

@@ -112,7 +112,8 @@ pub async fn claim(
     Ok(answer.value.first().map(held))
 }
 
-/// Says that the worker is alive and how far it has come. Whether it still holds the job.
+/// Says that the worker is alive and how far it has come: `None` if it does not hold the job any
+/// more, else whether other jobs of its network wait.
 ///
 /// # Errors
 /// If the database cannot answer.
@@ -121,7 +122,7 @@ pub async fn beat(
     job: HeldJob,
     lease: Duration,
     progress: &Progress,
-) -> Result<bool, StoreError> {
+) -> Result<Option<bool>, StoreError> {
     let params = [
         &job.job_id as _,
         &job.token as _,
@@ -130,7 +131,8 @@ pub async fn beat(
         &progress.of as _,
         &progress.source as _,
     ];
-    changed(database, statement!("sync_jobs_beat"), &params).await
+    let answer = database.read(statement!("sync_jobs_beat"), &params).await?;
+    Ok(answer.value.first().map(|row| row.get("is_wanted")))
 }
 
 /// Holds the job until the end of a tx that writes for it. Whether it still may.
@@ -340,6 +342,15 @@ fn listed(row: &Row) -> ListedJob {
         complete_until: row.get("complete_until"),
         head_height: row.get("head_height"),
     }
+}
+
+/// Has jobs on these networks tried again that were parked a day ago; how many.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn revive(database: &Database, networks: &[&str]) -> Result<i64, StoreError> {
+    let answer = database.read(statement!("sync_jobs_revive"), &[&networks]).await?;
+    Ok(answer.value.first().map_or(0, |row| row.get("revived")))
 }
 
 /// Forgets jobs that were over so many days ago, some of them at a time; how many.

@@ -184,6 +184,8 @@ pub struct Mark {
     pub others_added: i64,
     /// Whether rows were withdrawn: what is recorded from now on has other ids.
     pub is_withdrawal: bool,
+    /// Whether something came of it that the next try need not do again: tries are counted anew.
+    pub is_progress: bool,
     /// Where a scan goes on that is cut off.
     pub resume: Option<String>,
 }
@@ -221,6 +223,7 @@ pub async fn mark(tx: &PooledTx, stream_id: i64, mark: &Mark) -> Result<(), Stor
         &mark.others_added as _,
         &mark.is_withdrawal as _,
         &mark.resume as _,
+        &mark.is_progress as _,
     ];
     tx.rows(statement!("sync_streams_mark"), &params).await?;
     Ok(())

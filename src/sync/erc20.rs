@@ -86,6 +86,7 @@ pub(super) async fn walk(lease: Lease) -> Result<Walked, JobError> {
             JobError::Inconsistent(_) => CONTRADICTION_WAIT * tries,
             JobError::NoSource { .. }
             | JobError::LeaseLost
+            | JobError::GivesWay
             | JobError::Incident(_)
             | JobError::Store(_)
             | JobError::Record(_) => return Err(error),

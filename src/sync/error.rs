@@ -16,6 +16,9 @@ pub enum JobError {
         /// When one may, if one will.
         wait: Option<Duration>,
     },
+    /// Its time is over and other jobs wait: it goes on after them, from what is recorded.
+    #[error("other jobs wait")]
+    GivesWay,
     /// A source did not answer; the job is tried again, perhaps with another source.
     #[error("the source {0}")]
     Source(SourceError),

@@ -2,7 +2,11 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use chrono::NaiveDate;
@@ -35,7 +39,13 @@ pub struct Lease {
     pub stream: Arc<Stream>,
     pub(super) job: HeldJob,
     pub(super) progress: Arc<Mutex<Progress>>,
+    /// Whether other jobs of the network wait, as of the last heartbeat.
+    pub(super) is_wanted: Arc<AtomicBool>,
+    pub(super) begun_at: Instant,
 }
+
+/// How long a job is worked at while others wait.
+const SLICE: Duration = Duration::from_secs(60);
 
 impl Lease {
     /// Begins a tx that writes for this job: until it ends nobody else takes the job.
@@ -49,6 +59,15 @@ impl Lease {
         }
         tx.roll_back().await?;
         Err(JobError::LeaseLost)
+    }
+
+    /// To be called when something was committed: whether the job may go on.
+    ///
+    /// # Errors
+    /// `GivesWay` if its time is over and other jobs of the network wait.
+    pub fn give_way(&self) -> Result<(), JobError> {
+        let is_over = self.begun_at.elapsed() >= SLICE && self.is_wanted.load(Ordering::Relaxed);
+        if is_over { Err(JobError::GivesWay) } else { Ok(()) }
     }
 
     /// Says how far the job has come: `done` of `of`, asking this source. Told to others with the

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    error::Error,
+    domain::account::AccountKey,
+    error::{Error, ErrorKind},
     store::{sync_jobs, sync_wallets},
     sync::{Sync, request::Priority},
 };
@@ -23,11 +24,14 @@ impl Sync {
             let due =
                 sync_wallets::due_wallets(&self.database, &networks, interval, DUE_MAX).await?;
             for wallet in due.iter().filter(|wallet| !wallet.account.is_system()) {
-                let stream = self.wallet_stream(&wallet.account).await?;
-                self.queue(stream.stream_id, Priority::Periodic).await?;
+                self.queue_wallet(&wallet.account, Priority::Periodic).await?;
             }
         }
         let networks = self.networks.names();
+        let revived = sync_jobs::revive(&self.database, &networks).await?;
+        if revived > 0 {
+            tracing::info!(revived, "jobs that were parked a day ago are tried again");
+        }
         for stream_id in
             sync_wallets::due_tokens(&self.database, &networks, interval, DUE_MAX).await?
         {
@@ -46,8 +50,7 @@ impl Sync {
         for wallet in tracked {
             let is_synced = networks.contains(&wallet.account.network().as_str());
             if is_synced && !wallet.account.is_system() {
-                let stream = self.wallet_stream(&wallet.account).await?;
-                self.queue(stream.stream_id, Priority::Stale).await?;
+                self.queue_wallet(&wallet.account, Priority::Stale).await?;
             }
         }
         Ok(())
@@ -59,6 +62,19 @@ impl Sync {
     /// What the database says.
     pub async fn prune_jobs(&self, days: i32) -> Result<i64, Error> {
         Ok(sync_jobs::prune(&self.database, days).await?)
+    }
+
+    /// A wallet that cannot be synced keeps no other one from it.
+    async fn queue_wallet(&self, account: &AccountKey, priority: Priority) -> Result<(), Error> {
+        match self.wallet_stream(account).await {
+            Ok(stream) => self.queue(stream.stream_id, priority).await,
+            Err(error) if matches!(error.kind(), ErrorKind::InTheWay(_)) => {
+                let network = account.network().as_str();
+                tracing::warn!(network, %error, "wallets of a network cannot be synced");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Nobody waits for an answer: what is queued is queued.

@@ -1,8 +1,11 @@
 //! Working at one job: taken, held by a heartbeat while its walk goes on, and settled.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use rand::RngExt;
@@ -15,7 +18,7 @@ use crate::{
     store::{
         coverage::NOTICED_WITHIN,
         sync_jobs::{self, Again, HeldJob, Progress},
-        sync_streams,
+        sync_sources, sync_streams,
     },
     sync::{Sync, bitcoin, erc20, error::JobError, lease::Lease},
 };
@@ -32,6 +35,17 @@ const NO_SOURCE_WAIT: Duration = Duration::from_secs(60);
 /// Longest time until others are told how far a job has come.
 const TELL_INTERVAL: Duration = Duration::from_secs(2);
 
+/// Which job is taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Which<'a> {
+    /// Whichever is due.
+    Any,
+    /// One on this network.
+    On(&'a str),
+    /// This one.
+    Job(Uuid),
+}
+
 /// What a walk came to.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Walked {
@@ -47,25 +61,26 @@ impl Sync {
     /// # Errors
     /// If the database cannot be asked for a job, or told what became of it.
     pub async fn work_at_one(&self, worker: &str, stop: &CancellationToken) -> Result<bool, Error> {
-        self.work_at(worker, None, Arc::default(), stop).await
+        self.work_at(worker, Which::Any, Arc::default(), stop).await
     }
 
-    /// Takes this job, or any, and works at it until it is settled, or `stop`. Whether it was there
-    /// to be taken. How far it has come can be read from `progress` meanwhile.
+    /// Takes such a job and works at it until it is settled, or `stop`. Whether there was one to be
+    /// taken. How far it has come can be read from `progress` meanwhile.
     ///
     /// # Errors
     /// As for [`Self::work_at_one`].
     pub async fn work_at(
         &self,
         worker: &str,
-        job_id: Option<Uuid>,
+        which: Which<'_>,
         progress: Arc<Mutex<Progress>>,
         stop: &CancellationToken,
     ) -> Result<bool, Error> {
-        let networks = self.networks.names();
-        if networks.is_empty() {
-            return Ok(false);
-        }
+        let (networks, job_id) = match which {
+            Which::Any => (self.networks.names(), None),
+            Which::On(network) => (vec![network], None),
+            Which::Job(job_id) => (self.networks.names(), Some(job_id)),
+        };
         let taken =
             sync_jobs::claim(&self.database, worker, self.policy.lease, &networks, job_id).await?;
         let Some(job) = taken else { return Ok(false) };
@@ -74,9 +89,10 @@ impl Sync {
             self.park(job, "was tried too often without anything recorded").await?;
             return Ok(true);
         }
+        let is_wanted = Arc::new(AtomicBool::new(false));
         let outcome = tokio::select! {
-            outcome = self.walk(job, Arc::clone(&progress)) => outcome,
-            lost = self.beat(job, &progress) => lost,
+            outcome = self.walk(job, Arc::clone(&progress), Arc::clone(&is_wanted)) => outcome,
+            lost = self.beat(job, &progress, &is_wanted) => lost,
             () = stop.cancelled() => {
                 let again = Again::After(Duration::ZERO);
                 sync_jobs::put_off(&self.database, job, again, "the worker stopped").await?;
@@ -90,7 +106,12 @@ impl Sync {
         Ok(true)
     }
 
-    async fn walk(&self, job: HeldJob, progress: Arc<Mutex<Progress>>) -> Result<Walked, JobError> {
+    async fn walk(
+        &self,
+        job: HeldJob,
+        progress: Arc<Mutex<Progress>>,
+        is_wanted: Arc<AtomicBool>,
+    ) -> Result<Walked, JobError> {
         let stream = sync_streams::get(&self.database, job.stream_id).await?;
         let Some(stream) = stream else {
             return Err(JobError::Incident("there is no such stream any more".to_owned()));
@@ -109,6 +130,8 @@ impl Sync {
             stream: Arc::new(stream),
             job,
             progress,
+            is_wanted,
+            begun_at: Instant::now(),
         };
         match network.kind {
             NetworkKind::Bitcoin => Box::pin(bitcoin::walk(lease)).await,
@@ -120,15 +143,23 @@ impl Sync {
     }
 
     /// Holds the job until it is lost; ends with why.
-    async fn beat(&self, job: HeldJob, progress: &Mutex<Progress>) -> Result<Walked, JobError> {
+    async fn beat(
+        &self,
+        job: HeldJob,
+        progress: &Mutex<Progress>,
+        is_wanted: &AtomicBool,
+    ) -> Result<Walked, JobError> {
         let mut failed_for = Duration::ZERO;
         let pause = (self.policy.lease / 4).min(TELL_INTERVAL);
         loop {
             tokio::time::sleep(pause).await;
             let told = progress.lock().unwrap_or_else(PoisonError::into_inner).clone();
             match sync_jobs::beat(&self.database, job, self.policy.lease, &told).await {
-                Ok(true) => failed_for = Duration::ZERO,
-                Ok(false) => return Err(JobError::LeaseLost),
+                Ok(Some(others_wait)) => {
+                    is_wanted.store(others_wait, Ordering::Relaxed);
+                    failed_for = Duration::ZERO;
+                }
+                Ok(None) => return Err(JobError::LeaseLost),
                 // What is written says itself whether the job is still held.
                 Err(error) if failed_for > self.policy.lease * 2 => return Err(error.into()),
                 Err(_) => failed_for += pause,
@@ -151,28 +182,50 @@ impl Sync {
             Err(error) => error,
         };
         tracing::info!(job_id = %job.job_id, done, %error, "a job did not come to its end");
-        match error {
-            JobError::LeaseLost => Ok(()),
-            JobError::Incident(why) => self.park(job, &why).await,
+        let (again, why) = match error {
+            JobError::LeaseLost => return Ok(()),
+            JobError::Incident(why) => return self.park(job, &why).await,
             JobError::NoSource { wait } => {
-                let again = Again::After(wait.unwrap_or(NO_SOURCE_WAIT) + drawn(RETRY_WAIT));
-                let why = "no source may be asked now";
-                sync_jobs::put_off(&self.database, job, again, why).await?;
-                Ok(())
+                let wait = wait.unwrap_or(NO_SOURCE_WAIT) + drawn(RETRY_WAIT);
+                (Again::After(wait), self.why_no_source(job).await?)
             }
-            error @ (JobError::Source(_)
+            JobError::GivesWay => (Again::After(Duration::ZERO), error.to_string()),
+            JobError::Source(_)
             | JobError::Inconsistent(_)
             | JobError::Store(_)
-            | JobError::Record(_)) => {
+            | JobError::Record(_) => {
                 let again = Again::BackOff {
                     first: RETRY_WAIT,
                     most: RETRY_WAIT_MAX,
                     attempts_max: self.policy.attempts_max,
                 };
-                sync_jobs::put_off(&self.database, job, again, &error.to_string()).await?;
-                Ok(())
+                (again, error.to_string())
             }
-        }
+        };
+        sync_jobs::put_off(&self.database, job, again, &why).await?;
+        Ok(())
+    }
+
+    /// What is known of the sources of a job that none of them answers.
+    async fn why_no_source(&self, job: HeldJob) -> Result<String, Error> {
+        let stream = sync_streams::get(&self.database, job.stream_id).await?;
+        let network = stream.and_then(|stream| self.networks.get(&stream.network));
+        let Some(network) = network.filter(|network| !network.sources.is_empty()) else {
+            return Ok("no source is named for the network".to_owned());
+        };
+        let names: Vec<&str> =
+            network.sources.iter().map(|source| source.key.source.as_str()).collect();
+        let mut whys: Vec<String> = sync_sources::list(&self.database, &names)
+            .await?
+            .into_iter()
+            .filter_map(|standing| {
+                Some(format!("{}: {}", standing.key.source, standing.blocked_why?))
+            })
+            .collect();
+        whys.sort_unstable();
+        whys.dedup();
+        let whys = if whys.is_empty() { "limits are used up".to_owned() } else { whys.join("; ") };
+        Ok(format!("no source may be asked now: {whys}"))
     }
 
     async fn park(&self, job: HeldJob, why: &str) -> Result<(), Error> {

@@ -1,11 +1,11 @@
 //! Works at jobs of syncing, and has those made whose time has come.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::sync::Sync;
+use crate::sync::{Sync, Which};
 
 /// Wait where there is no job to be taken.
 const IDLE_WAIT: Duration = Duration::from_millis(500);
@@ -22,10 +22,12 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(600);
 /// Most wallets of readers that are asked for at a time.
 const STALE_AT_ONCE: usize = 100;
 
-/// Takes one job after the other until `stop`; one at work is put back then.
-pub async fn work(sync: Sync, worker: String, stop: CancellationToken) {
+/// Takes one job of a network after the other until `stop`, so that no network waits for the sources
+/// of another one; one at work is put back then.
+pub async fn work(sync: Sync, network: String, worker: String, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        let wait = match sync.work_at_one(&worker, &stop).await {
+        let which = Which::On(&network);
+        let wait = match sync.work_at(&worker, which, Arc::default(), &stop).await {
             Ok(true) => continue,
             Ok(false) => IDLE_WAIT,
             Err(error) => {
@@ -79,7 +81,13 @@ pub async fn prune(sync: Sync, days: i32, stop: CancellationToken) {
     loop {
         match sync.prune_jobs(days).await {
             Ok(0) => {}
-            Ok(pruned) => tracing::info!(pruned, "forgot jobs that were over long ago"),
+            Ok(pruned) => {
+                tracing::info!(pruned, "forgot jobs that were over long ago");
+                // There may be more of them.
+                if !stop.is_cancelled() {
+                    continue;
+                }
+            }
             Err(error) => tracing::warn!(%error, "jobs that are over could not be forgotten"),
         }
         if tokio::time::timeout(PRUNE_INTERVAL, stop.cancelled()).await.is_ok() {

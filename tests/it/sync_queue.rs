@@ -171,11 +171,13 @@ async fn whoever_lost_a_job_writes_nothing_more() {
     tokio::time::sleep(Duration::from_millis(20)).await;
     // Before anybody else takes it, it is still the first one's.
     let progress = Progress { done: 3, of: Some(9), source: Some("one".to_owned()) };
-    assert!(sync_jobs::beat(&service.database, first, lapsed, &progress).await.unwrap());
+    let held = sync_jobs::beat(&service.database, first, lapsed, &progress).await.unwrap();
+    assert_eq!(held, Some(false));
     tokio::time::sleep(Duration::from_millis(20)).await;
     let second = claim(&service, "second", LEASE).await.unwrap();
     assert_eq!((second.job_id, second.attempts), (first.job_id, 2));
-    assert!(!sync_jobs::beat(&service.database, first, LEASE, &progress).await.unwrap());
+    let held = sync_jobs::beat(&service.database, first, LEASE, &progress).await.unwrap();
+    assert_eq!(held, None);
     assert!(!sync_jobs::finish(&service.database, first, 1, "late").await.unwrap());
     assert!(!sync_jobs::park(&service.database, first, "late").await.unwrap());
     let again = Again::After(Duration::ZERO);
@@ -189,8 +191,29 @@ async fn whoever_lost_a_job_writes_nothing_more() {
     service.sql.execute("UPDATE sync_jobs SET lease_until = now() WHERE false", &[]).await.unwrap();
     assert!(claim(&service, "third", LEASE).await.is_none());
     tx.commit().await.unwrap();
-    // What was written counts as progress: tries begin anew.
-    assert_eq!(find(&service, second.job_id).await.attempts, 0);
+    // Holding it is no progress; what is written may be, and then tries begin anew.
+    assert_eq!(find(&service, second.job_id).await.attempts, 2);
+    for (is_progress, attempts) in [(false, 2), (true, 0)] {
+        let tx = PooledTx::begin(&service.database, "test").await.unwrap();
+        let mark = sync_streams::Mark {
+            head: None,
+            final_height: -1,
+            complete_from: None,
+            transfers_added: 0,
+            others_added: 0,
+            is_withdrawal: false,
+            is_progress,
+            resume: None,
+        };
+        sync_streams::mark(&tx, stream, &mark).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(find(&service, second.job_id).await.attempts, attempts);
+    }
+    // Whoever holds it is told that others wait.
+    let other = sync.wallet_stream(&address(1)).await.unwrap().stream_id;
+    sync.request(other, Priority::Periodic).await.unwrap();
+    let held = sync_jobs::beat(&service.database, second, LEASE, &progress).await.unwrap();
+    assert_eq!(held, Some(true));
     assert!(sync_jobs::finish(&service.database, second, 1, "").await.unwrap());
 }
 

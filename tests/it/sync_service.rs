@@ -242,7 +242,7 @@ async fn what_cannot_be_synced_is_refused_with_the_reason() {
     }
     let token = |network: &str, contract: &str, from_block, to_block| SyncTokenRequest {
         token: Some(TokenKey { network: network.into(), contract: contract.into() }),
-        from_block,
+        from_block: Some(from_block),
         to_block,
     };
     let usdt = "0xdac17f958d2ee523a2206206994597c13d831ec7";

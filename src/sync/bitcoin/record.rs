@@ -54,7 +54,8 @@ impl Walk<'_> {
         let ready = self.prepare(span).await?;
         let tx = self.lease.begin("sync_bitcoin_part").await?;
         let changes = self.write(&tx, &ready).await?;
-        let mark = Mark { is_withdrawal: changes.is_withdrawal, resume, ..no_mark() };
+        let (is_withdrawal, is_progress) = (changes.is_withdrawal, changes.count > 0);
+        let mark = Mark { is_withdrawal, is_progress, resume, ..no_mark() };
         sync_streams::mark(&tx, self.key().0, &mark).await?;
         tx.commit().await?;
         self.changed += changes.count;
@@ -83,7 +84,8 @@ impl Walk<'_> {
                 tracing::info!(count, beside = scan.beside, expected, "a history is not whole");
             }
         }
-        let mut mark = Mark { is_withdrawal: changes.is_withdrawal, ..no_mark() };
+        let (is_withdrawal, is_progress) = (changes.is_withdrawal, changes.count > 0);
+        let mut mark = Mark { is_withdrawal, is_progress, ..no_mark() };
         if is_complete {
             // Times of blocks go back and forth, but each is later than the median of the eleven
             // blocks before it: nothing can come any more before the top's median.
@@ -370,6 +372,7 @@ fn no_mark() -> Mark {
         transfers_added: 0,
         others_added: 0,
         is_withdrawal: false,
+        is_progress: false,
         resume: None,
     }
 }

@@ -96,6 +96,7 @@ impl Recorder {
             transfers_added: count(rows.len()),
             others_added: others,
             is_withdrawal: false,
+            is_progress: true,
             resume: end.is_none().then(|| scanned.to_string()),
         };
         sync_streams::mark(&tx, stream.stream_id, &mark).await?;
@@ -141,6 +142,7 @@ impl Recorder {
             transfers_added: count(rows.len()) - withdrawn.rows,
             others_added: others - withdrawn.others,
             is_withdrawal: base.is_some(),
+            is_progress: true,
             resume: None,
         };
         sync_streams::mark(&tx, stream.stream_id, &mark).await?;

@@ -137,6 +137,7 @@ fn unavailable(error: JobError) -> Error {
             invalid("token.contract", "is not known to the source")
         }
         error @ (JobError::LeaseLost
+        | JobError::GivesWay
         | JobError::NoSource { .. }
         | JobError::Source(_)
         | JobError::Inconsistent(_)
