@@ -17,6 +17,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Most of a foreign text that is repeated in an error.
 const QUOTED_LENGTH_MAX: usize = 120;
 
+/// What stands where something was struck out of a foreign text.
+const STRUCK: &[u8] = b"[..]";
+
 /// Why a client cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpSetupError {
@@ -128,7 +131,33 @@ fn unavailable(error: reqwest::Error) -> HttpFault {
 
 /// The beginning of a foreign text, harmless in a log.
 pub(super) fn quoted(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(4 * QUOTED_LENGTH_MAX)]);
+    quoted_without(body, &[])
+}
+
+/// The beginning of a foreign text, harmless in a log, without any run of it that is one of these,
+/// in whatever case. They are struck out before the text is cut, so that no part of one is left.
+pub(super) fn quoted_without(body: &[u8], struck: &[Vec<u8>]) -> String {
+    let mut left = Vec::new();
+    let mut struck_until = 0;
+    for (index, byte) in body.iter().enumerate() {
+        if left.len() >= 4 * QUOTED_LENGTH_MAX {
+            break;
+        }
+        let begins = |run: &&Vec<u8>| {
+            let there = body.get(index..index + run.len());
+            there.is_some_and(|there| there.eq_ignore_ascii_case(run))
+        };
+        if let Some(length) = struck.iter().filter(begins).map(Vec::len).max() {
+            if index >= struck_until {
+                left.extend_from_slice(STRUCK);
+            }
+            struck_until = struck_until.max(index + length);
+        }
+        if index >= struck_until {
+            left.push(*byte);
+        }
+    }
+    let text = String::from_utf8_lossy(&left);
     let text: String = text.chars().take(QUOTED_LENGTH_MAX).collect();
     format!("{text:?}")
 }

@@ -6,8 +6,11 @@ use reqwest::Url;
 
 use crate::outbound::{
     addresses::{address_of, is_public, is_this_machine},
-    http::HttpFault,
+    http::{HttpFault, quoted_without},
 };
+
+/// Longest segment of a path, and longest value of a query, that is never taken for a key.
+const NO_KEY_LENGTH_MAX: usize = 6;
 
 /// Why there is no answer. Texts are the source's own, quoted and cut; they hold no URL and no key.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -108,6 +111,20 @@ impl SourceUrl {
         }
         url
     }
+
+    /// The beginning of what the source says, harmless in a log. Some sources repeat the URL that
+    /// they were asked at: what may be a key in it, which is each longer segment of its path and
+    /// each longer value of its query, is struck out.
+    pub(super) fn quoted(&self, body: &[u8]) -> String {
+        let segments = self.0.path_segments().into_iter().flatten().map(str::to_owned);
+        let values = self.0.query_pairs().map(|(_, value)| value.into_owned());
+        // A value that is escaped in the URL may be repeated either way.
+        let pairs = self.0.query().into_iter().flat_map(|query| query.split('&'));
+        let escaped = pairs.map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+        let runs = segments.chain(values).chain(escaped.map(str::to_owned));
+        let keys = runs.filter(|run| run.len() > NO_KEY_LENGTH_MAX).map(String::into_bytes);
+        quoted_without(body, &keys.collect::<Vec<_>>())
+    }
 }
 
 #[cfg(test)]
@@ -140,5 +157,24 @@ mod tests {
         assert_eq!(url.with_path(&["a b", "c"]).as_str(), "https://example.com/v3/secret/a%20b/c");
         assert!(url.is_encrypted());
         assert_eq!(url.url().host_str(), Some("example.com"));
+    }
+    #[test]
+    fn keys_of_a_source_s_url_are_not_quoted() {
+        let url = "https://example.com/v3/Secret-1/x?apikey=secret%2B2&chainid=1&lonesome";
+        let url = SourceUrl::parse(url).expect("a URL");
+        for (said, expected) in [
+            ("no /v3/SECRET-1/x here", r#""no /v3/[..]/x here""#),
+            ("secret+2 secret%2B2 secret lonesome 1", r#""[..] [..] secret [..] 1""#),
+            ("Secret-1secret+2", r#""[..][..]""#),
+            ("a \"line\"\n", r#""a \"line\"\n""#),
+        ] {
+            assert_eq!(url.quoted(said.as_bytes()), expected, "{said}");
+        }
+        // Where a text is cut, and behind what was struck out, no part of a key is left.
+        for padding in 0..500 {
+            let text = format!("{}Secret-1 Secret-1{}", "é".repeat(padding), "ü".repeat(50));
+            let quoted = url.quoted(text.as_bytes());
+            assert!(!quoted.contains('S') && quoted.chars().count() <= 122, "{quoted}");
+        }
     }
 }
