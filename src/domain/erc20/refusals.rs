@@ -64,7 +64,11 @@ pub fn read(wording: &Wording<'_>) -> Refusal {
         Refusal::UnknownBlock
     } else if says(AHEAD) {
         Refusal::Ahead
-    } else if range.is_some() || says(TOO_MUCH) || is_limit(&text) || matches!(wording.code, -32614 | 35 | 413) {
+    } else if range.is_some()
+        || says(TOO_MUCH)
+        || is_limit(&text)
+        || matches!(wording.code, -32614 | 35 | 413)
+    {
         let (blocks_max, results_max) = limits(&text);
         Refusal::TooMuch(Advice { range, blocks_max, results_max })
     } else if says(TOO_OFTEN) || matches!(wording.code, 429 | -32005 | -32016 | -32029) {
@@ -147,7 +151,16 @@ const RANGES: &[&str] =
     &["block range", "blocks range", "range of blocks", "rpc range", "max range", "ranges over"];
 
 const LIMITS: &[&str] = &[
-    "limit", "exceed", "max", "over", "wide", "large", "big", "greater", "more than", "up to",
+    "limit",
+    "exceed",
+    "max",
+    "over",
+    "wide",
+    "large",
+    "big",
+    "greater",
+    "more than",
+    "up to",
     "invalid",
 ];
 

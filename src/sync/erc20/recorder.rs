@@ -40,13 +40,16 @@ pub(super) struct Recorder {
     ids: HashMap<Address, i64>,
     /// When the first block of a stream was made that does not begin with the chain.
     begin_at: Option<DateTime<Utc>>,
+    /// Height and time of the block after the walk's last one, where there is one.
+    followed_by: Option<(i64, DateTime<Utc>)>,
     committed: u64,
     changed: i64,
 }
 
 impl Recorder {
     pub(super) fn new(lease: Lease) -> Self {
-        Self { lease, ids: HashMap::new(), begin_at: None, committed: 0, changed: 0 }
+        let ids = HashMap::new();
+        Self { lease, ids, begin_at: None, followed_by: None, committed: 0, changed: 0 }
     }
 
     /// How many txs were committed.
@@ -62,6 +65,27 @@ impl Recorder {
     /// The stream is complete from here on, as of what is recorded next.
     pub(super) fn begin_at(&mut self, time: DateTime<Utc>) {
         self.begin_at = Some(time);
+    }
+
+    /// This block comes after the last one that the walk records.
+    pub(super) fn followed_by(&mut self, block: &Block) {
+        self.followed_by = Some((signed(block.height), block.time));
+    }
+
+    /// The mark of a block up to which everything is recorded. Windows are half-open, and the next
+    /// block may have the same time: its rows are in the window only if that one is known to be
+    /// later.
+    fn head_of(&self, block: &StreamBlock) -> Head {
+        let is_later = |&(height, time): &(i64, DateTime<Utc>)| {
+            height == block.height + 1 && time > block.mined_at
+        };
+        let own =
+            TimeDelta::microseconds(i64::from(self.followed_by.as_ref().is_some_and(is_later)));
+        Head {
+            height: block.height,
+            hash: block.hash.clone(),
+            complete_until: block.mined_at + own,
+        }
     }
 
     /// Records logs of blocks that nothing takes back any more. Everything up to the block
@@ -84,7 +108,7 @@ impl Recorder {
             name(&mut blocks, block);
         }
         let rows = self.rows(stream, logs, stream.generation).await?;
-        let head = blocks.last().map(head_of);
+        let head = blocks.last().map(|block| self.head_of(block));
         let final_height = head.as_ref().map_or(stream.final_height, |head| head.height);
         let others = blocks.iter().map(|block| block.others).sum();
         let tx = self.lease.begin(STEM).await?;
@@ -125,7 +149,7 @@ impl Recorder {
         let generation = stream.generation + i64::from(base.is_some());
         let rows = self.rows(stream, &logs, generation).await?;
         let blocks: Vec<StreamBlock> = read.iter().map(stream_block).collect();
-        let head = blocks.last().map(head_of);
+        let head = blocks.last().map(|block| self.head_of(block));
         let others: i64 = blocks.iter().map(|block| block.others).sum();
         let tx = self.lease.begin(STEM).await?;
         let withdrawn = match base {
@@ -316,15 +340,6 @@ fn add(block: &mut StreamBlock, log: &Log) {
     match transfer(log) {
         Some(_) => block.transfers += 1,
         None => block.others += 1,
-    }
-}
-
-fn head_of(block: &StreamBlock) -> Head {
-    Head {
-        height: block.height,
-        hash: block.hash.clone(),
-        // Windows are half-open: the block's own rows are in it.
-        complete_until: block.mined_at + TimeDelta::microseconds(1),
     }
 }
 
