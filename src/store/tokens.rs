@@ -1,7 +1,7 @@
 //! Tokens: what is recorded of them, and their known blocks. In the snapshot of the answer, so
 //! that rows and what is said of them are of one moment.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 
 use crate::{

@@ -2,6 +2,7 @@
 
 mod kills;
 mod reorgs;
+mod sources;
 mod verdict;
 mod world;
 
@@ -115,6 +116,12 @@ async fn a_stream_may_begin_and_end_at_a_block() {
     expected.retain(|row| row.is_in_blocks(8, 15));
     assert!(!rows.is_empty() && rows == expected);
     assert!(stream.complete_from.is_some() && stream.complete_until > stream.complete_from);
+    // Later rows of the same instant are ruled out where the next block is known to be later.
+    let mined_at = |height| whole.mined_at(height);
+    let end = mined_at(15).await + chrono::TimeDelta::microseconds(1);
+    assert_eq!(stream.complete_until, Some(end));
+    let head_at = mined_at(i64::try_from(height).unwrap()).await;
+    assert_eq!(whole.stream().await.complete_until, Some(head_at));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,8 +160,11 @@ async fn a_source_that_is_behind_takes_nothing_back() {
     world.check(&anvil, &token, height).await;
     for blocks in [1, 30, 100] {
         provider.fall_behind(blocks);
-        world.sync().await;
-        assert_eq!(world.jobs().await, []);
+        world.request().await;
+        world.hurry().await;
+        while world.work().await {}
+        let why = "one: is behind what is recorded";
+        assert_eq!(world.jobs().await, [("queued".to_owned(), Some(why.to_owned()))]);
         world.check(&anvil, &token, height).await;
     }
 }
@@ -168,7 +178,7 @@ async fn a_chain_of_another_number_is_an_incident() {
     anvil.rpc("anvil_setChainId", serde_json::json!([1])).await;
     world.sync().await;
     let jobs = world.jobs().await;
-    let why = "the source one is of chain 1, not of chain 31337";
+    let why = "one: the source is of chain 1, not of chain 31337";
     assert_eq!(jobs, [("parked".to_owned(), Some(why.to_owned()))]);
     assert_eq!(world.rows().await, []);
 }

@@ -72,22 +72,6 @@ impl Recorder {
         self.followed_by = Some((signed(block.height), block.time));
     }
 
-    /// The mark of a block up to which everything is recorded. Windows are half-open, and the next
-    /// block may have the same time: its rows are in the window only if that one is known to be
-    /// later.
-    fn head_of(&self, block: &StreamBlock) -> Head {
-        let is_later = |&(height, time): &(i64, DateTime<Utc>)| {
-            height == block.height + 1 && time > block.mined_at
-        };
-        let own =
-            TimeDelta::microseconds(i64::from(self.followed_by.as_ref().is_some_and(is_later)));
-        Head {
-            height: block.height,
-            hash: block.hash.clone(),
-            complete_until: block.mined_at + own,
-        }
-    }
-
     /// Records logs of blocks that nothing takes back any more. Everything up to the block
     /// `scanned` was read; `end` is that block, where the walk through such blocks ends.
     pub(super) async fn finals(
@@ -108,7 +92,7 @@ impl Recorder {
             name(&mut blocks, block);
         }
         let rows = self.rows(stream, logs, stream.generation).await?;
-        let head = blocks.last().map(|block| self.head_of(block));
+        let head = blocks.last().map(|block| head_of(block, self.followed_by));
         let final_height = head.as_ref().map_or(stream.final_height, |head| head.height);
         let others = blocks.iter().map(|block| block.others).sum();
         let tx = self.lease.begin(STEM).await?;
@@ -149,7 +133,7 @@ impl Recorder {
         let generation = stream.generation + i64::from(base.is_some());
         let rows = self.rows(stream, &logs, generation).await?;
         let blocks: Vec<StreamBlock> = read.iter().map(stream_block).collect();
-        let head = blocks.last().map(|block| self.head_of(block));
+        let head = blocks.last().map(|block| head_of(block, self.followed_by));
         let others: i64 = blocks.iter().map(|block| block.others).sum();
         let tx = self.lease.begin(STEM).await?;
         let withdrawn = match base {
@@ -343,10 +327,50 @@ fn add(block: &mut StreamBlock, log: &Log) {
     }
 }
 
+/// The mark of a block up to which everything is recorded. Windows are half-open, and the next
+/// block may have the same time: the block's own rows are in the window only if the next one is
+/// known to be later.
+fn head_of(block: &StreamBlock, next: Option<(i64, DateTime<Utc>)>) -> Head {
+    let is_later =
+        next.is_some_and(|(height, time)| height == block.height + 1 && time > block.mined_at);
+    Head {
+        height: block.height,
+        hash: block.hash.clone(),
+        complete_until: block.mined_at + TimeDelta::microseconds(i64::from(is_later)),
+    }
+}
+
 fn text(hash: Option<Hash>) -> String {
     hash.map_or_else(String::new, |hash| hash.to_string())
 }
 
 fn count(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_s_own_instant_is_complete_only_if_the_next_block_is_later() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).expect("an instant");
+        let block = StreamBlock {
+            height: 7,
+            mined_at: at(100),
+            hash: String::new(),
+            parent: String::new(),
+            transfers: 1,
+            others: 0,
+        };
+        let later = at(100) + TimeDelta::microseconds(1);
+        for (next, expected) in [
+            (None, at(100)),
+            (Some((8, at(100))), at(100)),
+            (Some((9, at(101))), at(100)),
+            (Some((8, at(101))), later),
+        ] {
+            assert_eq!(head_of(&block, next).complete_until, expected, "{next:?}");
+        }
+    }
 }

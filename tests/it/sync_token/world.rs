@@ -114,6 +114,18 @@ impl World {
         sync_jobs::request(database, stream_id, Priority::Requested, wait).await.unwrap();
     }
 
+    /// What waits to be tried again is due now.
+    pub(crate) async fn hurry(&self) {
+        let text = "UPDATE sync_jobs SET run_at = clock_timestamp()";
+        self.schema.sql.execute(text, &[]).await.unwrap();
+    }
+
+    /// When a block was made, by what is recorded.
+    pub(crate) async fn mined_at(&self, height: i64) -> chrono::DateTime<chrono::Utc> {
+        let text = "SELECT mined_at FROM sync_blocks WHERE height = $1";
+        self.schema.sql.query_one(text, &[&height]).await.unwrap().get(0)
+    }
+
     /// Works at a job if one is due.
     pub(crate) async fn work(&self) -> bool {
         self.sync.work_at_one("test", &CancellationToken::new()).await.unwrap()
