@@ -258,7 +258,7 @@ mod tests {
     fn a_key_that_an_answer_repeats_is_not_quoted() {
         let url = "https://api.etherscan.io/v2/api?chainid=1&apikey=ABCDEFGHIJ";
         let url = SourceUrl::parse(url).expect("a URL");
-        let said = fault(&url, "\"no such page: ?apikey=ABCDEFGHIJ\"", "NOTOK").to_string();
+        let said = fault(&url, "\"no such page: /ABCDEFGHIJ\"", "NOTOK").to_string();
         assert!(said.contains("no such page") && !said.contains("ABCDEFGHIJ"), "{said}");
         let body = b"{\"result\": \"ABCDEFGHIJ\"}";
         let read = super::read::<Vec<u8>>(&url, body).map_err(|error| error.to_string());

@@ -1,5 +1,5 @@
-//! Whether a token's events explain what its contract says: some balances, and the supply, are asked
-//! of the contract as of a final block and held against the rows.
+//! Whether a token's events explain what its contract says: some balances, and the supply, are
+//! asked of the contract as of a final block and held against the rows.
 //!
 //! Tokens whose balances change without an event (rebasing ones, wrapped coins) are found out here.
 //! A source that cannot tell leaves it as it was.

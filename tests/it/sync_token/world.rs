@@ -120,12 +120,6 @@ impl World {
         self.schema.sql.execute(text, &[]).await.unwrap();
     }
 
-    /// When a block was made, by what is recorded.
-    pub(crate) async fn mined_at(&self, height: i64) -> chrono::DateTime<chrono::Utc> {
-        let text = "SELECT mined_at FROM sync_blocks WHERE height = $1";
-        self.schema.sql.query_one(text, &[&height]).await.unwrap().get(0)
-    }
-
     /// Works at a job if one is due.
     pub(crate) async fn work(&self) -> bool {
         self.sync.work_at_one("test", &CancellationToken::new()).await.unwrap()
