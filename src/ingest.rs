@@ -18,7 +18,9 @@ pub use crate::ingest::record_transactions::{ChunkOutcome, RecordOptions};
 use crate::{
     config::PartitionSettings,
     ingest::days::{DayLimits, DayTable, Days},
-    store::{Database, account_ids::AccountIds, assets::Assets, symbols::SymbolIds},
+    store::{
+        Database, account_ids::AccountIds, assets::Assets, coverage::Coverages, symbols::SymbolIds,
+    },
 };
 
 /// Most rows of a chunk.
@@ -30,6 +32,7 @@ pub struct Ingest {
     database: Database,
     accounts: AccountIds,
     assets: Assets,
+    coverages: Coverages,
     days: Arc<Days>,
     symbols: SymbolIds,
     price_days: Arc<Days>,
@@ -47,6 +50,7 @@ impl Ingest {
         Self {
             accounts: AccountIds::new(database.clone()),
             assets: Assets::new(database.clone()),
+            coverages: Coverages::new(database.clone(), None),
             days: Arc::new(Days::new(DayTable::Transactions, database.clone(), limits)),
             symbols: SymbolIds::new(database.clone()),
             price_days: Arc::new(Days::new(DayTable::Prices, database.clone(), limits.of_prices())),

@@ -28,7 +28,7 @@ use crate::{
         Ingest,
         chunk::{Candidate, Chunk, Fate, fate_of_known},
         days::DayPlan,
-        strangers::{fault_of_stranger, names_stranger, too_fine},
+        strangers::{fault_of_stranger, is_synced, names_stranger, too_fine},
     },
     store::{
         StoreError, StoreErrorKind,
@@ -149,8 +149,18 @@ impl Ingest {
         let keys: Vec<&AccountKey> =
             rows.iter().flat_map(|row| [&row.sender, &row.receiver]).collect();
         let ids = self.accounts.find(&keys).await?;
+        let mut synced: HashSet<i32> = HashSet::new();
+        for asset in assets.values().flatten() {
+            if self.coverages.is_synced(asset.asset_id).await? {
+                synced.insert(asset.asset_id);
+            }
+        }
         for ((index, row), ids) in rows.into_iter().enumerate().zip(ids.chunks_exact(2)) {
             let asset = assets.get(&*row.asset_code).and_then(Option::as_ref);
+            if asset.is_some_and(|asset| synced.contains(&asset.asset_id)) {
+                chunk.fates[index] = Some(Fate::Refused(is_synced()));
+                continue;
+            }
             match chunk.strangers.keyed(row, chunk.ids[index], asset, [ids[0], ids[1]]) {
                 Ok(row) => chunk.candidates.push(Candidate { index, row }),
                 Err(fault) => chunk.fates[index] = Some(Fate::Refused(fault)),

@@ -100,6 +100,13 @@ pub(super) fn fault_of_stranger(row: &KeyedTransaction) -> Option<Fault> {
     }
 }
 
+/// What is wrong with a row of an asset that is synced from a chain: it would count beside what the
+/// chain says.
+pub(super) fn is_synced() -> Fault {
+    let message = "must be an asset that is not synced from a chain: its rows are the chain's";
+    Fault { reason: RefusalReason::WrongField, field: "asset", message: message.to_owned() }
+}
+
 /// What is wrong with an amount that has more decimals than its asset.
 pub(super) fn too_fine(row: &KeyedTransaction, rules: RowRules) -> Option<Fault> {
     let decimals = row.asset_decimals;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::access::Principal,
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Obstacle},
     ledger::{Ledger, get_transaction::UNKNOWN},
     store::{
         Reader,
@@ -86,7 +86,16 @@ async fn attempt(tx: PooledTx, transaction_id: Uuid, by: &Principal) -> Result<A
         tx.roll_back().await?;
         return Ok(Attempt::Done(deleted));
     }
-    let is_found = delete_row(&tx, transaction_id, known.occurred_at).await?;
+    let found = delete_row(&tx, transaction_id, known.occurred_at).await?;
+    if found == Some(true) {
+        tx.roll_back().await?;
+        return Err(Error::new(ErrorKind::InTheWay(Obstacle {
+            kind: "ASSET_IS_SYNCED",
+            subject: transaction_id.to_string(),
+            description: "its asset is synced from a chain: what the chain has stays".to_owned(),
+        })));
+    }
+    let is_found = found.is_some();
     // Whoever was waited for has written its entry by now, and so has the trigger.
     let entry = find_id_in_tx(&tx, transaction_id).await?.unwrap_or(known);
     if is_found {

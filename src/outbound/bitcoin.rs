@@ -23,7 +23,7 @@ use crate::{
     },
     outbound::{
         headers::retry_after,
-        http::{Http, HttpSetupError, quoted},
+        http::{Http, HttpSetupError},
         source_error::{SourceError, SourceUrl},
     },
 };
@@ -157,8 +157,8 @@ impl BitcoinSource {
     pub async fn tip(&self) -> Result<Tip, SourceError> {
         match self.dialect {
             Dialect::Blockstream | Dialect::Mempool => {
-                let body = self.expect(self.path(&["blocks", "tip", "hash"])).await?;
-                Ok(Tip { hash: esplora::hash(&body)?, height: None })
+                let answer = self.expect(self.path(&["blocks", "tip", "hash"])).await?;
+                Ok(Tip { hash: esplora::hash(&answer)?, height: None })
             }
             Dialect::BlockchainInfo => {
                 blockchain_info::tip(&self.expect(self.path(&["latestblock"])).await?)
@@ -174,13 +174,13 @@ impl BitcoinSource {
         let mut url = self.path(&["block-height", &height.to_string()]);
         match self.dialect {
             Dialect::Blockstream | Dialect::Mempool => {
-                let Some(body) = self.find(url).await? else { return Ok(None) };
-                Ok(Some(BlockAt { hash: esplora::hash(&body)?, mined_at: None }))
+                let Some(answer) = self.find(url).await? else { return Ok(None) };
+                Ok(Some(BlockAt { hash: esplora::hash(&answer)?, mined_at: None }))
             }
             Dialect::BlockchainInfo => {
                 url.query_pairs_mut().append_pair("format", "json");
-                let Some(body) = self.find(url).await? else { return Ok(None) };
-                blockchain_info::block_at(height, &body)
+                let Some(answer) = self.find(url).await? else { return Ok(None) };
+                blockchain_info::block_at(height, &answer)
             }
         }
     }
@@ -193,16 +193,16 @@ impl BitcoinSource {
         let name = hash.to_string();
         let block = match self.dialect {
             Dialect::Blockstream | Dialect::Mempool => {
-                let Some(body) = self.find(self.path(&["block", &name])).await? else {
+                let Some(answer) = self.find(self.path(&["block", &name])).await? else {
                     return Ok(None);
                 };
-                esplora::block(&body)?
+                esplora::block(&answer)?
             }
             Dialect::BlockchainInfo => {
-                let Some(body) = self.find(self.path(&["rawblock", &name])).await? else {
+                let Some(answer) = self.find(self.path(&["rawblock", &name])).await? else {
                     return Ok(None);
                 };
-                blockchain_info::block(&body)?
+                blockchain_info::block(&answer)?
             }
         };
         if block.hash == hash { Ok(Some(block)) } else { Err(malformed("it is another block")) }
@@ -217,12 +217,12 @@ impl BitcoinSource {
         let name = hash.to_string();
         match self.dialect {
             Dialect::Blockstream | Dialect::Mempool => {
-                let body = self.find(self.path(&["block", &name, "txids"])).await?;
-                body.map(|body| esplora::txids(&body)).transpose()
+                let answer = self.find(self.path(&["block", &name, "txids"])).await?;
+                answer.map(|answer| esplora::txids(&answer)).transpose()
             }
             Dialect::BlockchainInfo => {
-                let body = self.find(self.path(&["rawblock", &name])).await?;
-                body.map(|body| blockchain_info::txids(&body)).transpose()
+                let answer = self.find(self.path(&["rawblock", &name])).await?;
+                answer.map(|answer| blockchain_info::txids(&answer)).transpose()
             }
         }
     }
@@ -260,8 +260,8 @@ impl BitcoinSource {
                 let last = after.map(|cursor| cursor.last.to_string());
                 let mut segments = vec!["address", address.as_str(), "txs", "chain"];
                 segments.extend(last.as_deref());
-                let body = self.expect(self.path(&segments)).await?;
-                esplora::history(&self.network, &body)
+                let answer = self.expect(self.path(&segments)).await?;
+                esplora::history(&self.network, &answer)
             }
             Dialect::BlockchainInfo => {
                 let offset = after.map_or(0, |cursor| cursor.offset);
@@ -303,29 +303,61 @@ impl BitcoinSource {
         url
     }
 
-    /// The body of an answer to a question that has one.
-    async fn expect(&self, url: Url) -> Result<Vec<u8>, SourceError> {
+    /// The answer to a question that has one.
+    async fn expect(&self, url: Url) -> Result<Answer, SourceError> {
         let answer = self.find(url).await?;
         answer.ok_or_else(|| SourceError::Unsupported("it was not found".to_owned()))
     }
 
-    /// The body of an answer. `None` if what was asked for is not there.
-    async fn find(&self, url: Url) -> Result<Option<Vec<u8>>, SourceError> {
+    /// An answer. `None` if what was asked for is not there.
+    async fn find(&self, url: Url) -> Result<Option<Answer>, SourceError> {
         let request = self.http.client().get(url).header(header::ACCEPT, "application/json");
         let answer = self.http.send(request).await?;
         // The status comes first: bodies of refusals are text, JSON or HTML, as it happens.
+        let body = match answer.status {
+            StatusCode::OK => answer.body?,
+            StatusCode::NOT_FOUND => return Ok(None),
+            _ => answer.body.unwrap_or_default(),
+        };
+        let said = Answer { from: self.url.clone(), body };
         match answer.status {
-            StatusCode::OK => Ok(Some(answer.body?)),
-            StatusCode::NOT_FOUND => Ok(None),
-            status => Err(refusal(status, &answer.headers, &answer.body.unwrap_or_default())),
+            StatusCode::OK => Ok(Some(said)),
+            status => Err(refusal(status, &answer.headers, &said)),
         }
     }
 }
 
+/// What a source said. Only here is it quoted: below, where its parts are read, an error says what
+/// is wrong in our own words.
+struct Answer {
+    from: SourceUrl,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn read<T: DeserializeOwned>(&self) -> Result<T, SourceError> {
+        let unreadable = |error: serde_json::Error| {
+            let why = self.from.quoted(error.to_string().as_bytes());
+            malformed(format!("{why}, in what begins with {}", self.quoted()))
+        };
+        serde_json::from_slice(&self.body).map_err(unreadable)
+    }
+
+    /// Its beginning, harmless in a log and without keys.
+    fn quoted(&self) -> String {
+        self.from.quoted(&self.body)
+    }
+
+    /// Whether an address has more history than the server looks through.
+    fn says_too_many(&self) -> bool {
+        String::from_utf8_lossy(&self.body).to_ascii_lowercase().contains("too many")
+    }
+}
+
 /// What a status other than 200 and 404 means.
-fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SourceError {
+fn refusal(status: StatusCode, headers: &HeaderMap, answer: &Answer) -> SourceError {
     let wait = retry_after(headers, WAIT_MAX);
-    let said = || format!("HTTP {status}: {}", quoted(body));
+    let said = || format!("HTTP {status}: {}", answer.quoted());
     match status.as_u16() {
         429 => SourceError::RateLimited { wait },
         402 => SourceError::QuotaUsedUp { wait },
@@ -333,33 +365,19 @@ fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SourceError 
         // mempool.space's answer to a place in a history that is not there.
         422 => SourceError::UnknownPlace(said()),
         413 => SourceError::TooMuch(said()),
-        400 if says_too_many(body) => SourceError::TooMuch(said()),
+        400 if answer.says_too_many() => SourceError::TooMuch(said()),
         400..=499 if status != StatusCode::REQUEST_TIMEOUT => SourceError::Unsupported(said()),
         408 | 500.. => SourceError::Unavailable { why: format!("HTTP {status}"), wait },
         _ => malformed(said()),
     }
 }
 
-/// Whether an address has more history than the server looks through.
-fn says_too_many(body: &[u8]) -> bool {
-    String::from_utf8_lossy(body).to_ascii_lowercase().contains("too many")
-}
-
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, SourceError> {
-    let unreadable = |error| malformed(format!("{error}: {}", quoted(body)));
-    serde_json::from_slice(body).map_err(unreadable)
-}
-
 fn block_hash(text: &str) -> Result<BlockHash, SourceError> {
-    BlockHash::parse(text).ok_or_else(|| no_hash(text))
+    BlockHash::parse(text).ok_or_else(|| malformed("a block's hash is none"))
 }
 
 fn txid(text: &str) -> Result<Txid, SourceError> {
-    Txid::parse(text).ok_or_else(|| no_hash(text))
-}
-
-fn no_hash(text: &str) -> SourceError {
-    malformed(format!("no hash: {}", quoted(text.as_bytes())))
+    Txid::parse(text).ok_or_else(|| malformed("a transaction's hash is none"))
 }
 
 /// The instant of seconds since 1970.
@@ -369,7 +387,7 @@ fn instant(seconds: i64) -> Result<DateTime<Utc>, SourceError> {
 
 fn coin(network: &Network, script: &str, value: u64) -> Result<Coin, SourceError> {
     let bytes = read_hex(script);
-    let bytes = bytes.ok_or_else(|| malformed(format!("no script: {}", quoted(script.as_bytes()))));
+    let bytes = bytes.ok_or_else(|| malformed("a script is not in hexadecimal digits"));
     let value = Satoshis::new(value).ok_or_else(|| malformed(format!("no amount: {value}")))?;
     Ok(Coin { owner: Owner::of_script(network, &bytes?), value })
 }

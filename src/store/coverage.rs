@@ -77,7 +77,10 @@ impl Coverages {
     }
 
     /// Whether rows of an asset are synced from a chain.
-    async fn is_synced(&self, asset_id: i32) -> Result<bool, StoreError> {
+    ///
+    /// # Errors
+    /// If the database cannot answer.
+    pub async fn is_synced(&self, asset_id: i32) -> Result<bool, StoreError> {
         {
             let synced = self.synced.read().unwrap_or_else(PoisonError::into_inner);
             let is_fresh = synced.read_at.is_some_and(|at| at.elapsed() < NOTICED_WITHIN);

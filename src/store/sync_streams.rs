@@ -130,6 +130,15 @@ pub async fn add_asset(
     Ok(())
 }
 
+/// Whether an asset that is not synced has transactions.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn has_rows(database: &Database, asset_code: &str) -> Result<bool, StoreError> {
+    let answer = database.read(statement!("sync_assets_has_rows"), &[&asset_code]).await?;
+    Ok(answer.value.first().is_some_and(|row| row.get("has_rows")))
+}
+
 /// The stream of an asset and an account (0: all of them), made from `first_height` to
 /// `last_height` (`None`: the head) if it was not there.
 ///

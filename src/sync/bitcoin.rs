@@ -4,7 +4,7 @@
 //! One pass is as of one block, the top. It asks one source from its beginning to its end; where a
 //! source fails, another one begins its own pass from what is committed. `scan` is where a pass
 //! stands, `pages` reads the history, `batch` turns a span of it into rows, `record` writes them in
-//! one tx. Nothing that is older than the finality depth is ever taken back: if a source says that
+//! one tx. Nothing that is older than the finality depth is ever taken back: if all sources say that
 //! it should be, the job waits for somebody.
 
 mod batch;
@@ -70,37 +70,69 @@ struct Walk<'a> {
 /// Walks the wallet of a job.
 ///
 /// # Errors
-/// Says what becomes of the job.
+/// Says what becomes of the job. What rests on one source's word is only an incident if all of the
+/// network's sources say the like.
 pub(super) async fn walk(lease: Lease) -> Result<Walked, JobError> {
-    let mut given_up: Vec<SourceKey> = Vec::new();
-    let mut last: Option<JobError> = None;
+    let text = lease.stream.address.as_deref().unwrap_or_default();
+    let address = Address::parse(text)
+        .ok_or_else(|| JobError::Incident("the wallet has no address".to_owned()))?;
+    let mut given_up: Vec<(SourceKey, JobError)> = Vec::new();
     loop {
-        let is_left = |source: &SyncSource| !given_up.contains(&source.key);
+        let is_left = |source: &SyncSource| {
+            // With another key a source would say the same again.
+            let is_same = |(key, why): &(SourceKey, JobError)| {
+                *key == source.key
+                    || (key.source == source.key.source && matches!(why, JobError::Incident(_)))
+            };
+            !given_up.iter().any(is_same)
+        };
         let turns = match Turns::pick(&lease.database, &lease.network, is_left).await {
             Ok(turns) => turns,
-            Err(JobError::NoSource { wait }) => return Err(ending(&lease, last, wait).await),
+            Err(JobError::NoSource { wait }) => return Err(ending(&lease, given_up, wait).await),
             Err(error) => return Err(error),
         };
         let key = turns.source.key.clone();
-        match Walk::new(&lease, turns)?.run().await {
+        match Walk::new(&lease, turns, &address)?.run().await {
             Err(
                 error @ (JobError::Source(_)
                 | JobError::NoSource { .. }
-                | JobError::Inconsistent(_)),
+                | JobError::Inconsistent(_)
+                | JobError::Incident(_)),
             ) => {
                 tracing::info!(source = key.source, %error, "a source is given up for this walk");
-                given_up.push(key);
-                last = Some(error);
+                given_up.push((key, error));
             }
             outcome => return outcome,
         }
     }
 }
 
-/// Why a walk ends that no source is left for: until one may be asked again, if all are left alone
-/// for now, else because of what the last one said.
-async fn ending(lease: &Lease, last: Option<JobError>, wait: Option<Duration>) -> JobError {
-    let Some(last) = last else { return JobError::NoSource { wait } };
+/// Why a walk ends that no source is left for. If all of them say what only somebody can judge, the
+/// job waits for somebody; if one does and others could not be asked, it is tried again. Else it is
+/// until one may be asked again, if all are left alone for now, or because of what the last said.
+async fn ending(
+    lease: &Lease,
+    mut given_up: Vec<(SourceKey, JobError)>,
+    wait: Option<Duration>,
+) -> JobError {
+    let said = |(key, error): &(SourceKey, JobError)| {
+        let is_incident = matches!(error, JobError::Incident(_));
+        is_incident.then(|| format!("{}: {error}", key.source))
+    };
+    let incidents: Vec<String> = given_up.iter().filter_map(said).collect();
+    if !incidents.is_empty() {
+        let says_so = |source: &SyncSource| {
+            let own = |one: &(SourceKey, JobError)| one.0.source == source.key.source;
+            given_up.iter().any(|one| own(one) && matches!(one.1, JobError::Incident(_)))
+        };
+        let why = incidents.join("; ");
+        return if lease.network.sources.iter().all(says_so) {
+            JobError::Incident(why)
+        } else {
+            inconsistent(format!("{why}; and no other source could say otherwise"))
+        };
+    }
+    let Some((_, last)) = given_up.pop() else { return JobError::NoSource { wait } };
     if matches!(last, JobError::Inconsistent(_)) {
         return last;
     }
@@ -111,11 +143,8 @@ async fn ending(lease: &Lease, last: Option<JobError>, wait: Option<Duration>) -
 }
 
 impl<'a> Walk<'a> {
-    fn new(lease: &'a Lease, turns: Turns) -> Result<Self, JobError> {
+    fn new(lease: &'a Lease, turns: Turns, address: &Address) -> Result<Self, JobError> {
         let network = &lease.network.network;
-        let text = lease.stream.address.as_deref().unwrap_or_default();
-        let address = Address::parse(text)
-            .ok_or_else(|| JobError::Incident("the wallet has no address".to_owned()))?;
         let dialect = match turns.source.kind {
             SourceKind::Esplora => Dialect::Blockstream,
             SourceKind::Mempool => Dialect::Mempool,
@@ -131,7 +160,7 @@ impl<'a> Walk<'a> {
             lease,
             turns,
             source,
-            address,
+            address: address.clone(),
             owner,
             changed: 0,
             written: 0,

@@ -202,9 +202,20 @@ impl Sync {
         contract: Option<&str>,
         symbol: &str,
     ) -> Result<ChainAsset, Error> {
-        let record = match create_asset(&self.database, asset, &Principal::Local).await? {
-            CreatedAsset::Recorded(record) | CreatedAsset::Known(record) => record,
-        };
+        let (record, is_known) =
+            match create_asset(&self.database, asset, &Principal::Local).await? {
+                CreatedAsset::Recorded(record) => (record, false),
+                CreatedAsset::Known(record) => (record, true),
+            };
+        if is_known && sync_streams::has_rows(&self.database, &asset.code).await? {
+            return Err(Error::new(ErrorKind::InTheWay(Obstacle {
+                kind: "ASSET_HAS_ROWS",
+                subject: asset.code.clone(),
+                description: "an asset of this code has transactions that were not synced, and \
+                              would count twice: name another code in --chains-file"
+                    .to_owned(),
+            })));
+        }
         if record.decimals != asset.decimals {
             return Err(Error::new(ErrorKind::InTheWay(Obstacle {
                 kind: "ASSET_DIFFERS",

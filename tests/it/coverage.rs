@@ -2,11 +2,11 @@
 //! some may be missing, and answered with a word about it where that is allowed.
 
 use daybook::grpc::pb::v1::{
-    AccountKey, AccountPopulation, BatchSumAmountRequest, BucketUnit, Coverage, Direction,
-    GetBalanceRequest, HistogramRequest, RankMetric, RankRequest, SumAmountRequest,
-    SumSeriesRequest, UserPopulation, Window, batch_sum_amount_result::Outcome,
-    get_balance_request, histogram_request, rank_request::Population, sum_amount_request,
-    sum_series_request,
+    AccountKey, AccountPopulation, BatchSumAmountRequest, BucketUnit, Coverage,
+    DeleteTransactionRequest, Direction, GetBalanceRequest, HistogramRequest, NewTransaction,
+    RankMetric, RankRequest, RecordTransactionRequest, SumAmountRequest, SumSeriesRequest,
+    UserPopulation, Window, batch_sum_amount_result::Outcome, get_balance_request,
+    histogram_request, rank_request::Population, sum_amount_request, sum_series_request,
 };
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -262,4 +262,35 @@ async fn a_ranking_leaves_those_out_of_whom_rows_may_be_missing() {
         assert_eq!(answer.rows.len(), everybody);
         assert_eq!((answer.left_out_count, answer.is_partial), (0, true));
     }
+}
+
+#[tokio::test]
+async fn rows_of_what_is_synced_are_the_chain_s_alone() {
+    let (service, whole, _) = ledger().await;
+    let mut ingest = service.ingest().await;
+    let row = NewTransaction {
+        occurred_at: Some(timestamp("2024-05-05T11:00:00Z")),
+        asset: "BTC-R".to_owned(),
+        sender: Some(account(SEEN)),
+        receiver: Some(account(SYNCED)),
+        amount: "1000".to_owned(),
+        ..Default::default()
+    };
+    let request = RecordTransactionRequest { transaction: Some(row), ..Default::default() };
+    let refused = ingest.record_transaction(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
+    assert!(refused.message().contains("synced from a chain"), "{refused:?}");
+    let id: uuid::Uuid = service
+        .sql
+        .query_one("SELECT transaction_id FROM transactions LIMIT 1", &[])
+        .await
+        .unwrap()
+        .get(0);
+    let delete = DeleteTransactionRequest { transaction_id: id.to_string() };
+    let refused = service.ledger().await.delete_transaction(delete).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused:?}");
+    let question =
+        question(sum_amount_request::Subject::UserUuid(whole.user_uuid.to_string()), morning());
+    let answer = service.analytics().await.sum_amount(question).await.unwrap().into_inner();
+    assert_eq!(answer.sum_amount, "3.00000000");
 }

@@ -57,7 +57,7 @@ fn paid(number: usize) -> u64 {
 /// A chain on which each wallet was paid once, together with others.
 async fn chain_of(jobs: usize) -> Chain {
     let mut chain = Chain::made();
-    let blocks = jobs.div_ceil(SHARED_BY) as u32;
+    let blocks = u32::try_from(jobs.div_ceil(SHARED_BY)).unwrap();
     chain.mine_empty(0, blocks + MATURITY).await;
     let coins: Vec<OutPoint> = chain
         .spendable()

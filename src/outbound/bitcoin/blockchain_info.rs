@@ -9,8 +9,8 @@
 use serde::Deserialize;
 
 use super::{
-    AddressStats, BlockAt, Cursor, HistoryCount, HistoryPage, Tip, block_hash, coin, instant,
-    malformed, read, txid,
+    AddressStats, Answer, BlockAt, Cursor, HistoryCount, HistoryPage, Tip, block_hash, coin,
+    instant, malformed, txid,
 };
 use crate::{
     domain::{
@@ -84,14 +84,14 @@ struct BlockTransaction {
     hash: String,
 }
 
-pub(super) fn tip(body: &[u8]) -> Result<Tip, SourceError> {
-    let block: LatestBlock = read(body)?;
+pub(super) fn tip(answer: &Answer) -> Result<Tip, SourceError> {
+    let block: LatestBlock = answer.read()?;
     Ok(Tip { hash: block_hash(&block.hash)?, height: Some(block.height) })
 }
 
 /// The block of the best chain among those at a height.
-pub(super) fn block_at(height: u32, body: &[u8]) -> Result<Option<BlockAt>, SourceError> {
-    let mut blocks = read::<BlocksAtHeight>(body)?.blocks;
+pub(super) fn block_at(height: u32, answer: &Answer) -> Result<Option<BlockAt>, SourceError> {
+    let mut blocks = answer.read::<BlocksAtHeight>()?.blocks;
     blocks.retain(|block| block.main_chain != Some(false));
     let [block] = &blocks[..] else {
         let count = blocks.len();
@@ -103,19 +103,19 @@ pub(super) fn block_at(height: u32, body: &[u8]) -> Result<Option<BlockAt>, Sour
     Ok(Some(BlockAt { hash: block_hash(&block.hash)?, mined_at: Some(instant(block.time)?) }))
 }
 
-pub(super) fn block(body: &[u8]) -> Result<Block, SourceError> {
-    let block: RawBlock = read(body)?;
+pub(super) fn block(answer: &Answer) -> Result<Block, SourceError> {
+    let block: RawBlock = answer.read()?;
     let previous = Some(block_hash(&block.prev_block)?).filter(|_| block.height > 0);
     let (hash, mined_at) = (block_hash(&block.hash)?, instant(block.time)?);
     Ok(Block { height: block.height, hash, mined_at, median_at: None, previous })
 }
 
-pub(super) fn txids(body: &[u8]) -> Result<Vec<Txid>, SourceError> {
-    read::<RawBlock>(body)?.tx.iter().map(|one| txid(&one.hash)).collect()
+pub(super) fn txids(answer: &Answer) -> Result<Vec<Txid>, SourceError> {
+    answer.read::<RawBlock>()?.tx.iter().map(|one| txid(&one.hash)).collect()
 }
 
-pub(super) fn stats(body: &[u8]) -> Result<AddressStats, SourceError> {
-    let history = HistoryCount::WithUnconfirmed(read::<AddressHead>(body)?.n_tx);
+pub(super) fn stats(answer: &Answer) -> Result<AddressStats, SourceError> {
+    let history = HistoryCount::WithUnconfirmed(answer.read::<AddressHead>()?.n_tx);
     Ok(AddressStats { history, confirmed_balance: None })
 }
 
@@ -123,9 +123,9 @@ pub(super) fn stats(body: &[u8]) -> Result<AddressStats, SourceError> {
 pub(super) fn history(
     network: &Network,
     after: Option<Cursor>,
-    body: &[u8],
+    answer: &Answer,
 ) -> Result<HistoryPage, SourceError> {
-    let told: RawAddress = read(body)?;
+    let told: RawAddress = answer.read()?;
     let (count, offset) = (told.n_tx, after.map_or(0, |cursor| cursor.offset));
     let end = offset + u64::try_from(told.txs.len()).unwrap_or(u64::MAX);
     let told = told.txs.into_iter().map(|one| transaction(network, one));

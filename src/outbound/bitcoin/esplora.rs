@@ -8,7 +8,7 @@
 use serde::Deserialize;
 
 use super::{
-    AddressStats, Cursor, HistoryCount, HistoryPage, block_hash, coin, instant, malformed, read,
+    AddressStats, Answer, Cursor, HistoryCount, HistoryPage, block_hash, coin, instant, malformed,
     txid,
 };
 use crate::{
@@ -75,12 +75,13 @@ struct ChainStats {
 }
 
 /// A hash in plain text.
-pub(super) fn hash(body: &[u8]) -> Result<BlockHash, SourceError> {
-    block_hash(String::from_utf8_lossy(body).trim())
+pub(super) fn hash(answer: &Answer) -> Result<BlockHash, SourceError> {
+    let read = BlockHash::parse(String::from_utf8_lossy(&answer.body).trim());
+    read.ok_or_else(|| malformed(format!("no hash: {}", answer.quoted())))
 }
 
-pub(super) fn block(body: &[u8]) -> Result<Block, SourceError> {
-    let head: BlockHead = read(body)?;
+pub(super) fn block(answer: &Answer) -> Result<Block, SourceError> {
+    let head: BlockHead = answer.read()?;
     Ok(Block {
         height: head.height,
         hash: block_hash(&head.id)?,
@@ -90,12 +91,12 @@ pub(super) fn block(body: &[u8]) -> Result<Block, SourceError> {
     })
 }
 
-pub(super) fn txids(body: &[u8]) -> Result<Vec<Txid>, SourceError> {
-    read::<Vec<String>>(body)?.iter().map(|text| txid(text)).collect()
+pub(super) fn txids(answer: &Answer) -> Result<Vec<Txid>, SourceError> {
+    answer.read::<Vec<String>>()?.iter().map(|text| txid(text)).collect()
 }
 
-pub(super) fn stats(body: &[u8]) -> Result<AddressStats, SourceError> {
-    let stats = read::<AddressHead>(body)?.chain_stats;
+pub(super) fn stats(answer: &Answer) -> Result<AddressStats, SourceError> {
+    let stats = answer.read::<AddressHead>()?.chain_stats;
     let balance = stats.funded_txo_sum.checked_sub(stats.spent_txo_sum);
     let balance = balance.and_then(Satoshis::new);
     let balance = balance.ok_or_else(|| malformed("an address spends more than it has"))?;
@@ -105,8 +106,8 @@ pub(super) fn stats(body: &[u8]) -> Result<AddressStats, SourceError> {
 
 /// A page of `txs/chain`. Only a page without anything is the end of the list: pages have no fixed
 /// length.
-pub(super) fn history(network: &Network, body: &[u8]) -> Result<HistoryPage, SourceError> {
-    let transactions = transactions(network, body)?;
+pub(super) fn history(network: &Network, answer: &Answer) -> Result<HistoryPage, SourceError> {
+    let transactions = transactions(network, answer)?;
     if transactions.iter().any(|one| one.found == Found::Unconfirmed) {
         return Err(malformed("a list of what is in blocks has something that is in none"));
     }
@@ -117,15 +118,15 @@ pub(super) fn history(network: &Network, body: &[u8]) -> Result<HistoryPage, Sou
 /// The page of `txs/mempool`. What got into a block while it was made is left out.
 pub(super) fn unconfirmed(
     network: &Network,
-    body: &[u8],
+    answer: &Answer,
 ) -> Result<Vec<FoundTransaction>, SourceError> {
-    let mut transactions = transactions(network, body)?;
+    let mut transactions = transactions(network, answer)?;
     transactions.retain(|one| one.found == Found::Unconfirmed);
     Ok(transactions)
 }
 
-fn transactions(network: &Network, body: &[u8]) -> Result<Vec<FoundTransaction>, SourceError> {
-    let listed: Vec<Transaction> = read(body)?;
+fn transactions(network: &Network, answer: &Answer) -> Result<Vec<FoundTransaction>, SourceError> {
+    let listed: Vec<Transaction> = answer.read()?;
     listed.into_iter().map(|one| transaction(network, one)).collect()
 }
 
@@ -161,7 +162,7 @@ fn coins(network: &Network, outputs: &[Output]) -> Result<Vec<Coin>, SourceError
         let coin = coin(network, &output.scriptpubkey, output.value)?;
         match (&coin.owner, &output.scriptpubkey_address) {
             (Owner::Address(own), Some(told)) if own.as_str() != told => {
-                Err(malformed(format!("{own} is called {told:?}", own = own.as_str())))
+                Err(malformed(format!("{} is called otherwise", own.as_str())))
             }
             _ => Ok(coin),
         }

@@ -18,6 +18,12 @@ fn id(text: &str) -> Txid {
     Txid::parse(text).expect("a hash")
 }
 
+/// What a source says that is asked with a key.
+fn said(body: impl AsRef<[u8]>) -> Answer {
+    let from = SourceUrl::parse("https://example.com/v3/secret-key").expect("a URL");
+    Answer { from, body: body.as_ref().to_vec() }
+}
+
 /// A transaction as Esplora tells it, in a block.
 fn of_esplora(txid: &str, input: &str, fee: u64, status: &str) -> String {
     format!(
@@ -51,7 +57,7 @@ fn prevout() -> String {
 #[test]
 fn esplora_tells_where_a_transaction_is_and_what_it_spends() {
     let body = format!("[{}]", of_esplora(TXID, &spending(&prevout()), 100, &confirmed()));
-    let page = esplora::history(&network(), body.as_bytes()).expect("a page");
+    let page = esplora::history(&network(), &said(&body)).expect("a page");
     assert_eq!(page.next, Some(Cursor { last: id(TXID), offset: 0 }));
     let [one] = &page.transactions[..] else { panic!("one transaction") };
     let hash = BlockHash::parse(BLOCK).expect("a hash");
@@ -67,16 +73,16 @@ fn esplora_tells_where_a_transaction_is_and_what_it_spends() {
 fn esplora_s_coinbase_has_no_prevout_and_others_must_have_one() {
     let coinbase = r#"{"txid":"00","vout":4294967295,"is_coinbase":true,"prevout":null}"#;
     let body = format!("[{}]", of_esplora(TXID, coinbase, 0, &confirmed()));
-    let page = esplora::history(&network(), body.as_bytes()).expect("a page");
+    let page = esplora::history(&network(), &said(&body)).expect("a page");
     assert!(page.transactions[0].transaction.is_coinbase());
     let body = format!("[{}]", of_esplora(TXID, &spending("null"), 0, &confirmed()));
-    let error = esplora::history(&network(), body.as_bytes()).expect_err("nothing");
+    let error = esplora::history(&network(), &said(&body)).expect_err("nothing");
     assert!(matches!(error, SourceError::Malformed(_)), "{error}");
 }
 
 #[test]
 fn the_end_of_esplora_s_list_is_a_page_without_anything() {
-    let page = esplora::history(&network(), b"[]").expect("a page");
+    let page = esplora::history(&network(), &said("[]")).expect("a page");
     assert_eq!(page, HistoryPage { transactions: Vec::new(), offset: 0, next: None });
 }
 
@@ -94,11 +100,11 @@ fn what_esplora_contradicts_itself_in_is_refused() {
         (String::new(), 0, confirmed()),
     ] {
         let body = format!("[{}]", of_esplora(TXID, &input, fee, &status));
-        let error = esplora::history(&network(), body.as_bytes()).expect_err("nothing");
+        let error = esplora::history(&network(), &said(&body)).expect_err("nothing");
         assert!(matches!(error, SourceError::Malformed(_)), "{error}");
     }
     let body = format!("[{}]", of_esplora(TXID, &spending(&prevout()), 100, unconfirmed));
-    assert_eq!(esplora::unconfirmed(&network(), body.as_bytes()).map(|list| list.len()), Ok(1));
+    assert_eq!(esplora::unconfirmed(&network(), &said(&body)).map(|list| list.len()), Ok(1));
 }
 
 #[test]
@@ -107,19 +113,19 @@ fn esplora_s_blocks_hashes_and_sums_are_read() {
         r#"{{"id":"{BLOCK}","height":0,"version":1,"timestamp":1231006505,"tx_count":1,
         "previousblockhash":null}}"#
     );
-    let block = esplora::block(body.as_bytes()).expect("a block");
+    let block = esplora::block(&said(&body)).expect("a block");
     assert_eq!((block.height, block.previous), (0, None));
-    assert_eq!(esplora::hash(format!("{BLOCK}\n").as_bytes()), Ok(block.hash));
-    assert!(esplora::hash(b"Too Many Requests").is_err());
+    assert_eq!(esplora::hash(&said(format!("{BLOCK}\n"))), Ok(block.hash));
+    assert!(esplora::hash(&said("Too Many Requests")).is_err());
     let body = format!(r#"["{TXID}","{BLOCK}"]"#);
-    assert_eq!(esplora::txids(body.as_bytes()), Ok(vec![id(TXID), id(BLOCK)]));
+    assert_eq!(esplora::txids(&said(&body)), Ok(vec![id(TXID), id(BLOCK)]));
     let stats = |spent| {
         let body = format!(
             r#"{{"address":"{ADDRESS}","chain_stats":{{"funded_txo_count":3,"funded_txo_sum":70,
             "spent_txo_count":1,"spent_txo_sum":{spent},"tx_count":4}},
             "mempool_stats":{{"tx_count":1}}}}"#
         );
-        esplora::stats(body.as_bytes())
+        esplora::stats(&said(&body))
     };
     let expected =
         AddressStats { history: HistoryCount::Confirmed(4), confirmed_balance: Satoshis::new(60) };
@@ -162,7 +168,7 @@ fn blockchain_info_tells_heights_and_no_blocks() {
     ] {
         let one = of_blockchain_info(TXID, &spent_out(), height);
         let body = format!(r#"{{"n_tx":1,"txs":[{one}]}}"#);
-        let page = blockchain_info::history(&network(), None, body.as_bytes()).expect("a page");
+        let page = blockchain_info::history(&network(), None, &said(&body)).expect("a page");
         assert_eq!(page.transactions[0].found, found);
         assert_eq!(page.next, None);
     }
@@ -174,7 +180,7 @@ fn blockchain_info_s_coinbase_is_told_in_three_ways() {
     for prev_out in ["", r#","prev_out":null"#, script] {
         let one = of_blockchain_info(TXID, prev_out, r#","block_height":5"#);
         let body = format!(r#"{{"n_tx":1,"txs":[{one}]}}"#);
-        let page = blockchain_info::history(&network(), None, body.as_bytes()).expect("a page");
+        let page = blockchain_info::history(&network(), None, &said(&body)).expect("a page");
         assert!(page.transactions[0].transaction.is_coinbase(), "{prev_out}");
     }
 }
@@ -182,7 +188,7 @@ fn blockchain_info_s_coinbase_is_told_in_three_ways() {
 #[test]
 fn blockchain_info_s_pages_overlap_by_one() {
     let [a, b, c] = ["aa", "bb", "cc"].map(|byte| byte.repeat(32));
-    let read = |after, body: &[u8]| blockchain_info::history(&network(), after, body);
+    let read = |after, body: &[u8]| blockchain_info::history(&network(), after, &said(body));
     let first = read(None, &page_of(3, &[&a, &b])).expect("a page");
     let next = Cursor { last: id(&b), offset: 1 };
     assert_eq!((first.transactions.len(), first.next), (2, Some(next)));
@@ -208,7 +214,7 @@ fn blockchain_info_s_blocks_are_those_of_the_best_chain() {
     };
     let at = |blocks: &[String]| {
         let body = format!(r#"{{"blocks":[{}]}}"#, blocks.join(","));
-        blockchain_info::block_at(7, body.as_bytes())
+        blockchain_info::block_at(7, &said(&body))
     };
     let hash = BlockHash::parse(BLOCK).expect("a hash");
     let expected = BlockAt { hash, mined_at: DateTime::from_timestamp_secs(5) };
@@ -216,12 +222,12 @@ fn blockchain_info_s_blocks_are_those_of_the_best_chain() {
     assert_eq!(at(&[one(false, 7)]), Ok(None));
     assert!(at(&[one(true, 7), one(true, 7)]).is_err());
     assert!(at(&[one(true, 8)]).is_err());
-    let block = blockchain_info::block(one(true, 7).as_bytes()).expect("a block");
+    let block = blockchain_info::block(&said(one(true, 7))).expect("a block");
     assert_eq!(block.previous, BlockHash::parse(TXID));
-    assert_eq!(blockchain_info::txids(one(true, 7).as_bytes()), Ok(vec![id(TXID)]));
+    assert_eq!(blockchain_info::txids(&said(one(true, 7))), Ok(vec![id(TXID)]));
     let tip = format!(r#"{{"hash":"{BLOCK}","time":5,"block_index":9,"height":9,"txIndexes":[]}}"#);
     let expected = Tip { hash, height: Some(9) };
-    assert_eq!(blockchain_info::tip(tip.as_bytes()), Ok(expected));
+    assert_eq!(blockchain_info::tip(&said(tip)), Ok(expected));
 }
 
 #[test]
@@ -231,7 +237,7 @@ fn refusals_are_told_by_their_status_whatever_the_body_is() {
     let wait = Some(Duration::from_secs(9));
     let html = b"<html><body>Too Many Requests</body></html>";
     let of = |status: u16, body: &[u8]| {
-        refusal(StatusCode::from_u16(status).expect("a status"), &headers, body)
+        refusal(StatusCode::from_u16(status).expect("a status"), &headers, &said(body))
     };
     assert_eq!(of(429, html), SourceError::RateLimited { wait });
     assert_eq!(of(429, b"{\"error\":\"slow down\"}"), SourceError::RateLimited { wait });
@@ -243,4 +249,25 @@ fn refusals_are_told_by_their_status_whatever_the_body_is() {
     assert!(matches!(of(503, html), SourceError::Unavailable { .. }));
     assert!(matches!(of(408, b""), SourceError::Unavailable { .. }));
     assert!(matches!(of(302, b""), SourceError::Malformed(_)));
+}
+
+#[test]
+fn no_error_has_the_source_s_key() {
+    let headers = HeaderMap::new();
+    let text = "no such path: /v3/secret-key/blocks";
+    let json = r#"[{"txid":"secret-key"}]"#;
+    let string = r#"{"chain_stats":"/v3/secret-key"}"#;
+    let hashes = r#"["secret-key"]"#;
+    for error in [
+        refusal(StatusCode::BAD_REQUEST, &headers, &said(text)),
+        refusal(StatusCode::UNPROCESSABLE_ENTITY, &headers, &said(text)),
+        refusal(StatusCode::FOUND, &headers, &said(text)),
+        esplora::hash(&said(text)).expect_err("no hash"),
+        esplora::history(&network(), &said(json)).expect_err("no history"),
+        esplora::stats(&said(string)).expect_err("no numbers"),
+        esplora::txids(&said(hashes)).expect_err("no hashes"),
+        blockchain_info::stats(&said(text)).expect_err("no JSON"),
+    ] {
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
 }

@@ -89,6 +89,44 @@ async fn a_reorganisation_of_what_was_final_parks_the_job_and_takes_nothing_back
     assert_eq!(wallets.rows().await, before);
 }
 
+/// A block that is not in the chain.
+const FOREIGN: &str = "00000000000000000001f1c5b8b3f4dc1e0d9a6c5b4a39281706f5e4d3c2b1a0";
+
+#[tokio::test]
+async fn a_source_of_another_chain_is_given_up_and_parks_a_job_only_if_none_says_otherwise() {
+    let mut chain = Chain::made();
+    lively(&mut chain, 30).await;
+    let servers = [
+        EsploraServer::start(Api::Blockstream, chain.index()).await,
+        EsploraServer::start(Api::Mempool, chain.index()).await,
+    ];
+    let sources = [(&servers[0], Api::Blockstream), (&servers[1], Api::Mempool)];
+    let wallets = Wallets::new(&sources).await;
+    wallets.sync(&[0]).await;
+    chain.mine_empty(0, 1).await;
+    let tell_another_chain = |server: &EsploraServer| {
+        server.refuse("/txs/chain", 1_000, Refusal::Body("[]"));
+        server.refuse("/block-height/", 1_000, Refusal::Body(FOREIGN));
+    };
+    tell_another_chain(&servers[0]);
+    wallets.sync(&[0]).await;
+    wallets.check(&chain, &[0], "one of another chain").await;
+    chain.mine_empty(0, 1).await;
+
+    // The other one cannot be asked: nothing is certain yet.
+    let before = wallets.rows().await;
+    servers[1].refuse("", 1, Refusal::Status(503, vec![("Retry-After", "1")], ""));
+    wallets.request(&[0]).await;
+    assert!(wallets.work().await);
+    assert_eq!(wallets.parked().await, Vec::<String>::new());
+    tell_another_chain(&servers[1]);
+    wallets.finish().await;
+    let parked = wallets.parked().await;
+    assert!(parked.len() == 1 && parked[0].contains("was final"), "{parked:?}");
+    assert!(parked[0].contains("source0: ") && parked[0].contains("source1: "), "{parked:?}");
+    assert_eq!(wallets.rows().await, before);
+}
+
 #[tokio::test]
 async fn a_list_that_lacks_what_is_in_the_chain_takes_nothing_back() {
     let mut chain = Chain::made();
