@@ -261,7 +261,12 @@ impl State {
                 return refusal(&question, -32600, &message, Value::Null);
             }
         }
-        let mut answer = self.ask(&question).await;
+        self.limited(&question, range[0]).await
+    }
+
+    /// The answer to a question for logs from the block `first` on, unless there are too many.
+    async fn limited(&self, question: &Value, first: Option<u64>) -> Value {
+        let mut answer = self.ask(question).await;
         let logs = answer["result"].as_array_mut().expect("logs");
         if !self.tells_times {
             for log in logs.iter_mut() {
@@ -278,7 +283,7 @@ impl State {
             return answer;
         }
         let message = format!("query returned more than {most} results");
-        let data = match (self.limits, range[0]) {
+        let data = match (self.limits, first) {
             (Limits::TenThousandLogs, Some(first)) => {
                 // The blocks that have not more together.
                 let last = logs[most]["blockNumber"].as_str().and_then(hex::quantity).unwrap();
@@ -287,7 +292,7 @@ impl State {
             }
             _ => Value::Null,
         };
-        refusal(&question, -32005, &message, data)
+        refusal(question, -32005, &message, data)
     }
 
     /// Number of the last block that the provider has.
