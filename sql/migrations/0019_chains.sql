@@ -33,6 +33,7 @@ CREATE TABLE sync_streams (
     other_count    bigint NOT NULL DEFAULT 0,
     resume         text,
     synced_at      timestamptz,
+    check_tried_at timestamptz,
     created_at     timestamptz NOT NULL DEFAULT now(),
     UNIQUE (asset_id, account_id)
 );
@@ -50,6 +51,8 @@ COMMENT ON COLUMN sync_streams.other_count IS
     'Events of the contract that look like transfers and are none of this token''s, like ERC-721''s.';
 COMMENT ON COLUMN sync_streams.resume IS 'Where a scan goes on that was cut off; the scan''s own text.';
 COMMENT ON COLUMN sync_streams.synced_at IS 'When a job last reached the head.';
+COMMENT ON COLUMN sync_streams.check_tried_at IS
+    'When it was last begun to hold a token against its contract, whether that came to an end or not.';
 CREATE INDEX sync_streams_account_id_idx ON sync_streams (account_id);
 
 CREATE TABLE sync_blocks (

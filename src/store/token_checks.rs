@@ -145,7 +145,7 @@ fn choose(
     (holders.supply, chosen)
 }
 
-/// Whether a token was never held against its contract, or not for so long.
+/// Whether a token was never held against its contract, or not for so long; nor was it tried.
 ///
 /// # Errors
 /// If the database cannot answer.
@@ -157,6 +157,16 @@ pub async fn is_due(
     let params = [&asset_id as _, &interval.as_secs_f64() as _];
     let answer = database.read(statement!("token_checks_due"), &params).await?;
     Ok(answer.value.first().is_some_and(|row| row.get("is_due")))
+}
+
+/// Notes that the token of a stream is being held against its contract: if that fails, it is not
+/// tried again at once.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn note_try(database: &Database, stream_id: i64) -> Result<(), StoreError> {
+    database.read(statement!("token_checks_try"), &[&stream_id]).await?;
+    Ok(())
 }
 
 /// Notes what came of a comparison; the latest one stays.

@@ -1,7 +1,7 @@
 //! Tokens: what is recorded of them, and their known blocks. In the snapshot of the answer, so
 //! that rows and what is said of them are of one moment.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 
 use crate::{
@@ -39,18 +39,12 @@ fn token(row: &Row) -> Token {
 }
 
 fn stream(stream_id: i64, row: &Row) -> TokenStream {
-    // Rows before the instant are recorded: it is a microsecond after the head's.
-    let head = |height, hash, complete_until| KnownBlock {
-        height,
-        hash,
-        mined_at: complete_until - Duration::microseconds(1),
-    };
     let head = (|| {
-        Some(head(
-            row.get::<_, Option<_>>("head_height")?,
-            row.get::<_, Option<_>>("head_hash")?,
-            row.get::<_, Option<DateTime<Utc>>>("complete_until")?,
-        ))
+        Some(KnownBlock {
+            height: row.get::<_, Option<_>>("head_height")?,
+            hash: row.get::<_, Option<_>>("head_hash")?,
+            mined_at: row.get::<_, Option<_>>("head_mined_at")?,
+        })
     })();
     TokenStream {
         stream_id,

@@ -10,6 +10,7 @@
 
 mod asker;
 mod check;
+mod doubts;
 mod fetcher;
 mod fork;
 mod recorder;
@@ -37,9 +38,10 @@ use crate::{
     },
     sync::{
         Walked,
-        erc20::{asker::Asker, fetcher::Fetcher, fork::Fork, recorder::Recorder},
+        erc20::{asker::Asker, doubts::Doubts, fetcher::Fetcher, fork::Fork, recorder::Recorder},
         error::JobError,
         lease::Lease,
+        networks::SyncSource,
         turns::Turns,
     },
 };
@@ -73,17 +75,32 @@ pub(super) async fn walk(lease: Lease) -> Result<Walked, JobError> {
     loop {
         let before = walk.recorder.committed();
         let error = match walk.pick().await {
-            Ok(turns) => match walk.with_source(turns).await {
-                Ok(()) => return Ok(walk.outcome()),
-                Err(error) => error,
-            },
+            Ok(turns) => {
+                let source = turns.source.key.source.clone();
+                let error = match walk.with_source(turns).await {
+                    Ok(Reached::Goal) => return Ok(walk.outcome()),
+                    Ok(Reached::Behind) => {
+                        let behind = JobError::Inconsistent("is behind what is recorded".into());
+                        walk.doubts.give_up(&source, behind);
+                        continue;
+                    }
+                    Err(error) => error,
+                };
+                let has_recorded = walk.recorder.committed() > before;
+                let Some(error) = walk.doubts.weigh(&source, error, has_recorded) else { continue };
+                error
+            }
+            Err(JobError::NoSource { wait: None }) => return Err(walk.doubts.sum()),
             Err(error) => error,
         };
         tries = if walk.recorder.committed() > before { 0 } else { tries + 1 };
         let wait = match &error {
             JobError::NoSource { wait: Some(wait) } if *wait <= SOURCE_WAIT_MAX => *wait,
+            JobError::Inconsistent(_)
+            | JobError::Source(SourceError::Ahead(_) | SourceError::UnknownPlace(_)) => {
+                CONTRADICTION_WAIT * tries
+            }
             JobError::Source(_) => Duration::ZERO,
-            JobError::Inconsistent(_) => CONTRADICTION_WAIT * tries,
             JobError::NoSource { .. }
             | JobError::LeaseLost
             | JobError::GivesWay
@@ -99,6 +116,14 @@ pub(super) async fn walk(lease: Lease) -> Result<Walked, JobError> {
     }
 }
 
+/// How far a walk came with a source that contradicted nothing.
+enum Reached {
+    /// As far as it shall be.
+    Goal,
+    /// Less far than what is recorded.
+    Behind,
+}
+
 struct Walk {
     lease: Lease,
     token: Address,
@@ -106,6 +131,7 @@ struct Walk {
     recorder: Recorder,
     /// Blocks of a range that each source answers, as far as that was found out.
     lengths: HashMap<String, u64>,
+    doubts: Doubts,
     message: String,
 }
 
@@ -119,13 +145,16 @@ impl Walk {
             .ok_or_else(|| JobError::Incident("the stream is of no contract".to_owned()))?;
         let recorder = Recorder::new(lease.clone());
         let (lengths, message) = (HashMap::new(), String::new());
-        Ok(Self { lease, token, chain_id, recorder, lengths, message })
+        let doubts = Doubts::default();
+        Ok(Self { lease, token, chain_id, recorder, lengths, doubts, message })
     }
 
     async fn pick(&self) -> Result<Turns, JobError> {
         let speaks = |kind| matches!(kind, SourceKind::Rpc | SourceKind::Etherscan);
         let network = &self.lease.network;
-        Turns::pick(&self.lease.database, network, |source| speaks(source.kind)).await
+        let is_fit =
+            |source: &SyncSource| speaks(source.kind) && self.doubts.may_ask(&source.key.source);
+        Turns::pick(&self.lease.database, network, is_fit).await
     }
 
     fn outcome(self) -> Walked {
@@ -133,7 +162,7 @@ impl Walk {
     }
 
     /// Goes on from what is committed, with one source.
-    async fn with_source(&mut self, turns: Turns) -> Result<(), JobError> {
+    async fn with_source(&mut self, turns: Turns) -> Result<Reached, JobError> {
         let asker = Asker::new(turns, self.token)?;
         asker.check_chain(self.chain_id).await?;
         let stream = self.stream().await?;
@@ -141,18 +170,19 @@ impl Walk {
         let known = sync_blocks::from(&self.lease.database, stream.stream_id, stream.final_height);
         let stream = match fork::find(&asker, &stream, &known.await?, &head).await? {
             Fork::Nowhere => stream,
-            Fork::Behind => {
-                self.message = format!("{} is behind what is recorded", asker.source());
-                return Ok(());
-            }
+            Fork::Behind => return Ok(Reached::Behind),
             Fork::Above(base) => {
                 self.replace(&asker, &stream, base, &head).await?;
+                self.lease.give_way()?;
                 self.stream().await?
             }
         };
         let last = stream.last_height.map_or(head.height, |last| head.height.min(unsigned(last)));
         let next = stream.head_height.map_or(stream.first_height, |height| height + 1);
         let next = unsigned(next.max(scanned_to(&stream).map_or(next, |height| height + 1)));
+        if next <= last && last < head.height {
+            self.recorder.followed_by(&asker.block(last + 1).await?);
+        }
         let finality = unsigned(self.lease.network.finality);
         let final_height = head.height.checked_sub(finality);
         if let Some(end) = final_height.map(|height| height.min(last)).filter(|&end| next <= end) {
@@ -167,13 +197,15 @@ impl Walk {
             self.recorder.window(&stream, &read, final_height, None).await?;
         }
         self.message = format!("up to block {last}, by {}", asker.source());
-        check::check(&self.lease, &asker, &self.stream().await?).await
+        check::check(&self.lease, &asker, &self.stream().await?).await;
+        Ok(Reached::Goal)
     }
 
     async fn stream(&self) -> Result<Stream, JobError> {
         let stream_id = self.lease.stream.stream_id;
         let stream = sync_streams::get(&self.lease.database, stream_id).await?;
-        stream.ok_or_else(|| JobError::Incident("there is no such stream any more".to_owned()))
+        // With its stream the job is gone, too.
+        stream.ok_or(JobError::LeaseLost)
     }
 
     /// Reads what has taken the place of blocks above `base`, and puts it there.
@@ -243,6 +275,7 @@ impl Walk {
             }
             let end = if is_over { Some(asker.block(range.last).await?) } else { None };
             self.recorder.finals(asker, stream, &logs, scanned, end.as_ref()).await?;
+            self.lease.give_way()?;
             (logs, ranges, begun_at) = (Vec::new(), 0, Instant::now());
             if is_over {
                 return Ok(());

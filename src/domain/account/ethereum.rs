@@ -8,17 +8,22 @@ use super::AddressError;
 /// Name of the main network.
 const NETWORK: &str = "ethereum";
 
+/// Number of the main network.
+const MAIN_CHAIN: u64 = 1;
+
 /// What names of other networks begin with; their number (EIP-155) follows.
 const PREFIX: &str = "evm-";
 
-/// The number (EIP-155) of the chain that a network is; `None` for any other network.
+/// The number (EIP-155) of the chain that a network is; `None` for any other network. The main
+/// network has one name only: with a second one its rows could be recorded twice.
 pub(super) fn chain_id(network: &str) -> Option<u64> {
     if network == NETWORK {
-        return Some(1);
+        return Some(MAIN_CHAIN);
     }
     let number = network.strip_prefix(PREFIX)?;
     let is_plain = !number.starts_with('0') && number.bytes().all(|byte| byte.is_ascii_digit());
-    if is_plain { number.parse().ok() } else { None }
+    let number: u64 = if is_plain { number.parse().ok()? } else { return None };
+    (number != MAIN_CHAIN).then_some(number)
 }
 
 /// Hexadecimal digits of an address.
@@ -80,6 +85,8 @@ mod tests {
             ("ethereum", Some(1)),
             ("evm-137", Some(137)),
             ("evm-31337", Some(31_337)),
+            ("evm-10", Some(10)),
+            ("evm-1", None),
             ("evm-0137", None),
             ("evm-", None),
             ("evm-x", None),

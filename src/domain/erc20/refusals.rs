@@ -64,7 +64,11 @@ pub fn read(wording: &Wording<'_>) -> Refusal {
         Refusal::UnknownBlock
     } else if says(AHEAD) {
         Refusal::Ahead
-    } else if range.is_some() || says(TOO_MUCH) || matches!(wording.code, -32614 | 35 | 413) {
+    } else if range.is_some()
+        || says(TOO_MUCH)
+        || is_limit(&text)
+        || matches!(wording.code, -32614 | 35 | 413)
+    {
         let (blocks_max, results_max) = limits(&text);
         Refusal::TooMuch(Advice { range, blocks_max, results_max })
     } else if says(TOO_OFTEN) || matches!(wording.code, 429 | -32005 | -32016 | -32029) {
@@ -100,6 +104,12 @@ const AHEAD: &[&str] = &[
     "block range extends beyond",
     "one of the blocks specified in filter",
     "toblock is greater",
+    "blockoutofrange",
+    "block out of range",
+    "block height is",
+    "latest block is",
+    "is in the future",
+    "future block",
 ];
 
 const TOO_OFTEN: &[&str] = &[
@@ -115,8 +125,6 @@ const TOO_OFTEN: &[&str] = &[
 ];
 
 const TOO_MUCH: &[&str] = &[
-    "more than",
-    "range",
     "too many blocks",
     "too many results",
     "too many logs",
@@ -131,6 +139,32 @@ const TOO_MUCH: &[&str] = &[
     "timed out",
     "requested blocks",
 ];
+
+/// Whether the text says that there is a limit on the blocks of a question, or on the results of an
+/// answer. The word "range" alone says it of neither: heights and numbers have ranges, too.
+fn is_limit(text: &str) -> bool {
+    let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
+    (says(RANGES) && says(LIMITS)) || (text.contains("more than") && says(RESULTS))
+}
+
+const RANGES: &[&str] =
+    &["block range", "blocks range", "range of blocks", "rpc range", "max range", "ranges over"];
+
+const LIMITS: &[&str] = &[
+    "limit",
+    "exceed",
+    "max",
+    "over",
+    "wide",
+    "large",
+    "big",
+    "greater",
+    "more than",
+    "up to",
+    "invalid",
+];
+
+const RESULTS: &[&str] = &["result", "log", "record", "event", "block"];
 
 /// A range that stands in the text: `[0x1, 0x2]`, or two numbers with a hyphen after the words
 /// that it is to be tried with.

@@ -14,8 +14,8 @@ use crate::{
     outbound::{
         ethereum::LogsError,
         headers::retry_after,
-        http::{HttpAnswer, quoted},
-        source_error::SourceError,
+        http::HttpAnswer,
+        source_error::{SourceError, SourceUrl},
     },
 };
 
@@ -87,32 +87,32 @@ impl Fault<'_> {
     }
 
     /// What it means for a question for logs.
-    pub(super) fn of_logs(&self, headers: &HeaderMap) -> LogsError {
+    pub(super) fn of_logs(&self, url: &SourceUrl, headers: &HeaderMap) -> LogsError {
         match self.refusal() {
-            Refusal::TooMuch(advice) => LogsError::TooMuch { advice, why: self.quoted() },
+            Refusal::TooMuch(advice) => LogsError::TooMuch { advice, why: self.quoted(url) },
             Refusal::Ahead
             | Refusal::TooOften
             | Refusal::UsedUp
             | Refusal::UnknownBlock
             | Refusal::Pruned
-            | Refusal::Other => LogsError::Source(self.meaning(headers)),
+            | Refusal::Other => LogsError::Source(self.meaning(url, headers)),
         }
     }
 
     /// What it means.
-    pub(super) fn meaning(&self, headers: &HeaderMap) -> SourceError {
+    pub(super) fn meaning(&self, url: &SourceUrl, headers: &HeaderMap) -> SourceError {
         let wait = retry_after(headers, WAIT_MAX);
         match self.refusal() {
-            Refusal::TooMuch(_) => SourceError::TooMuch(self.quoted()),
-            Refusal::Ahead => SourceError::Ahead(self.quoted()),
+            Refusal::TooMuch(_) => SourceError::TooMuch(self.quoted(url)),
+            Refusal::Ahead => SourceError::Ahead(self.quoted(url)),
             Refusal::TooOften => SourceError::RateLimited { wait },
             Refusal::UsedUp => SourceError::QuotaUsedUp { wait },
-            Refusal::UnknownBlock => SourceError::UnknownPlace(self.quoted()),
-            Refusal::Pruned => SourceError::Unsupported(self.quoted()),
+            Refusal::UnknownBlock => SourceError::UnknownPlace(self.quoted(url)),
+            Refusal::Pruned => SourceError::Unsupported(self.quoted(url)),
             Refusal::Other if matches!(self.code, UNKNOWN_METHOD | UNSUPPORTED_METHOD) => {
-                SourceError::Unsupported(self.quoted())
+                SourceError::Unsupported(self.quoted(url))
             }
-            Refusal::Other => SourceError::Unavailable { why: self.quoted(), wait },
+            Refusal::Other => SourceError::Unavailable { why: self.quoted(url), wait },
         }
     }
 
@@ -126,8 +126,8 @@ impl Fault<'_> {
         })
     }
 
-    fn quoted(&self) -> String {
-        format!("{} {}", self.code, quoted(self.message.as_bytes()))
+    fn quoted(&self, url: &SourceUrl) -> String {
+        format!("{} {}", self.code, url.quoted(self.message.as_bytes()))
     }
 }
 
@@ -135,7 +135,7 @@ impl Fault<'_> {
 ///
 /// # Errors
 /// If the status says that it does not and no error lies in the body, or if it was cut off.
-pub(super) fn body(answer: &HttpAnswer) -> Result<&[u8], SourceError> {
+pub(super) fn body<'a>(url: &SourceUrl, answer: &'a HttpAnswer) -> Result<&'a [u8], SourceError> {
     let body = answer.body.as_deref();
     if answer.status == StatusCode::OK {
         return body.map_err(|fault| fault.clone().into());
@@ -143,19 +143,19 @@ pub(super) fn body(answer: &HttpAnswer) -> Result<&[u8], SourceError> {
     let body = body.unwrap_or_default();
     let is_envelope = serde_json::from_slice::<Reply<'_, &RawValue>>(body)
         .is_ok_and(|reply| reply.error.is_some());
-    if is_envelope { Ok(body) } else { Err(status_fault(answer.status, &answer.headers, body)) }
+    if is_envelope { Ok(body) } else { Err(status_fault(url, answer, body)) }
 }
 
 /// What a status other than 200 means.
-fn status_fault(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SourceError {
-    let wait = retry_after(headers, WAIT_MAX);
+fn status_fault(url: &SourceUrl, answer: &HttpAnswer, body: &[u8]) -> SourceError {
+    let (status, wait) = (answer.status, retry_after(&answer.headers, WAIT_MAX));
     match status.as_u16() {
         429 => SourceError::RateLimited { wait },
         402 => SourceError::QuotaUsedUp { wait },
         code @ (401 | 403 | 451) => SourceError::Forbidden(code),
         413 => SourceError::TooMuch(format!("HTTP {status}")),
         500.. | 408 => SourceError::Unavailable { why: format!("HTTP {status}"), wait },
-        _ => malformed(format!("HTTP {status}: {}", quoted(body))),
+        _ => malformed(format!("HTTP {status}: {}", url.quoted(body))),
     }
 }
 
@@ -163,11 +163,16 @@ fn status_fault(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SourceE
 ///
 /// # Errors
 /// If it is none, or not what was meant.
-pub(super) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, SourceError> {
+pub(super) fn read<'a, T: Deserialize<'a>>(
+    url: &SourceUrl,
+    body: &'a [u8],
+) -> Result<T, SourceError> {
     // Checked as text once, and not string by string.
     let text = std::str::from_utf8(body).map_err(|_| malformed("bytes that are no text"))?;
-    serde_json::from_str(text)
-        .map_err(|error| malformed(format!("{error}, in what begins with {}", quoted(body))))
+    serde_json::from_str(text).map_err(|error| {
+        let (error, begins) = (url.quoted(error.to_string().as_bytes()), url.quoted(body));
+        malformed(format!("{error}, in what begins with {begins}"))
+    })
 }
 
 /// What was answered is not what is documented.

@@ -24,7 +24,7 @@ use crate::{
             envelope::{Reply, body, malformed, read},
             log_reader::{self, RawLog},
         },
-        http::{Http, HttpAnswer, HttpSetupError, quoted},
+        http::{Http, HttpAnswer, HttpSetupError},
         source_error::{SourceError, SourceUrl},
     },
 };
@@ -91,15 +91,15 @@ impl Explorer {
                 ("offset", &place.per_page.to_string()),
             ])
             .await?;
-        let listed: Listed<'_> = read(body(&answer)?)?;
+        let listed: Listed<'_> = read(&self.url, body(&self.url, &answer)?)?;
         let text = listed.result.get();
         if !text.starts_with('[') {
-            return Err(fault(text, &listed.message).into());
+            return Err(fault(&self.url, text, &listed.message).into());
         }
-        let raw: Vec<RawLog<'_>> = read(text.as_bytes())?;
+        let raw: Vec<RawLog<'_>> = read(&self.url, text.as_bytes())?;
         // The same status says that there are no logs, and that something went wrong.
         if listed.status != "1" && !raw.is_empty() {
-            return Err(malformed(quoted(listed.message.as_bytes())).into());
+            return Err(malformed(self.url.quoted(listed.message.as_bytes())).into());
         }
         if raw.len() as u64 > place.per_page {
             return Err(malformed("a page with more logs than asked for").into());
@@ -135,10 +135,10 @@ impl Explorer {
         let token = token.to_string();
         let question = [("action", "eth_call"), ("to", &token), ("data", data), ("tag", "latest")];
         let answer = self.ask_node(&question).await?;
-        let reply: Reply<'_, &str> = reply(&answer)?;
+        let reply: Reply<'_, &str> = reply(&self.url, &answer)?;
         match reply.error {
             Some(fault) if fault.is_reverted() => Ok(None),
-            Some(fault) => Err(fault.meaning(&answer.headers)),
+            Some(fault) => Err(fault.meaning(&self.url, &answer.headers)),
             None => Ok(reply.result.and_then(hex::bytes)),
         }
     }
@@ -156,9 +156,9 @@ impl Explorer {
     async fn block_of(&self, tag: &str) -> Result<Option<Block>, SourceError> {
         let question = [("action", "eth_getBlockByNumber"), ("tag", tag), ("boolean", "false")];
         let answer = self.ask_node(&question).await?;
-        let reply: Reply<'_, RawBlock<'_>> = reply(&answer)?;
+        let reply: Reply<'_, RawBlock<'_>> = reply(&self.url, &answer)?;
         match reply.error {
-            Some(fault) => Err(fault.meaning(&answer.headers)),
+            Some(fault) => Err(fault.meaning(&self.url, &answer.headers)),
             None => reply.result.as_ref().map(read_block).transpose(),
         }
     }
@@ -177,16 +177,19 @@ impl Explorer {
 
 /// An answer of the module that passes questions on: in JSON-RPC's envelope, unless the explorer
 /// itself refused.
-fn reply<'a, T: Deserialize<'a>>(answer: &'a HttpAnswer) -> Result<Reply<'a, T>, SourceError> {
-    let body = body(answer)?;
+fn reply<'a, T: Deserialize<'a>>(
+    url: &SourceUrl,
+    answer: &'a HttpAnswer,
+) -> Result<Reply<'a, T>, SourceError> {
+    let body = body(url, answer)?;
     if let Ok(listed) = serde_json::from_slice::<Listed<'_>>(body) {
-        return Err(fault(listed.result.get(), &listed.message));
+        return Err(fault(url, listed.result.get(), &listed.message));
     }
-    read(body)
+    read(url, body)
 }
 
 /// What a refusal means. Texts of the daily limit hold the words of the other one.
-fn fault(result: &str, message: &str) -> SourceError {
+fn fault(url: &SourceUrl, result: &str, message: &str) -> SourceError {
     let text = if result == "null" { message } else { result.trim_matches('"') };
     let lower = text.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|words| lower.contains(words));
@@ -197,13 +200,13 @@ fn fault(result: &str, message: &str) -> SourceError {
     } else if says(&["api key", "apikey"]) {
         SourceError::Forbidden(200)
     } else if says(&["not supported for this chain", "unsupported chain", "chainid"]) {
-        SourceError::Unsupported(quoted(text.as_bytes()))
+        SourceError::Unsupported(url.quoted(text.as_bytes()))
     } else if says(&["smaller result", "too large", "query timeout"]) {
-        SourceError::TooMuch(quoted(text.as_bytes()))
+        SourceError::TooMuch(url.quoted(text.as_bytes()))
     } else if says(&["no records", "no logs"]) {
         malformed("an empty list that is none")
     } else {
-        SourceError::Unavailable { why: quoted(text.as_bytes()), wait: None }
+        SourceError::Unavailable { why: url.quoted(text.as_bytes()), wait: None }
     }
 }
 
@@ -213,6 +216,8 @@ mod tests {
 
     #[test]
     fn refusals_are_told_apart_by_their_words() {
+        let url = "https://api.etherscan.io/v2/api?chainid=1&apikey=ABCDEFGHIJ";
+        let url = SourceUrl::parse(url).expect("a URL");
         let quoted = |text: &str| format!("{text:?}");
         for (text, expected) in [
             (
@@ -245,7 +250,18 @@ mod tests {
                 SourceError::Unavailable { why: quoted("Unexpected error"), wait: None },
             ),
         ] {
-            assert_eq!(fault(&quoted(text), "NOTOK"), expected, "{text}");
+            assert_eq!(fault(&url, &quoted(text), "NOTOK"), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_key_that_an_answer_repeats_is_not_quoted() {
+        let url = "https://api.etherscan.io/v2/api?chainid=1&apikey=ABCDEFGHIJ";
+        let url = SourceUrl::parse(url).expect("a URL");
+        let said = fault(&url, "\"no such page: /ABCDEFGHIJ\"", "NOTOK").to_string();
+        assert!(said.contains("no such page") && !said.contains("ABCDEFGHIJ"), "{said}");
+        let body = b"{\"result\": \"ABCDEFGHIJ\"}";
+        let read = super::read::<Vec<u8>>(&url, body).map_err(|error| error.to_string());
+        assert!(read.is_err_and(|said| !said.contains("ABCDEFGHIJ")));
     }
 }

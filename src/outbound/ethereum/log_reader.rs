@@ -122,7 +122,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::erc20::{TRANSFER_TOPIC, Word},
-        outbound::ethereum::envelope::read,
+        outbound::{ethereum::envelope::read, source_error::SourceUrl},
     };
 
     const TOKEN: &str = "0x5fbdb2315678afecb367f032d93f642f64180aa3";
@@ -144,7 +144,8 @@ mod tests {
 
     fn read_one(text: &str) -> Result<Vec<Log>, SourceError> {
         let text = format!("[{text}]");
-        let raw: Vec<RawLog<'_>> = read(text.as_bytes())?;
+        let url = SourceUrl::parse("https://example.com").expect("a URL");
+        let raw: Vec<RawLog<'_>> = read(&url, text.as_bytes())?;
         logs(&raw, &Address::parse(TOKEN).expect("an address"), Range { first: 7, last: 7 })
     }
 

@@ -61,7 +61,8 @@ impl Node {
     /// Says what the node said instead.
     pub async fn chain_id(&self) -> Result<u64, SourceError> {
         let answer = self.ask("eth_chainId", json!([])).await?;
-        let id: &str = result(&answer)?.ok_or_else(|| malformed("a chain without a number"))?;
+        let id: &str =
+            result(&self.url, &answer)?.ok_or_else(|| malformed("a chain without a number"))?;
         hex::quantity(id).ok_or_else(|| malformed("a chain without a number"))
     }
 
@@ -118,9 +119,9 @@ impl Node {
     pub async fn blocks(&self, heights: &[u64]) -> Result<Vec<Option<Block>>, SourceError> {
         let questions = heights.iter().map(|&height| json!([quantity(height), false]));
         let answer = self.ask_all("eth_getBlockByNumber", questions).await?;
-        let replies = replies::<RawBlock<'_>>(&answer, heights.len())?;
+        let replies = replies::<RawBlock<'_>>(&self.url, &answer, heights.len())?;
         let blocks = replies.into_iter().zip(heights).map(|(reply, &height)| {
-            let block = reply.map_err(|fault| fault.meaning(&answer.headers))?;
+            let block = reply.map_err(|fault| fault.meaning(&self.url, &answer.headers))?;
             let block = block.as_ref().map(read_block).transpose()?;
             match block {
                 Some(block) if block.height != height => {
@@ -144,9 +145,9 @@ impl Node {
             "toBlock": quantity(range.last),
         });
         let answer = self.ask("eth_getLogs", [filter]).await?;
-        let reply: Reply<'_, Vec<RawLog<'_>>> = read(body(&answer)?)?;
+        let reply: Reply<'_, Vec<RawLog<'_>>> = read(&self.url, body(&self.url, &answer)?)?;
         if let Some(fault) = reply.error {
-            return Err(fault.of_logs(&answer.headers));
+            return Err(fault.of_logs(&self.url, &answer.headers));
         }
         let raw = reply.result.ok_or_else(|| malformed("neither logs nor an error"))?;
         Ok(log_reader::logs(&raw, token, range)?)
@@ -171,9 +172,9 @@ impl Node {
             })]
         });
         let answer = self.ask_all("eth_getLogs", filters).await?;
-        let replies = replies::<Vec<RawLog<'_>>>(&answer, blocks.len())?;
+        let replies = replies::<Vec<RawLog<'_>>>(&self.url, &answer, blocks.len())?;
         let lists = replies.into_iter().zip(blocks).map(|(reply, &(hash, height))| {
-            let raw = reply.map_err(|fault| fault.meaning(&answer.headers))?;
+            let raw = reply.map_err(|fault| fault.meaning(&self.url, &answer.headers))?;
             let raw = raw.ok_or_else(|| malformed("neither logs nor an error"))?;
             let logs = log_reader::logs(&raw, token, Range { first: height, last: height })?;
             if logs.iter().any(|log| log.block.is_some_and(|block| block != hash)) {
@@ -192,11 +193,11 @@ impl Node {
         let calls = TokenFacts::CALLS.map(|call| call_of(token, call, "latest"));
         let answer = self.ask_all("eth_call", calls).await?;
         let mut facts = Vec::new();
-        for reply in replies::<&str>(&answer, 4)? {
+        for reply in replies::<&str>(&self.url, &answer, 4)? {
             facts.push(match reply {
                 Ok(returned) => returned.and_then(hex::bytes).unwrap_or_default(),
                 Err(fault) if fault.is_reverted() => Vec::new(),
-                Err(fault) => return Err(fault.meaning(&answer.headers)),
+                Err(fault) => return Err(fault.meaning(&self.url, &answer.headers)),
             });
         }
         Ok(TokenFacts::read(&facts))
@@ -216,9 +217,9 @@ impl Node {
         let height = quantity(height);
         let calls = holders.iter().map(|holder| call_of(token, &abi::balance_of(holder), &height));
         let answer = self.ask_all("eth_call", calls).await?;
-        let replies = replies::<&str>(&answer, holders.len())?;
+        let replies = replies::<&str>(&self.url, &answer, holders.len())?;
         let balances = replies.into_iter().map(|reply| {
-            let returned = reply.map_err(|fault| fault.meaning(&answer.headers))?;
+            let returned = reply.map_err(|fault| fault.meaning(&self.url, &answer.headers))?;
             let word = returned.and_then(hex::bytes).and_then(|bytes| abi::number(&bytes));
             word.ok_or_else(|| malformed("a balance that is no number"))
         });
@@ -237,19 +238,19 @@ impl Node {
     ) -> Result<Option<Word>, SourceError> {
         let call = call_of(token, abi::TOTAL_SUPPLY, &quantity(height));
         let answer = self.ask_all("eth_call", [call]).await?;
-        match replies::<&str>(&answer, 1)?.pop() {
+        match replies::<&str>(&self.url, &answer, 1)?.pop() {
             Some(Ok(returned)) => {
                 Ok(returned.and_then(hex::bytes).and_then(|bytes| abi::number(&bytes)))
             }
             Some(Err(fault)) if fault.is_reverted() => Ok(None),
-            Some(Err(fault)) => Err(fault.meaning(&answer.headers)),
+            Some(Err(fault)) => Err(fault.meaning(&self.url, &answer.headers)),
             None => Err(malformed("no answer to a question")),
         }
     }
 
     async fn block_by(&self, method: &str, name: &str) -> Result<Option<Block>, SourceError> {
         let answer = self.ask(method, json!([name, false])).await?;
-        result::<RawBlock<'_>>(&answer)?.as_ref().map(read_block).transpose()
+        result::<RawBlock<'_>>(&self.url, &answer)?.as_ref().map(read_block).transpose()
     }
 
     async fn ask(&self, method: &str, params: impl Serialize) -> Result<HttpAnswer, SourceError> {
@@ -282,10 +283,13 @@ impl Node {
 }
 
 /// The result of the answer to one question.
-fn result<'a, T: Deserialize<'a>>(answer: &'a HttpAnswer) -> Result<Option<T>, SourceError> {
-    let reply: Reply<'a, T> = read(body(answer)?)?;
+fn result<'a, T: Deserialize<'a>>(
+    url: &SourceUrl,
+    answer: &'a HttpAnswer,
+) -> Result<Option<T>, SourceError> {
+    let reply: Reply<'a, T> = read(url, body(url, answer)?)?;
     match reply.error {
-        Some(fault) => Err(fault.meaning(&answer.headers)),
+        Some(fault) => Err(fault.meaning(url, &answer.headers)),
         None => Ok(reply.result),
     }
 }
@@ -294,18 +298,19 @@ type Outcome<'a, T> = Result<Option<T>, Fault<'a>>;
 
 /// The answers to so many questions, in their order, whichever order they came in.
 fn replies<'a, T: Deserialize<'a>>(
+    url: &SourceUrl,
     answer: &'a HttpAnswer,
     count: usize,
 ) -> Result<Vec<Outcome<'a, T>>, SourceError> {
-    let body = body(answer)?;
+    let body = body(url, answer)?;
     if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
         // One answer for all: they were too many, or too often.
-        let reply: Reply<'_, &RawValue> = read(body)?;
-        let fault = reply.error.map(|fault| fault.meaning(&answer.headers));
+        let reply: Reply<'_, &RawValue> = read(url, body)?;
+        let fault = reply.error.map(|fault| fault.meaning(url, &answer.headers));
         return Err(fault.unwrap_or_else(|| malformed("one answer to several questions")));
     }
     let mut outcomes: Vec<Option<Outcome<'a, T>>> = (0..count).map(|_| None).collect();
-    for reply in read::<Vec<Reply<'a, T>>>(body)? {
+    for reply in read::<Vec<Reply<'a, T>>>(url, body)? {
         let place = reply.id.and_then(|id| outcomes.get_mut(id));
         let place = place.ok_or_else(|| malformed("an answer to no question"))?;
         *place = Some(reply.error.map_or(Ok(reply.result), Err));

@@ -88,10 +88,7 @@ impl Asker {
             return Ok(());
         }
         let answered = answered.map_or("no chain".to_owned(), |id| format!("chain {id}"));
-        Err(JobError::Incident(format!(
-            "the source {} is of {answered}, not of chain {chain_id}",
-            self.source()
-        )))
+        Err(JobError::Incident(format!("the source is of {answered}, not of chain {chain_id}")))
     }
 
     /// The last block.

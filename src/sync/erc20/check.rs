@@ -26,33 +26,43 @@ const SAMPLED: usize = 50;
 /// Time between two checks of a token.
 const CHECK_INTERVAL: Duration = Duration::from_secs(86_400);
 
+/// Longest time for a check, after which the walk ends without.
+const CHECK_TIME_MAX: Duration = Duration::from_secs(120);
+
 /// Most accounts of a token of which a sample is taken: all of them are measured for it.
 const ACCOUNTS_MAX: u64 = 1_000_000;
 
-/// Checks the token of a stream whose time for it has come. What the source cannot tell is no fault
-/// of the walk.
-///
-/// # Errors
-/// If the database fails.
-pub(super) async fn check(lease: &Lease, asker: &Asker, stream: &Stream) -> Result<(), JobError> {
+/// Checks the token of a stream whose time for it has come. Whatever goes wrong is no fault of the
+/// walk: it is logged, and the check is tried again when its time has come anew.
+pub(super) async fn check(lease: &Lease, asker: &Asker, stream: &Stream) {
     // Balances are whole only from the beginning of the chain on.
-    let Some(node) = asker.node().filter(|_| stream.first_height == 0) else { return Ok(()) };
-    if !token_checks::is_due(&lease.database, stream.asset_id, CHECK_INTERVAL).await? {
+    let Some(node) = asker.node().filter(|_| stream.first_height == 0) else { return };
+    let outcome = tokio::time::timeout(CHECK_TIME_MAX, try_check(lease, asker, node, stream)).await;
+    match outcome {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "a token could not be held against its contract");
+        }
+        Err(_) => tracing::warn!("a token was not held against its contract: it took too long"),
+    }
+}
+
+async fn try_check(
+    lease: &Lease,
+    asker: &Asker,
+    node: &Node,
+    stream: &Stream,
+) -> Result<(), JobError> {
+    let database = &lease.database;
+    if !token_checks::is_due(database, stream.asset_id, CHECK_INTERVAL).await? {
         return Ok(());
     }
-    let sample = token_checks::sample(&lease.database, stream, SAMPLED, ACCOUNTS_MAX).await?;
+    token_checks::note_try(database, stream.stream_id).await?;
+    let sample = token_checks::sample(database, stream, SAMPLED, ACCOUNTS_MAX).await?;
     let Some(sample) = sample else { return Ok(()) };
-    match compare(asker, node, stream, &sample).await {
-        Ok(outcome) => {
-            token_checks::note_check(&lease.database, stream.asset_id, &outcome).await?;
-            Ok(())
-        }
-        Err(JobError::Store(error)) => Err(JobError::Store(error)),
-        Err(error) => {
-            tracing::info!(%error, "a token could not be held against its contract");
-            Ok(())
-        }
-    }
+    let outcome = compare(asker, node, stream, &sample).await?;
+    token_checks::note_check(database, stream.asset_id, &outcome).await?;
+    Ok(())
 }
 
 async fn compare(

@@ -57,8 +57,7 @@ pub(super) async fn find(
         // Nothing of it is final: it goes back to where the stream begins.
         (None, Some(&(lowest, _))) if lowest > stream.final_height => Ok(Fork::Above(lowest - 1)),
         (None, _) => Err(JobError::Incident(format!(
-            "the chain of {} is another one below block {}, which was final: nothing is withdrawn",
-            asker.source(),
+            "the chain is another one below block {}, which was final: nothing is withdrawn",
             stream.final_height
         ))),
     }

@@ -40,13 +40,16 @@ pub(super) struct Recorder {
     ids: HashMap<Address, i64>,
     /// When the first block of a stream was made that does not begin with the chain.
     begin_at: Option<DateTime<Utc>>,
+    /// Height and time of the block after the walk's last one, where there is one.
+    followed_by: Option<(i64, DateTime<Utc>)>,
     committed: u64,
     changed: i64,
 }
 
 impl Recorder {
     pub(super) fn new(lease: Lease) -> Self {
-        Self { lease, ids: HashMap::new(), begin_at: None, committed: 0, changed: 0 }
+        let ids = HashMap::new();
+        Self { lease, ids, begin_at: None, followed_by: None, committed: 0, changed: 0 }
     }
 
     /// How many txs were committed.
@@ -62,6 +65,11 @@ impl Recorder {
     /// The stream is complete from here on, as of what is recorded next.
     pub(super) fn begin_at(&mut self, time: DateTime<Utc>) {
         self.begin_at = Some(time);
+    }
+
+    /// This block comes after the last one that the walk records.
+    pub(super) fn followed_by(&mut self, block: &Block) {
+        self.followed_by = Some((signed(block.height), block.time));
     }
 
     /// Records logs of blocks that nothing takes back any more. Everything up to the block
@@ -84,7 +92,7 @@ impl Recorder {
             name(&mut blocks, block);
         }
         let rows = self.rows(stream, logs, stream.generation).await?;
-        let head = blocks.last().map(head_of);
+        let head = blocks.last().map(|block| head_of(block, self.followed_by));
         let final_height = head.as_ref().map_or(stream.final_height, |head| head.height);
         let others = blocks.iter().map(|block| block.others).sum();
         let tx = self.lease.begin(STEM).await?;
@@ -125,7 +133,7 @@ impl Recorder {
         let generation = stream.generation + i64::from(base.is_some());
         let rows = self.rows(stream, &logs, generation).await?;
         let blocks: Vec<StreamBlock> = read.iter().map(stream_block).collect();
-        let head = blocks.last().map(head_of);
+        let head = blocks.last().map(|block| head_of(block, self.followed_by));
         let others: i64 = blocks.iter().map(|block| block.others).sum();
         let tx = self.lease.begin(STEM).await?;
         let withdrawn = match base {
@@ -319,12 +327,16 @@ fn add(block: &mut StreamBlock, log: &Log) {
     }
 }
 
-fn head_of(block: &StreamBlock) -> Head {
+/// The mark of a block up to which everything is recorded. Windows are half-open, and the next
+/// block may have the same time: the block's own rows are in the window only if the next one is
+/// known to be later.
+fn head_of(block: &StreamBlock, next: Option<(i64, DateTime<Utc>)>) -> Head {
+    let is_later =
+        next.is_some_and(|(height, time)| height == block.height + 1 && time > block.mined_at);
     Head {
         height: block.height,
         hash: block.hash.clone(),
-        // Windows are half-open: the block's own rows are in it.
-        complete_until: block.mined_at + TimeDelta::microseconds(1),
+        complete_until: block.mined_at + TimeDelta::microseconds(i64::from(is_later)),
     }
 }
 
@@ -334,4 +346,31 @@ fn text(hash: Option<Hash>) -> String {
 
 fn count(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_s_own_instant_is_complete_only_if_the_next_block_is_later() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).expect("an instant");
+        let block = StreamBlock {
+            height: 7,
+            mined_at: at(100),
+            hash: String::new(),
+            parent: String::new(),
+            transfers: 1,
+            others: 0,
+        };
+        let later = at(100) + TimeDelta::microseconds(1);
+        for (next, expected) in [
+            (None, at(100)),
+            (Some((8, at(100))), at(100)),
+            (Some((9, at(101))), at(100)),
+            (Some((8, at(101))), later),
+        ] {
+            assert_eq!(head_of(&block, next).complete_until, expected, "{next:?}");
+        }
+    }
 }

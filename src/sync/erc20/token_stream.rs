@@ -2,6 +2,7 @@
 //! asked for.
 
 use crate::{
+    config::SourceKind,
     domain::{
         account::{Network, NetworkKind},
         asset::{DECIMALS_MAX, NewAsset},
@@ -11,7 +12,11 @@ use crate::{
     outbound::{ethereum::TokenFacts, source_error::SourceError},
     store::sync_streams::{self, ChainAsset, Stream},
     sync::{
-        Sync, erc20::asker::Asker, error::JobError, networks::SyncNetwork, request::not_synced,
+        Sync,
+        erc20::asker::Asker,
+        error::JobError,
+        networks::{SyncNetwork, SyncSource},
+        request::not_synced,
         turns::Turns,
     },
 };
@@ -94,12 +99,18 @@ impl Sync {
         token: Address,
     ) -> Result<TokenFacts, JobError> {
         let mut last = JobError::NoSource { wait: None };
+        let mut asked: Vec<String> = Vec::new();
         for _ in 0..=network.sources.len() {
-            let turns = match Turns::pick(&self.database, network, |_| true).await {
+            let is_fit = |source: &SyncSource| {
+                let speaks = matches!(source.kind, SourceKind::Rpc | SourceKind::Etherscan);
+                speaks && !asked.contains(&source.key.source)
+            };
+            let turns = match Turns::pick(&self.database, network, is_fit).await {
                 Ok(turns) => turns,
                 Err(JobError::NoSource { .. }) => return Err(last),
                 Err(error) => return Err(error),
             };
+            asked.push(turns.source.key.source.clone());
             let asker = Asker::new(turns, token)?;
             let facts = async {
                 asker.check_chain(chain_id).await?;
@@ -107,8 +118,8 @@ impl Sync {
             };
             match facts.await {
                 Ok(facts) => return Ok(facts),
-                Err(error @ (JobError::Source(_) | JobError::NoSource { .. })) => last = error,
-                Err(error) => return Err(error),
+                Err(error @ (JobError::Store(_) | JobError::Record(_))) => return Err(error),
+                Err(error) => last = error,
             }
         }
         Err(last)

@@ -9,7 +9,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -32,6 +32,8 @@ pub(crate) enum Limits {
     TenBlocks,
     /// A thousand logs; nothing is suggested.
     ThousandLogs,
+    /// Five logs, also of one block.
+    FiveLogs,
     /// Ten thousand logs; a range is suggested beside the words (Infura).
     TenThousandLogs,
 }
@@ -64,6 +66,10 @@ pub(super) struct State {
     calls: AtomicU64,
     /// Blocks that the provider is behind its node.
     behind: AtomicU64,
+    /// Blocks by which the last one that it tells of is higher than the one that it has.
+    ahead: AtomicU64,
+    /// Whether contracts are not asked.
+    refuses_calls: AtomicBool,
     /// Whether logs tell the time of their block.
     tells_times: bool,
     faults: Mutex<VecDeque<Fault>>,
@@ -80,6 +86,8 @@ impl Provider {
             limits,
             calls: AtomicU64::new(0),
             behind: AtomicU64::new(0),
+            ahead: AtomicU64::new(0),
+            refuses_calls: AtomicBool::new(false),
             tells_times: limits != Limits::ThousandLogs,
             faults: Mutex::default(),
         });
@@ -115,6 +123,16 @@ impl Provider {
     /// From now on the provider is so many blocks behind its node.
     pub(crate) fn fall_behind(&self, blocks: u64) {
         self.state.behind.store(blocks, Ordering::Relaxed);
+    }
+
+    /// From now on the provider tells of a last block so much higher than the one that it has.
+    pub(crate) fn run_ahead(&self, blocks: u64) {
+        self.state.ahead.store(blocks, Ordering::Relaxed);
+    }
+
+    /// From now on the provider does not ask contracts.
+    pub(crate) fn refuse_calls(&self) {
+        self.state.refuses_calls.store(true, Ordering::Relaxed);
     }
 }
 
@@ -202,8 +220,17 @@ impl State {
                     return json!({ "jsonrpc": "2.0", "id": question["id"], "result": null });
                 }
                 Some(_) => {}
-                None => question["params"][0] = json!(format!("{head:#x}")),
+                None => {
+                    question["params"][0] = json!(format!("{head:#x}"));
+                    let mut answer = self.ask(&question).await;
+                    let told = head + self.ahead.load(Ordering::Relaxed);
+                    answer["result"]["number"] = json!(format!("{told:#x}"));
+                    return answer;
+                }
             }
+        }
+        if question["method"] == "eth_call" && self.refuses_calls.load(Ordering::Relaxed) {
+            return refusal(&question, -32601, "the method eth_call is not available", Value::Null);
         }
         if question["method"] != "eth_getLogs" {
             return self.ask(&question).await;
@@ -216,8 +243,13 @@ impl State {
             ["fromBlock", "toBlock"].map(|end| filter[end].as_str().and_then(hex::quantity));
         if let [Some(first), Some(last)] = range {
             if last > head {
-                let message = "block range extends beyond current head";
-                return refusal(&question, -32602, message, Value::Null);
+                let message = if self.ahead.load(Ordering::Relaxed) > 0 {
+                    // In anvil's words.
+                    format!("BlockOutOfRangeError: block height is {head} but requested was {last}")
+                } else {
+                    "block range extends beyond current head".to_owned()
+                };
+                return refusal(&question, -32602, &message, Value::Null);
             }
             if self.limits == Limits::TenBlocks && last - first >= 10 {
                 let message = format!(
@@ -229,7 +261,12 @@ impl State {
                 return refusal(&question, -32600, &message, Value::Null);
             }
         }
-        let mut answer = self.ask(&question).await;
+        self.limited(&question, range[0]).await
+    }
+
+    /// The answer to a question for logs from the block `first` on, unless there are too many.
+    async fn limited(&self, question: &Value, first: Option<u64>) -> Value {
+        let mut answer = self.ask(question).await;
         let logs = answer["result"].as_array_mut().expect("logs");
         if !self.tells_times {
             for log in logs.iter_mut() {
@@ -238,6 +275,7 @@ impl State {
         }
         let most = match self.limits {
             Limits::None | Limits::TenBlocks => return answer,
+            Limits::FiveLogs => 5,
             Limits::ThousandLogs => 1_000,
             Limits::TenThousandLogs => 10_000,
         };
@@ -245,7 +283,7 @@ impl State {
             return answer;
         }
         let message = format!("query returned more than {most} results");
-        let data = match (self.limits, range[0]) {
+        let data = match (self.limits, first) {
             (Limits::TenThousandLogs, Some(first)) => {
                 // The blocks that have not more together.
                 let last = logs[most]["blockNumber"].as_str().and_then(hex::quantity).unwrap();
@@ -254,7 +292,7 @@ impl State {
             }
             _ => Value::Null,
         };
-        refusal(&question, -32005, &message, data)
+        refusal(question, -32005, &message, data)
     }
 
     /// Number of the last block that the provider has.

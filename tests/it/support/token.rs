@@ -172,7 +172,7 @@ impl TestToken {
         let text = "UPDATE sync_streams SET head_height = $2, head_hash = $3, complete_until = $4,
                 final_height = $5
             WHERE stream_id = $1";
-        let until = DateTime::from_timestamp_micros(micros + 1).unwrap();
+        let until = DateTime::from_timestamp_micros(micros).unwrap();
         let params =
             [&self.stream_id as _, &height as _, &hash as _, &until as _, &final_height as _];
         self.service.sql.execute(text, &params).await.unwrap();

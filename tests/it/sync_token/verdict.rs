@@ -3,7 +3,10 @@
 use daybook::{config::SourceKind, store::token_checks};
 
 use crate::{
-    support::anvil::Anvil,
+    support::{
+        anvil::Anvil,
+        provider::{Limits, Provider},
+    },
     sync_token::world::{World, final_after, mints},
 };
 
@@ -36,4 +39,28 @@ async fn a_token_whose_balances_change_without_events_is_found_out() {
         let found: (i32, i32, Option<bool>) = (row.get(0), row.get(1), row.get(2));
         assert_eq!(found, (20, differing, Some(true)), "{contract}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_fails_fails_no_sync_and_is_not_tried_at_each() {
+    let Some(anvil) = Anvil::start("a verdict that cannot be had").await else { return };
+    let token = anvil.deploy("TestToken").await;
+    anvil.transfer(&token, &mints(20)).await;
+    anvil.mine(5).await;
+    let provider = Provider::start(&anvil.url, Limits::None).await;
+    let sources = [("node", SourceKind::Rpc, provider.url.as_str())];
+    let world = World::new(final_after(2, &sources), &token, (0, None)).await;
+    provider.refuse_calls();
+    world.sync().await;
+    assert_eq!(world.jobs().await, []);
+    let checks = "SELECT count(*) FROM token_checks";
+    let checks: i64 = world.schema.sql.query_one(checks, &[]).await.unwrap().get(0);
+    assert_eq!(checks, 0);
+    let (asset_id, day) = (world.stream().await.asset_id, std::time::Duration::from_secs(86_400));
+    let database = &world.schema.database;
+    assert!(!token_checks::is_due(database, asset_id, day).await.unwrap());
+    assert!(token_checks::is_due(database, asset_id, std::time::Duration::ZERO).await.unwrap());
+    let before = provider.calls();
+    world.sync().await;
+    assert_eq!(provider.calls() - before, 2, "a question for the chain, and one for its head");
 }

@@ -114,6 +114,12 @@ impl World {
         sync_jobs::request(database, stream_id, Priority::Requested, wait).await.unwrap();
     }
 
+    /// What waits to be tried again is due now.
+    pub(crate) async fn hurry(&self) {
+        let text = "UPDATE sync_jobs SET run_at = clock_timestamp()";
+        self.schema.sql.execute(text, &[]).await.unwrap();
+    }
+
     /// Works at a job if one is due.
     pub(crate) async fn work(&self) -> bool {
         self.sync.work_at_one("test", &CancellationToken::new()).await.unwrap()

@@ -1,6 +1,10 @@
 use super::*;
 use crate::{domain::erc20::ranges::Range, outbound::http::HttpFault};
 
+fn url() -> SourceUrl {
+    SourceUrl::parse("https://example.com/v3/0123456789abcdef").expect("a URL")
+}
+
 fn answer(status: u16, body: &str) -> HttpAnswer {
     HttpAnswer {
         status: StatusCode::from_u16(status).expect("a status"),
@@ -11,9 +15,9 @@ fn answer(status: u16, body: &str) -> HttpAnswer {
 
 /// What an answer to a question for logs means.
 fn logs(answer: &HttpAnswer) -> Result<Option<Vec<String>>, LogsError> {
-    let reply: Reply<'_, Vec<String>> = read(body(answer)?)?;
+    let reply: Reply<'_, Vec<String>> = read(&url(), body(&url(), answer)?)?;
     match reply.error {
-        Some(fault) => Err(fault.of_logs(&answer.headers)),
+        Some(fault) => Err(fault.of_logs(&url(), &answer.headers)),
         None => Ok(reply.result),
     }
 }
