@@ -1,7 +1,7 @@
 //! Syncing wallets and tokens from chains: a queue of jobs, worked at by whoever is there, and the
 //! walks that fill one stream each.
 //!
-//! A job is asked for, taken, held by a heartbeat, and settled; the walks ([`bitcoin`], [`erc20`])
+//! A job is asked for, taken, held by a heartbeat, and settled; the walks (`bitcoin`, `erc20`)
 //! write through a [`lease::Lease`], so that a worker that was taken for dead writes nothing more.
 //! Whoever asks is answered at once with the job, never with the walk. Questions about what is
 //! recorded are answered elsewhere.

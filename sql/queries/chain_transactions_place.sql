@@ -1,6 +1,6 @@
--- Notes that rows of the references $2 of the network $1 are recorded, in blocks with the heights $3,
--- at the indexes $4 (NULL: not known), the times $5 and the hashes $6, with the fees $7 and ids of the
--- generations $8. By the key; the rows are locked by this tx.
+-- Notes that rows of the references $2 of the network $1 are recorded, in blocks with the heights
+-- $3, at the indexes $4 (NULL: not known), the times $5 and the hashes $6, with the fees $7 and ids
+-- of the generations $8. By the key; the rows are locked by this tx.
 UPDATE chain_transactions c
 SET height = l.height, block_index = l.block_index, mined_at = l.mined_at,
     block_hash = l.block_hash, fee = l.fee, generation = l.generation, is_recorded = true

@@ -1,4 +1,5 @@
--- Has jobs on the networks $1 tried again that were parked a day ago; how many. By sync_jobs_parked_idx.
+-- Has jobs on the networks $1 tried again that were parked a day ago; how many. By
+-- sync_jobs_parked_idx.
 WITH revived AS (
     UPDATE sync_jobs
     SET state = 'queued', attempts = 0, run_at = clock_timestamp()

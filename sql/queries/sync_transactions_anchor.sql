@@ -1,6 +1,6 @@
 -- The newest block up to the height $2 that has a transaction in which the wallet of the stream $1
--- takes part, whose rows are recorded there. $3 is the network. By the keys of both tables, backwards;
--- locks nothing.
+-- takes part, whose rows are recorded there. $3 is the network. By the keys of both tables,
+-- backwards; locks nothing.
 SELECT s.height, c.block_hash
 FROM sync_transactions s
 JOIN chain_transactions c

@@ -4,8 +4,8 @@
 //! One pass is as of one block, the top. It asks one source from its beginning to its end; where a
 //! source fails, another one begins its own pass from what is committed. `scan` is where a pass
 //! stands, `pages` reads the history, `batch` turns a span of it into rows, `record` writes them in
-//! one tx. Nothing that is older than the finality depth is ever taken back: if all sources say that
-//! it should be, the job waits for somebody.
+//! one tx. Nothing that is older than the finality depth is ever taken back: if all sources say
+//! that it should be, the job waits for somebody.
 
 mod batch;
 mod pages;

@@ -22,8 +22,8 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(600);
 /// Most wallets of readers that are asked for at a time.
 const STALE_AT_ONCE: usize = 100;
 
-/// Takes one job of a network after the other until `stop`, so that no network waits for the sources
-/// of another one; one at work is put back then.
+/// Takes one job of a network after the other until `stop`, so that no network waits for the
+/// sources of another one; one at work is put back then.
 pub async fn work(sync: Sync, network: String, worker: String, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let which = Which::On(&network);

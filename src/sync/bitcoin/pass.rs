@@ -177,7 +177,8 @@ impl Walk<'_> {
         let span = Span { lowest: scan.floor + 1, highest, listed: batch.listed };
         if self.hash_at(scan.top.height).await?.as_ref() != Some(&scan.top.hash) {
             if scan.expected.is_some() && scan.floor < 0 && scan.below.is_some() {
-                // A long scan is not thrown away for its newest blocks.
+                // A long scan is not thrown away for its newest blocks. The job does not give way
+                // here: what is known of the scan now is not written down.
                 self.record_part(span, None).await?;
                 self.scanned_to = Some(scan.top.height - self.lease.network.finality);
             }
