@@ -139,15 +139,8 @@ async fn a_history_without_an_end_is_not_read_on_and_another_source_is_asked() {
     let wallets = Wallets::new(&sources).await;
     // At first there are more than the source counts, and later more than a block holds.
     for (page_length, pages_most) in [(50, 30), (1_000, 20)] {
-<<<<<<< HEAD
-        {
-            let mut knobs = servers[0].knobs();
-            (knobs.page_length, knobs.endless) = (page_length, Some(1));
-        }
-=======
         servers[0].knobs().page_length = page_length;
         servers[0].knobs().endless = Some(1);
->>>>>>> fixbtc
         chain.mine(0, Vec::new()).await;
         let synced = wallets.sync(&[0]);
         tokio::time::timeout(Duration::from_secs(60), synced).await.expect("it comes to an end");
