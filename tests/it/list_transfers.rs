@@ -156,7 +156,7 @@ async fn pages_go_on_while_blocks_come() {
     let mut request = ListTransfersRequest {
         token: token_key(),
         order: ListOrder::OldestFirst.into(),
-        page_size: 4,
+        page_size: 1,
         ..Default::default()
     };
     let mut found = Vec::new();
