@@ -21,9 +21,9 @@ use refusals::Refusals;
 pub use crate::store::access_tokens::{NewToken, RecordedToken};
 use crate::{
     config::{AuthMode, ServerSettings},
-    domain::access::{Identity, Principal, TokenHash, TokenRecord},
+    domain::access::{Identity, TokenHash, TokenRecord},
     error::{Error, ErrorKind},
-    store::{Database, access_tokens as store, audit_log::note_all},
+    store::{Database, access_tokens as store, audit_log::note_refusals},
 };
 
 /// Most tokens that are kept of those in force, and of those that are not: unknown ones must
@@ -157,7 +157,7 @@ impl Authenticator {
             return Ok(());
         }
         let subjects: Vec<String> = taken.iter().map(refusals::subject).collect();
-        let noted = note_all(&self.database, &Principal::Unknown, REFUSED, &subjects).await;
+        let noted = note_refusals(&self.database, REFUSED, &subjects).await;
         if noted.is_err() {
             self.refusals.put_back(&taken);
         }
@@ -179,7 +179,7 @@ impl Authenticator {
 /// # Errors
 /// What the database says.
 pub async fn create_token(database: &Database, new: &NewToken) -> Result<RecordedToken, Error> {
-    Ok(store::create(database, new, &Principal::Local).await?)
+    Ok(store::create(database, new, &Identity::local()).await?)
 }
 
 /// All tokens, oldest first.
@@ -195,7 +195,7 @@ pub async fn list_tokens(database: &Database) -> Result<Vec<TokenRecord>, Error>
 /// # Errors
 /// `NotFound` for an unknown one; what the database says.
 pub async fn revoke_token(database: &Database, token_id: Uuid) -> Result<TokenRecord, Error> {
-    let revoked = store::revoke(database, token_id, &Principal::Local).await?;
+    let revoked = store::revoke(database, token_id, &Identity::local()).await?;
     revoked.ok_or_else(|| Error::new(ErrorKind::NotFound("token")))
 }
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::{
     alerts::Alerts,
     domain::{
-        access::{Principal, Scope},
+        access::Identity,
         alert::{RuleSettings, WebhookSecret},
     },
     error::{Error, ErrorKind, Obstacle},
@@ -25,7 +25,7 @@ impl Alerts {
         &self,
         (rule_id, user_uuid): (Option<Uuid>, Uuid),
         settings: RuleSettings,
-        by: &Principal,
+        by: &Identity,
     ) -> Result<RecordedRule, Error> {
         self.refuse_mail(&settings)?;
         let rule_id = rule_id.unwrap_or_else(Uuid::new_v4);
@@ -52,13 +52,12 @@ impl Alerts {
     pub async fn change_rule(
         &self,
         change: &RuleChange,
-        scope: Scope,
-        by: &Principal,
+        by: &Identity,
     ) -> Result<RecordedRule, Error> {
         if let Some(settings) = &change.settings {
             self.refuse_mail(settings)?;
         }
-        match store::change(&self.database, change, self.limits, (scope, by)).await? {
+        match store::change(&self.database, change, self.limits, by).await? {
             RuleOutcome::Recorded(rule) | RuleOutcome::Known(rule) => Ok(*rule),
             RuleOutcome::Refused(refusal) => Err(refused(refusal)),
         }
@@ -68,13 +67,8 @@ impl Alerts {
     ///
     /// # Errors
     /// What the database says.
-    pub async fn delete_rule(
-        &self,
-        rule_id: Uuid,
-        scope: Scope,
-        by: &Principal,
-    ) -> Result<(), Error> {
-        Ok(store::delete(&self.database, rule_id, scope, by).await.map(drop)?)
+    pub async fn delete_rule(&self, rule_id: Uuid, by: &Identity) -> Result<(), Error> {
+        Ok(store::delete(&self.database, rule_id, by).await.map(drop)?)
     }
 
     /// Up to `count_max` rules behind an id, of a user or of everybody.

@@ -1,6 +1,6 @@
 //! Who asks, and what they may do.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
@@ -84,13 +84,16 @@ pub struct Identity {
     pub role: Role,
     /// With whose records.
     pub scope: Scope,
+    /// From where, if they came by a connection.
+    pub peer: Option<IpAddr>,
 }
 
 impl Identity {
-    /// Whoever reaches a Daybook that does not ask who they are.
+    /// Whoever reaches a Daybook that does not ask who they are; and Daybook itself.
     #[must_use]
     pub fn local() -> Self {
-        Self { principal: Principal::Local, role: Role::Admin, scope: Scope::Everybody }
+        let (role, scope) = (Role::Admin, Scope::Everybody);
+        Self { principal: Principal::Local, role, scope, peer: None }
     }
 }
 
@@ -99,8 +102,6 @@ impl Identity {
 pub enum Principal {
     /// Nobody was asked.
     Local,
-    /// Nobody knows who it is.
-    Unknown,
     /// Whoever holds a token.
     Token {
         /// Its id.
@@ -114,7 +115,6 @@ impl fmt::Display for Principal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local => formatter.write_str("local"),
-            Self::Unknown => formatter.write_str("unknown"),
             Self::Token { token_id, name } => write!(formatter, "{name} ({token_id})"),
         }
     }

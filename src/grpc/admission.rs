@@ -63,7 +63,7 @@ impl Gate {
         let address = peer.map(|peer| peer.address);
         let names = peer.map_or_else(Arc::default, |peer| Arc::clone(&peer.names));
         self.rates.count_address(address)?;
-        let (identity, pass) = match &self.authenticator {
+        let (mut identity, pass) = match &self.authenticator {
             Some(authenticator) => {
                 let count = || self.rates.count_look_up(address);
                 let found = identify(authenticator, request.headers(), &names, count).await;
@@ -77,6 +77,7 @@ impl Gate {
             }
             None => (Identity::local(), Pass(None)),
         };
+        identity.peer = address;
         let turn = match identity.principal {
             Principal::Token { token_id, .. } => {
                 // In this order: who is refused for the one does not use up the other.
@@ -84,7 +85,7 @@ impl Gate {
                 self.rates.count_token(token_id)?;
                 turn
             }
-            Principal::Local | Principal::Unknown => None,
+            Principal::Local => None,
         };
         let Some(policy) = policy_of(request.uri().path()) else {
             return Err(Error::new(ErrorKind::Unimplemented("this method")));

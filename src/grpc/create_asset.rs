@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        access::Principal,
+        access::Identity,
         asset::{DECIMALS_MAX, NewAsset, is_asset_code},
         user::is_new_name,
     },
@@ -21,7 +21,7 @@ const CODE_HINT: &str = "must be 1 to 64 characters, without control characters"
 pub(super) async fn create_asset(
     ledger: &Ledger,
     request: &CreateAssetRequest,
-    by: &Principal,
+    by: &Identity,
 ) -> Result<CreateAssetResponse, Error> {
     let asset = ledger.create_asset(&new_asset(request)?, by).await?;
     Ok(CreateAssetResponse { asset: Some(decode::asset_pb(asset)) })

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        access::Principal,
+        access::Identity,
         user::{NewUser, is_new_name, is_new_username},
     },
     error::Error,
@@ -17,7 +17,7 @@ use crate::{
 pub(super) async fn create_user(
     ledger: &Ledger,
     request: &CreateUserRequest,
-    by: &Principal,
+    by: &Identity,
 ) -> Result<CreateUserResponse, Error> {
     let user = ledger.create_user(&new_user(request)?, by).await?;
     Ok(CreateUserResponse { user: Some(decode::user_pb(user)) })

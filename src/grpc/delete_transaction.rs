@@ -1,7 +1,7 @@
 //! `LedgerService.DeleteTransaction`.
 
 use crate::{
-    domain::access::Principal,
+    domain::access::Identity,
     error::Error,
     grpc::{
         decode,
@@ -15,7 +15,7 @@ use crate::{
 pub(super) async fn delete_transaction(
     ledger: &Ledger,
     request: &DeleteTransactionRequest,
-    by: &Principal,
+    by: &Identity,
 ) -> Result<DeleteTransactionResponse, Error> {
     let mut violations = Violations::default();
     let id = transaction_id(&request.transaction_id, &mut violations);

@@ -1,7 +1,7 @@
 //! `LedgerService.DeleteUser`.
 
 use crate::{
-    domain::access::Principal,
+    domain::access::Identity,
     error::Error,
     grpc::{
         decode,
@@ -14,7 +14,7 @@ use crate::{
 pub(super) async fn delete_user(
     ledger: &Ledger,
     request: &DeleteUserRequest,
-    by: &Principal,
+    by: &Identity,
 ) -> Result<DeleteUserResponse, Error> {
     let mut violations = Violations::default();
     let user = decode::user_uuid(&request.user_uuid, "user_uuid", &mut violations);

@@ -73,7 +73,7 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<CreateUserRequest>,
     ) -> Result<Response<CreateUserResponse>, Status> {
-        let by = identity(&request)?.principal;
+        let by = identity(&request)?;
         let answer = create_user(&self.ledger, request.get_ref(), &by).await;
         answer.map(Response::new).map_err(to_status)
     }
@@ -99,7 +99,7 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<DeleteUserRequest>,
     ) -> Result<Response<DeleteUserResponse>, Status> {
-        let by = identity(&request)?.principal;
+        let by = identity(&request)?;
         let answer = delete_user(&self.ledger, request.get_ref(), &by).await;
         answer.map(Response::new).map_err(to_status)
     }
@@ -151,7 +151,7 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<CreateAssetRequest>,
     ) -> Result<Response<CreateAssetResponse>, Status> {
-        let by = identity(&request)?.principal;
+        let by = identity(&request)?;
         let answer = create_asset(&self.ledger, request.get_ref(), &by).await;
         answer.map(Response::new).map_err(to_status)
     }
@@ -196,7 +196,7 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<DeleteTransactionRequest>,
     ) -> Result<Response<DeleteTransactionResponse>, Status> {
-        let by = identity(&request)?.principal;
+        let by = identity(&request)?;
         let answer = delete_transaction(&self.ledger, request.get_ref(), &by).await;
         answer.map(Response::new).map_err(to_status)
     }

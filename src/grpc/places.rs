@@ -10,11 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rand::RngExt;
-
 /// How long a refusal waits, in microseconds, that others would ask for again and again: the first
-/// where a place is held for less, so that refusing takes the time of many who have one. Each waits
-/// for a time of its own, so that they do not come back all at once. Ten milliseconds is the
+/// where a place is held for less, so that refusing takes the time of many who have one. Those of a
+/// while end together: what leaves on one connection is written at once. Ten milliseconds is the
 /// promise.
 const REFUSAL_PAUSES: [Range<u64>; 2] = [3_000..7_000, 2_000..4_000];
 
@@ -25,6 +23,8 @@ pub(super) struct Places {
     taken: AtomicUsize,
     /// How long one is held, lately and on average, in microseconds.
     held_micros: AtomicU64,
+    /// From when on pauses are counted.
+    begun_at: Instant,
 }
 
 /// A request's place; free again when dropped.
@@ -38,7 +38,7 @@ impl Places {
     /// So many.
     pub(super) fn new(count_max: usize) -> Arc<Self> {
         let (taken, held_micros) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Arc::new(Self { count_max, taken, held_micros })
+        Arc::new(Self { count_max, taken, held_micros, begun_at: Instant::now() })
     }
 
     /// Whether one is free now: what a request brings is not read where there is none.
@@ -57,7 +57,8 @@ impl Places {
     /// once, against advice, is refused less often then, and leaves more of the processors to those
     /// who are at work.
     pub(super) fn refusal_pause(&self) -> Duration {
-        Duration::from_micros(rand::rng().random_range(self.refusal_pauses()))
+        let since = u64::try_from(self.begun_at.elapsed().as_micros()).unwrap_or(0);
+        Duration::from_micros(pause(since, self.refusal_pauses()))
     }
 
     fn refusal_pauses(&self) -> Range<u64> {
@@ -71,6 +72,12 @@ impl Places {
         let before = self.held_micros.load(Ordering::Relaxed);
         self.held_micros.store(before - before / 8 + held / 8, Ordering::Relaxed);
     }
+}
+
+/// The pause from an instant on, within a range, that ends at a multiple of the range's length: all
+/// instants between two multiples have one end.
+fn pause(since: u64, Range { start, end }: Range<u64>) -> u64 {
+    (since + start).next_multiple_of(end - start) - since
 }
 
 impl Drop for Place {
@@ -92,6 +99,15 @@ mod tests {
         assert!(places.take().is_none());
         drop(both);
         assert!(places.is_any_free() && places.take().is_some());
+    }
+
+    #[test]
+    fn pauses_are_in_their_range_and_end_together() {
+        for since in 0..20_000 {
+            let pause = pause(since, 3_000..7_000);
+            assert!((3_000..7_000).contains(&pause), "{since}: {pause}");
+            assert_eq!((since + pause) % 4_000, 0, "{since}: {pause}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
-        access::Principal,
+        access::Identity,
         account::AccountKey,
         asset::{Asset, NewAsset},
         refusal::{Fault, Refusal},
@@ -220,7 +220,7 @@ impl Ingest {
     async fn record_asset(&self, code: &str, decimals: u32) -> Result<(), Error> {
         let new = NewAsset { code: code.to_owned(), name: code.to_owned(), decimals };
         if let CreatedAsset::Recorded(_) =
-            create_asset(&self.database, &new, &Principal::Local).await?
+            create_asset(&self.database, &new, &Identity::local()).await?
         {
             tracing::info!(code, decimals, "recorded the asset");
         }

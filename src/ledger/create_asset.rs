@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        access::Principal,
+        access::Identity,
         asset::{AssetRecord, NewAsset},
     },
     error::{Error, ErrorKind},
@@ -15,7 +15,7 @@ impl Ledger {
     ///
     /// # Errors
     /// `AlreadyExists` where the code is another asset's; what the database says.
-    pub async fn create_asset(&self, new: &NewAsset, by: &Principal) -> Result<AssetRecord, Error> {
+    pub async fn create_asset(&self, new: &NewAsset, by: &Identity) -> Result<AssetRecord, Error> {
         let known = match create_asset::create_asset(&self.database, new, by).await? {
             CreatedAsset::Recorded(asset) => return Ok(asset),
             CreatedAsset::Known(known) => known,

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        access::Principal,
+        access::Identity,
         user::{NewUser, User},
     },
     error::{Error, ErrorKind},
@@ -16,7 +16,7 @@ impl Ledger {
     /// # Errors
     /// `AlreadyExists` where the username or the UUID is another user's, or was one's; what
     /// the database says.
-    pub async fn create_user(&self, new: &NewUser, by: &Principal) -> Result<User, Error> {
+    pub async fn create_user(&self, new: &NewUser, by: &Identity) -> Result<User, Error> {
         let known = match create_user::create_user(&self.database, new, by).await? {
             CreatedUser::Recorded(user) => return Ok(user),
             CreatedUser::UuidOfDeleted => {

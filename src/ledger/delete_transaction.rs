@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
 use crate::{
-    domain::access::Principal,
+    domain::access::Identity,
     error::{Error, ErrorKind, Obstacle},
     ledger::{Ledger, get_transaction::UNKNOWN},
     store::{
@@ -50,7 +50,7 @@ impl Ledger {
     pub async fn delete_transaction(
         &self,
         transaction_id: Uuid,
-        by: &Principal,
+        by: &Identity,
     ) -> Result<DeletedTransaction, Error> {
         // Writers are refused meanwhile.
         days::refuse_absent(Reader::Pool(&self.database), &[]).await?;
@@ -77,7 +77,7 @@ impl Ledger {
 }
 
 /// Locks the row before its entry in the register, as every other writer does: by deleting it.
-async fn attempt(tx: PooledTx, transaction_id: Uuid, by: &Principal) -> Result<Attempt, Error> {
+async fn attempt(tx: PooledTx, transaction_id: Uuid, by: &Identity) -> Result<Attempt, Error> {
     let Some(known) = find_id_in_tx(&tx, transaction_id).await? else {
         tx.roll_back().await?;
         return Err(Error::new(ErrorKind::NotFound(UNKNOWN)));

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::{
-    domain::{access::Principal, account::AccountKey},
+    domain::{access::Identity, account::AccountKey},
     error::{Error, ErrorKind, Obstacle},
     ledger::{
         Ledger,
@@ -28,7 +28,7 @@ impl Ledger {
         &self,
         user_uuid: Uuid,
         anonymise: bool,
-        by: &Principal,
+        by: &Identity,
     ) -> Result<(), Error> {
         let tx = PooledTx::begin(&self.database, "delete_user").await?;
         let facts = delete_user::lock_user(&tx, user_uuid).await?;

@@ -27,7 +27,7 @@ pub async fn find(database: &Database, hash: &TokenHash) -> Result<Option<Identi
         (Role::User, None) => return Ok(None),
         (Role::Reader | Role::Ingester | Role::Admin, _) => Scope::Everybody,
     };
-    Ok(Some(Identity { principal, role, scope }))
+    Ok(Some(Identity { principal, role, scope, peer: None }))
 }
 
 /// A token to record.
@@ -67,7 +67,7 @@ pub enum RecordedToken {
 pub async fn create(
     database: &Database,
     new: &NewToken,
-    by: &Principal,
+    by: &Identity,
 ) -> Result<RecordedToken, StoreError> {
     let tx = PooledTx::begin(database, "access_token_create").await?;
     let NewToken { token_id, name, hash, role, user_uuid, certificate_name, expires_days } = new;
@@ -109,7 +109,7 @@ pub async fn list(database: &Database) -> Result<Vec<TokenRecord>, StoreError> {
 pub async fn revoke(
     database: &Database,
     token_id: Uuid,
-    by: &Principal,
+    by: &Identity,
 ) -> Result<Option<TokenRecord>, StoreError> {
     let tx = PooledTx::begin(database, "access_token_revoke").await?;
     let statement = statement!("access_token_revoke");

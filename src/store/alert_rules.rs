@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
-        access::{Principal, Scope},
+        access::{Identity, Scope},
         alert::{Condition, RuleSettings, WebhookSecret},
         price::symbol::SymbolName,
     },
@@ -118,7 +118,7 @@ pub async fn create(
     database: &Database,
     new: &NewRule,
     limits: RuleLimits,
-    by: &Principal,
+    by: &Identity,
 ) -> Result<RuleOutcome, StoreError> {
     let tx = PooledTx::begin(database, "alert_rules_add").await?;
     let outcome = create_in(&tx, new, limits, by).await?;
@@ -138,7 +138,7 @@ async fn create_in(
     tx: &PooledTx,
     new: &NewRule,
     limits: RuleLimits,
-    by: &Principal,
+    by: &Identity,
 ) -> Result<RuleOutcome, StoreError> {
     let settings = &new.settings;
     let symbol = settings.symbol.as_ref().map(SymbolName::as_str);
@@ -243,10 +243,10 @@ pub async fn change(
     database: &Database,
     change: &RuleChange,
     limits: RuleLimits,
-    (scope, by): (Scope, &Principal),
+    by: &Identity,
 ) -> Result<RuleOutcome, StoreError> {
     let tx = PooledTx::begin(database, "alert_rules_change").await?;
-    let outcome = change_in(&tx, change, limits, (scope, by)).await?;
+    let outcome = change_in(&tx, change, limits, by).await?;
     end(tx, outcome).await
 }
 
@@ -254,7 +254,7 @@ async fn change_in(
     tx: &PooledTx,
     change: &RuleChange,
     limits: RuleLimits,
-    (scope, by): (Scope, &Principal),
+    by: &Identity,
 ) -> Result<RuleOutcome, StoreError> {
     // Before the rule is locked: whoever judges ticks locks in that order.
     let wanted = change.settings.as_ref().and_then(|settings| settings.symbol.as_ref());
@@ -265,7 +265,7 @@ async fn change_in(
         return Ok(RuleOutcome::Refused(RuleRefusal::NoSymbol));
     }
     watch_symbol(tx, symbol_id).await?;
-    let Some(old) = find(tx, change.rule_id, scope).await? else {
+    let Some(old) = find(tx, change.rule_id, by.scope).await? else {
         return Ok(RuleOutcome::Refused(RuleRefusal::NoRule));
     };
     let mut settings = change.settings.clone().unwrap_or_else(|| old.settings.clone());
@@ -302,7 +302,7 @@ async fn change_in(
     )
     .await?;
     note(tx, by, "change alert rule", &change.rule_id.to_string()).await?;
-    let changed = find(tx, change.rule_id, scope).await?;
+    let changed = find(tx, change.rule_id, by.scope).await?;
     Ok(changed.map_or(RuleOutcome::Refused(RuleRefusal::NoRule), |rule| {
         RuleOutcome::Recorded(Box::new(rule))
     }))
@@ -312,14 +312,9 @@ async fn change_in(
 ///
 /// # Errors
 /// As for [`create`].
-pub async fn delete(
-    database: &Database,
-    rule_id: Uuid,
-    scope: Scope,
-    by: &Principal,
-) -> Result<bool, StoreError> {
+pub async fn delete(database: &Database, rule_id: Uuid, by: &Identity) -> Result<bool, StoreError> {
     let tx = PooledTx::begin(database, "alert_rules_delete").await?;
-    let deleted = tx.rows(statement!("alert_rules_delete"), &[&rule_id, &scope.owner()]).await?;
+    let deleted = tx.rows(statement!("alert_rules_delete"), &[&rule_id, &by.scope.owner()]).await?;
     if deleted.is_empty() {
         tx.roll_back().await?;
         return Ok(false);

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        access::Principal,
+        access::Identity,
         asset::{AssetRecord, NewAsset},
     },
     store::{
@@ -27,7 +27,7 @@ pub enum CreatedAsset {
 pub async fn create_asset(
     database: &Database,
     new: &NewAsset,
-    by: &Principal,
+    by: &Identity,
 ) -> Result<CreatedAsset, StoreError> {
     let tx = PooledTx::begin(database, "create_asset").await?;
     let decimals = i16::try_from(new.decimals).unwrap_or(i16::MAX);

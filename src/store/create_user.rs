@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
-        access::Principal,
+        access::Identity,
         user::{NewUser, User},
     },
     store::{
@@ -35,7 +35,7 @@ pub enum CreatedUser {
 pub async fn create_user(
     database: &Database,
     new: &NewUser,
-    by: &Principal,
+    by: &Identity,
 ) -> Result<CreatedUser, StoreError> {
     let tx = PooledTx::begin(database, "create_user").await?;
     let user_uuid = new.user_uuid.unwrap_or_else(Uuid::new_v4);

@@ -29,7 +29,7 @@ macro_rules! migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: [Migration; 20] = [
+pub const MIGRATIONS: [Migration; 21] = [
     migration!(1, "0001_ledger"),
     migration!(2, "0002_partitions"),
     migration!(3, "0003_seed"),
@@ -50,6 +50,7 @@ pub const MIGRATIONS: [Migration; 20] = [
     migration!(18, "0018_alerts"),
     migration!(19, "0019_chains"),
     migration!(20, "0020_token_checks"),
+    migration!(21, "0021_audit_log_callers"),
 ];
 
 /// A migration that is recorded in the database.

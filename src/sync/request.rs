@@ -8,7 +8,7 @@ use uuid::Uuid;
 pub use crate::store::sync_jobs::{JobFilter, JobState, ListedJob, Priority};
 use crate::{
     domain::{
-        access::{Principal, Scope},
+        access::{Identity, Scope},
         account::{AccountKey, NetworkKind},
         asset::NewAsset,
     },
@@ -203,7 +203,7 @@ impl Sync {
         symbol: &str,
     ) -> Result<ChainAsset, Error> {
         let (record, is_known) =
-            match create_asset(&self.database, asset, &Principal::Local).await? {
+            match create_asset(&self.database, asset, &Identity::local()).await? {
                 CreatedAsset::Recorded(record) => (record, false),
                 CreatedAsset::Known(record) => (record, true),
             };

@@ -490,9 +490,9 @@ async fn without_tokens_asked_for_everybody_is_the_local_admin() {
     }
 }
 
-/// What the audit log has: who, what, to what.
+/// What the audit log has: who, as what and from where if that is known, what, to what.
 async fn noted(service: &TestService) -> Vec<[String; 3]> {
-    let text = "SELECT principal, action, subject FROM audit_log
+    let text = "SELECT concat_ws(' ', principal, role, host(peer)), action, subject FROM audit_log
         WHERE action NOT LIKE '%token' ORDER BY entry_id";
     let rows = service.sql.query(text, &[]).await.unwrap();
     rows.iter().map(|row| [row.get(0), row.get(1), row.get(2)]).collect()
@@ -539,7 +539,7 @@ async fn what_admins_change_is_noted_once_with_who_did_it() {
         let user = DeleteUserRequest { user_uuid: uuid.clone(), anonymise: false };
         client.delete_user(user).await.unwrap();
     }
-    let by = format!("admin ({token_id})");
+    let by = format!("admin ({token_id}) admin 127.0.0.1");
     let wallet = format!("{uuid} bank:a");
     let expected = [
         ("create user", &uuid),
@@ -621,9 +621,10 @@ async fn tokens_are_made_shown_once_listed_and_revoked_by_command() {
         let said = ask(arguments).await;
         assert!(said.code != Some(0) && said.log.contains(expected), "{said:?}");
     }
-    let log = "SELECT string_agg(principal || ': ' || action, ', ' ORDER BY entry_id)
-        FROM audit_log";
-    let expected = "local: create token, local: revoke token, local: revoke token";
+    let log = "SELECT string_agg(concat_ws(' ', principal, role, peer) || ': ' || action, ', '
+        ORDER BY entry_id) FROM audit_log";
+    let expected =
+        "local admin: create token, local admin: revoke token, local admin: revoke token";
     assert_eq!(one::<String>(&schema.sql, log).await, expected);
     for change in
         ["UPDATE audit_log SET action = ''", "DELETE FROM audit_log", "TRUNCATE audit_log"]
