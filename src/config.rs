@@ -10,6 +10,7 @@ mod bench;
 mod chains;
 mod feeds;
 mod server;
+mod web;
 
 use std::path::PathBuf;
 
@@ -21,6 +22,7 @@ pub use bench::{BenchDirection, BenchMetric, BenchSettings, Call, Mix, WindowLen
 pub use chains::{ChainNetwork, ChainSource, ChainsFile, SourceKind, SyncSettings};
 pub use feeds::{FeedSettings, PriceSource};
 pub use server::{AuthMode, Reflection, ServerSettings};
+pub use web::{MetricsMode, PageMode, WebSettings};
 
 /// Where the database is: a private Postgres, or a server given by URL.
 #[derive(Args, Clone, Debug)]
@@ -266,6 +268,9 @@ pub struct ServeSettings {
     /// The gRPC port and its limits.
     #[command(flatten)]
     pub server: ServerSettings,
+    /// What is answered there in other forms than gRPC.
+    #[command(flatten)]
+    pub web: WebSettings,
     /// Alerts.
     #[command(flatten)]
     pub alerts: AlertSettings,

@@ -1,9 +1,10 @@
 //! The gRPC edge: decode, call, encode. Generated types stop here.
 //!
-//! A request passes `accept` (connections), `request_layer` (request id, deadline,
-//! panics, log), `admission` (who asks, and whether `policy` lets them), then the service
-//! of its rpc; the rpc's own file checks the fields, calls one function of `analytics` or
-//! `ledger`, and writes the answer.
+//! A request passes `accept` and `connections` (who may connect, and in which protocol),
+//! `request_layer` (request id, deadline, panics, log), `admission` (who asks, and whether `policy`
+//! lets them), then the service of its rpc; the rpc's own file checks the fields, calls one function
+//! of `analytics` or `ledger`, and writes the answer. What comes in another form than gRPC is
+//! brought into it by what `serve` is given to put around.
 
 pub mod accept;
 mod add_wallet;
@@ -11,6 +12,7 @@ pub mod admission;
 mod alert_settings;
 pub mod analytics_service;
 mod batch_sum_amount;
+pub mod connections;
 mod coverage;
 mod create_alert_rule;
 mod create_asset;
@@ -50,6 +52,7 @@ pub mod page_token;
 mod places;
 pub mod policy;
 pub mod price_service;
+mod protocol;
 mod rank;
 mod rank_symbols;
 pub mod rates;

@@ -27,4 +27,5 @@ pub mod sync;
 pub mod telemetry;
 pub mod tokens;
 pub mod upkeep;
+pub mod web;
 pub mod workers;

@@ -14,6 +14,7 @@ use crate::{
     feeds::FeedPlan,
     seed::SeedPlan,
     sync::networks::SyncNetworks,
+    web,
 };
 
 /// A day, in milliseconds: longer times are mistakes.
@@ -63,6 +64,7 @@ pub(super) fn serve(settings: &ServeSettings) -> anyhow::Result<Option<SeedPlan>
     problems.range("--wallet-users-max", u64::from(server.wallet_users_max), 1, 1_000_000);
     problems.range("--reference-rows-max", server.reference_rows_max as u64, 1, 1_000_000);
     problems.range("--list-series-max", server.list_series_max as u64, 1, 1_000_000);
+    problems.0.extend(web::problems(&settings.web, server));
     let alerts = &settings.alerts;
     problems.range("--alert-rules-max", u64::from(alerts.alert_rules_max), 1, 1_000_000);
     problems.range("--alert-wide-rules-max", u64::from(alerts.alert_wide_rules_max), 0, 1_000_000);

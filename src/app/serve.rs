@@ -1,6 +1,6 @@
 //! `daybook serve`: from settings to a served database, and back down.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
@@ -21,7 +21,8 @@ use crate::{
     grpc::{
         self,
         admission::Gate,
-        serve::{Services, Signals, Stop},
+        pb::DESCRIPTORS,
+        serve::{Edges, Services, Signals, Stop},
         tls::{Tls, TlsError, TlsFiles},
     },
     ingest::Ingest,
@@ -41,6 +42,7 @@ use crate::{
         server_check,
         verifier::{Verifier, VerifierCounts},
     },
+    web::{self, MetricsText, WebError},
     workers::{self, partition_upkeep::Round},
 };
 
@@ -131,12 +133,13 @@ async fn run(
     let drain = stop.drain.child_token();
     let server_stop = Stop { drain: drain.clone(), hurry: stop.hurry };
     let signals = Signals { is_started, is_serving };
+    let edges = edges(settings, services.tls.clone(), None)?;
     let (server_settings, ended) = (settings.server.clone(), drain.clone().drop_guard());
     let server = tokio::spawn(async move {
         // A server that ends by itself ends the rest too.
         let _ended = ended;
-        let (settings, stop) = (&server_settings, server_stop);
-        Box::pin(grpc::serve::serve(listener, settings, slow, services, signals, stop)).await
+        let (settings, stop) = ((&server_settings, slow), server_stop);
+        Box::pin(grpc::serve::serve(listener, settings, services, edges, signals, stop)).await
     });
     let mut workers = Workers::default();
     let work = async {
@@ -174,6 +177,25 @@ async fn run(
     };
     workers.finish().await;
     outcome.and(served)
+}
+
+/// What is around the services: the forms of calls other than gRPC's, the page, and the metrics.
+fn edges(
+    settings: &ServeSettings,
+    tls: Option<Tls>,
+    metrics: Option<MetricsText>,
+) -> Result<Edges<web::Outside, web::Inside>, WebError> {
+    let descriptors = vec![
+        DESCRIPTORS,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        // With the details of errors, they are told in words too.
+        tonic_types::pb::FILE_DESCRIPTOR_SET,
+    ];
+    let is_named =
+        tls.map(|tls| -> web::callers::IsNamed { Arc::new(move |host| tls.is_for(host)) });
+    let parts = web::Parts { descriptors, is_named, metrics };
+    let (outside, inside) = web::edge(&settings.web, &settings.server, parts)?;
+    Ok(Edges { outside, inside })
 }
 
 /// How the server is reached.

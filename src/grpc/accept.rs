@@ -1,8 +1,9 @@
 //! Accepting connections: how many, and only from peers that speak; encrypted where there is a
 //! certificate. Handshakes are made beside each other, so a slow one holds up nobody.
 //!
-//! HTTP/2 keep-alive begins after the first exchange of settings; a peer that never
-//! gets that far would hold its connection for ever, and a graceful stop with it.
+//! HTTP/2 keep-alive begins after the first exchange of settings, and the time limit of a head of
+//! HTTP/1.1 with its first bytes; a peer that never gets that far would hold its connection for
+//! ever, and a graceful stop with it.
 
 use std::{
     future::Future,
@@ -15,6 +16,7 @@ use std::{
 };
 
 use futures_util::Stream;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -23,17 +25,18 @@ use tokio::{
     time::Sleep,
 };
 use tokio_rustls::server::TlsStream;
-use tonic::transport::server::Connected;
 
 use crate::grpc::{
     flood::FrameCount,
+    protocol::{Beginning, Protocol},
     tls::{Tls, names},
     waiting::{Line, Lines},
 };
 
-/// Bytes that a client must send in time: the preface of HTTP/2 (24) and the head of
-/// its first SETTINGS frame (9). RFC 9113, sections 3.4 and 4.1.
-const FIRST_BYTES: usize = 24 + 9;
+/// After what silence, and then how often, the system asks whether a peer is still there. HTTP/2
+/// asks by itself; a peer of HTTP/1.1 to whom a stream is sent is noticed to be gone by this alone.
+const PROBE_AFTER: Duration = Duration::from_secs(30);
+const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A frame that ends a connection: nothing behind the last stream that there can be was refused,
 /// ENHANCE_YOUR_CALM (RFC 9113, sections 6.8 and 7).
@@ -52,7 +55,7 @@ pub fn incoming(
     connections_max: usize,
     first_bytes_timeout: Duration,
     tls: Option<Tls>,
-) -> impl Stream<Item = io::Result<Connection>> {
+) -> impl Stream<Item = Connection> {
     let door = Door {
         listener,
         permits: Arc::new(Semaphore::new(connections_max)),
@@ -63,7 +66,7 @@ pub fn incoming(
     };
     futures_util::stream::unfold(door, |mut door| async move {
         let connection = door.next().await;
-        Some((Ok(connection), door))
+        Some((connection, door))
     })
 }
 
@@ -116,8 +119,8 @@ impl Door {
                 tracing::debug!(%remote, "closed a connection beyond the limit");
                 continue;
             };
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "could not switch off Nagle's algorithm");
+            if let Err(error) = set_options(&stream) {
+                tracing::debug!(%error, "could not set the options of a connection");
             }
             let patience = self.first_bytes_timeout;
             let Some(tls) = &self.tls else {
@@ -146,6 +149,13 @@ impl Door {
     }
 }
 
+/// Without Nagle's algorithm, and with probes of peers that say nothing.
+fn set_options(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let probes = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_INTERVAL);
+    SockRef::from(stream).set_tcp_keepalive(&probes)
+}
+
 /// What bytes come through.
 enum Socket {
     Plain(TcpStream),
@@ -164,7 +174,7 @@ impl Socket {
 pub struct Connection {
     stream: Socket,
     remote: SocketAddr,
-    missing_bytes: usize,
+    beginning: Beginning,
     frames: FrameCount,
     line: Line,
     /// Whether all was written that was to be: then what was sent ends with a frame.
@@ -183,7 +193,7 @@ impl Connection {
         Self {
             stream,
             remote,
-            missing_bytes: FIRST_BYTES,
+            beginning: Beginning::default(),
             frames: FrameCount::new(Instant::now()),
             line: Line::default(),
             is_between_frames: false,
@@ -194,6 +204,16 @@ impl Connection {
 }
 
 impl Connection {
+    /// Who is at the other end.
+    pub(super) fn peer(&self) -> Peer {
+        let (address, line) = (self.remote.ip(), self.line.clone());
+        Peer { address, names: self.stream.names().into(), line }
+    }
+
+    fn is_http2(&self) -> bool {
+        self.beginning.protocol() == Some(Protocol::Http2)
+    }
+
     /// Remembers what came of writing so many bytes.
     fn wrote(&mut self, written: &Poll<io::Result<usize>>, length: usize) {
         self.is_between_frames = is_whole(written, length);
@@ -202,9 +222,9 @@ impl Connection {
         }
     }
 
-    /// Says why the connection is closed, where that can be said at once.
+    /// Says why the connection is closed, where the protocol can, and where it can be said at once.
     fn say_goodbye(&mut self, context: &mut Context<'_>) {
-        if !self.is_between_frames {
+        if !self.is_between_frames || !self.is_http2() {
             return;
         }
         let (said, _) = match &mut self.stream {
@@ -242,17 +262,19 @@ impl AsyncRead for Connection {
             Socket::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Socket::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
         };
-        if this.frames.count(&buffer.filled()[before..], Instant::now).is_err() {
+        let read = &buffer.filled()[before..];
+        if !this.beginning.is_over() {
+            this.beginning.read(read);
+            if !this.beginning.is_over() && this.patience.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
+        // Whatever may still become HTTP/2 is counted from its first byte on.
+        let may_be_http2 = this.beginning.protocol() != Some(Protocol::Http1);
+        if may_be_http2 && this.frames.count(read, Instant::now).is_err() {
             tracing::warn!(remote = %this.remote, "cut off a flood of frames");
             this.say_goodbye(context);
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
-        if this.missing_bytes > 0 {
-            let read = buffer.filled().len() - before;
-            this.missing_bytes = this.missing_bytes.saturating_sub(read);
-            if this.missing_bytes > 0 && this.patience.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-            }
         }
         polled
     }
@@ -324,13 +346,4 @@ pub struct Peer {
     pub names: Arc<[String]>,
     /// The connection, for those who may end it.
     pub line: Line,
-}
-
-impl Connected for Connection {
-    type ConnectInfo = Peer;
-
-    fn connect_info(&self) -> Self::ConnectInfo {
-        let (address, line) = (self.remote.ip(), self.line.clone());
-        Peer { address, names: self.stream.names().into(), line }
-    }
 }

@@ -99,6 +99,9 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("/transactions_service.Transactions/SumAmount", READ_OWN),
 ];
 
+/// What Prometheus reads, where not everybody may: no rpc, and asked for by GET.
+const METRICS: (&str, Policy) = ("/metrics", READ);
+
 /// Those of them that are streams: they last as long as their peers like, within limits of their
 /// own.
 pub const STREAMS: &[&str] = &[
@@ -117,6 +120,9 @@ pub fn is_stream(path: &str) -> bool {
 /// Who may call what is at a path; `None` for what is served to nobody.
 #[must_use]
 pub fn policy_of(path: &str) -> Option<Policy> {
+    if path == METRICS.0 {
+        return Some(METRICS.1);
+    }
     let place = POLICIES.binary_search_by_key(&path, |&(path, _)| path).ok()?;
     Some(POLICIES[place].1)
 }

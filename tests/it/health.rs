@@ -32,7 +32,7 @@ use tonic_types::StatusExt;
 use crate::support::{
     cluster::eventually,
     raw::{LIST_USERS, RawClient, SUM_AMOUNT},
-    service::{TestService, new_target, settings},
+    service::{TestService, edges, new_target, settings},
 };
 
 const SERVICES: [&str; 5] = [
@@ -97,9 +97,10 @@ impl Server {
         let (serving, is_serving) = watch::channel(false);
         let stop = Stop { drain: CancellationToken::new(), hurry: CancellationToken::new() };
         let (signals, told) = (Signals { is_started, is_serving }, stop.clone());
-        let slow = Duration::from_secs(5);
+        let (slow, edges) = (Duration::from_secs(5), edges(&settings, None));
         let task = tokio::spawn(async move {
-            serve(listener, &settings.server, slow, services, signals, told).await.unwrap()
+            let settings = (&settings.server, slow);
+            serve(listener, settings, services, edges, signals, told).await.unwrap()
         });
         let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
         let channel = endpoint.connect().await.unwrap();

@@ -9,6 +9,7 @@ pub(crate) mod cluster;
 pub(crate) mod esplora;
 pub(crate) mod esplora_answers;
 pub(crate) mod exchanges;
+pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod not_run;
 pub(crate) mod oracle;

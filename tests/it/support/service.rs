@@ -3,7 +3,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,6 +21,7 @@ use daybook::{
     grpc::{
         admission::Gate,
         pb::{
+            DESCRIPTORS,
             transactions_service::transactions_client::TransactionsClient,
             v1::{
                 analytics_service_client::AnalyticsServiceClient,
@@ -28,7 +32,7 @@ use daybook::{
                 token_service_client::TokenServiceClient,
             },
         },
-        serve::{Services, Signals, Stop, serve},
+        serve::{Edges, Services, Signals, Stop, serve},
         tls::{Tls, TlsFiles},
     },
     ingest::Ingest,
@@ -41,6 +45,7 @@ use daybook::{
         days::DayWatch, get_status::StatusReader, migrate, partitions, pulse::Pulse, server_check,
         verifier::VerifierCounts,
     },
+    web::{self, callers::IsNamed},
     workers,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -87,6 +92,26 @@ fn tls(settings: &ServerSettings) -> Option<Tls> {
     let (key, client_ca) = (settings.tls_key.clone().unwrap(), settings.tls_client_ca.clone());
     let is_client_optional = settings.tls_client_optional;
     Some(Tls::load(TlsFiles { certificate, key, client_ca, is_client_optional }).unwrap())
+}
+
+/// The metrics of a service, where there are real ones in the binary.
+pub(crate) const METRICS: &str = "daybook_tests 1\n";
+
+/// What is around the services, as in the binary.
+pub(crate) fn edges(
+    settings: &ServeSettings,
+    tls: Option<Tls>,
+) -> Edges<web::Outside, web::Inside> {
+    let descriptors = vec![
+        DESCRIPTORS,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        tonic_types::pb::FILE_DESCRIPTOR_SET,
+    ];
+    let is_named = tls.map(|tls| -> IsNamed { Arc::new(move |host| tls.is_for(host)) });
+    let metrics: web::MetricsText = Arc::new(|| METRICS.to_owned());
+    let parts = web::Parts { descriptors, is_named, metrics: Some(metrics) };
+    let (outside, inside) = web::edge(&settings.web, &settings.server, parts).unwrap();
+    Edges { outside, inside }
 }
 
 /// A whole Daybook for one test.
@@ -162,9 +187,10 @@ impl TestService {
         let server_settings = settings.server.clone();
         let slow = Duration::from_secs(5);
         let signals = Signals { is_started, is_serving };
+        let edges = edges(&settings, services.tls.clone());
         let serving = tokio::spawn(async move {
-            let settings = &server_settings;
-            Box::pin(serve(listener, settings, slow, services, signals, told)).await.unwrap()
+            let settings = (&server_settings, slow);
+            Box::pin(serve(listener, settings, services, edges, signals, told)).await.unwrap()
         });
         let workers = CancellationToken::new();
         let pulse = Pulse::new(database.clone());
