@@ -1,10 +1,10 @@
 //! The gRPC edge: decode, call, encode. Generated types stop here.
 //!
 //! A request passes `accept` and `connections` (who may connect, and in which protocol),
-//! `request_layer` (request id, deadline, panics, log), `admission` (who asks, and whether `policy`
-//! lets them), then the service of its rpc; the rpc's own file checks the fields, calls one function
-//! of `analytics` or `ledger`, and writes the answer. What comes in another form than gRPC is
-//! brought into it by what `serve` is given to put around.
+//! `request_layer` (request id, deadline, panics, log), `admission` (who asks, and whether
+//! `policy` lets them), then the service of its rpc; the rpc's own file checks the fields, calls
+//! one function of `analytics` or `ledger`, and writes the answer. What comes in another form than
+//! gRPC is brought into it by what `serve` is given to put around.
 
 pub mod accept;
 mod add_wallet;

@@ -1,10 +1,10 @@
 //! The HTTP edge, on the same port as gRPC: what browsers and programs without gRPC ask.
 //!
-//! Nothing is answered here that the gRPC edge does not answer. A call in the form of gRPC-Web or of
-//! Connect becomes a gRPC call before it reaches the gate, and passes the same checks and limits as
-//! any: [`outside`] stands before the gate and turns forms into each other, [`inside`] stands behind
-//! it and reads the messages, which by then are whole and have a place. Besides there are a page
-//! without data and the metrics.
+//! Nothing is answered here that the gRPC edge does not answer. A call in the form of gRPC-Web or
+//! of Connect becomes a gRPC call before it reaches the gate, and passes the same checks and limits
+//! as any: [`outside`] stands before the gate and turns forms into each other, [`inside`] stands
+//! behind it and reads the messages, which by then are whole and have a place. Besides there are a
+//! page without data and the metrics.
 //!
 //! Plain gRPC passes both untouched.
 

@@ -1,5 +1,5 @@
-//! Settings of what is answered in other forms than gRPC: who is let in from browsers, the page, and
-//! the metrics.
+//! Settings of what is answered in other forms than gRPC: who is let in from browsers, the page,
+//! and the metrics.
 
 use clap::{Args, ValueEnum};
 

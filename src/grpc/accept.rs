@@ -49,17 +49,26 @@ const ROOM_WAIT: Duration = Duration::from_millis(200);
 /// without it the loop would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long peers may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// To say the first bytes.
+    pub first_bytes: Duration,
+    /// To read some of what they are sent.
+    pub stall: Duration,
+}
+
 /// The connections of a listener, one after the other, at most so many at once.
 pub fn incoming(
     listener: TcpListener,
     connections_max: usize,
-    first_bytes_timeout: Duration,
+    patience: Patience,
     tls: Option<Tls>,
 ) -> impl Stream<Item = Connection> {
     let door = Door {
         listener,
         permits: Arc::new(Semaphore::new(connections_max)),
-        first_bytes_timeout,
+        patience,
         tls,
         lines: Lines::default(),
         handshakes: JoinSet::new(),
@@ -74,7 +83,7 @@ pub fn incoming(
 struct Door {
     listener: TcpListener,
     permits: Arc<Semaphore>,
-    first_bytes_timeout: Duration,
+    patience: Patience,
     tls: Option<Tls>,
     lines: Lines,
     /// Those that are under way; at most as many as there are permits.
@@ -122,7 +131,7 @@ impl Door {
             if let Err(error) = set_options(&stream) {
                 tracing::debug!(%error, "could not set the options of a connection");
             }
-            let patience = self.first_bytes_timeout;
+            let patience = self.patience;
             let Some(tls) = &self.tls else {
                 let connection = Connection::new(Socket::Plain(stream), remote, patience, permit);
                 self.lines.add(&connection.line);
@@ -130,7 +139,7 @@ impl Door {
             };
             let acceptor = tls.acceptor();
             self.handshakes.spawn(async move {
-                match tokio::time::timeout(patience, acceptor.accept(stream)).await {
+                match tokio::time::timeout(patience.first_bytes, acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => {
                         let socket = Socket::Tls(Box::new(stream));
                         Some(Connection::new(socket, remote, patience, permit))
@@ -179,7 +188,10 @@ pub struct Connection {
     line: Line,
     /// Whether all was written that was to be: then what was sent ends with a frame.
     is_between_frames: bool,
-    patience: Pin<Box<Sleep>>,
+    patience: Patience,
+    first_bytes: Pin<Box<Sleep>>,
+    /// Since a write could not go on, for how long it may stand still.
+    stalled: Option<Pin<Box<Sleep>>>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -187,7 +199,7 @@ impl Connection {
     fn new(
         stream: Socket,
         remote: SocketAddr,
-        patience: Duration,
+        patience: Patience,
         permit: OwnedSemaphorePermit,
     ) -> Self {
         Self {
@@ -197,7 +209,9 @@ impl Connection {
             frames: FrameCount::new(Instant::now()),
             line: Line::default(),
             is_between_frames: false,
-            patience: Box::pin(tokio::time::sleep(patience)),
+            patience,
+            first_bytes: Box::pin(tokio::time::sleep(patience.first_bytes)),
+            stalled: None,
             _permit: permit,
         }
     }
@@ -214,12 +228,26 @@ impl Connection {
         self.beginning.protocol() == Some(Protocol::Http2)
     }
 
-    /// Remembers what came of writing so many bytes.
-    fn wrote(&mut self, written: &Poll<io::Result<usize>>, length: usize) {
-        self.is_between_frames = is_whole(written, length);
-        if let Poll::Ready(Ok(count)) = written {
-            self.frames.sent(*count);
+    /// Remembers what came of writing so many bytes; an error where nothing did for too long.
+    fn wrote(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+        length: usize,
+    ) -> Poll<io::Result<usize>> {
+        self.is_between_frames = is_whole(&written, length);
+        if let Poll::Ready(outcome) = &written {
+            self.stalled = None;
+            self.frames.sent(*outcome.as_ref().unwrap_or(&0));
+            return written;
         }
+        let time_max = self.patience.stall;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(time_max)));
+        if stalled.as_mut().poll(context).is_ready() {
+            tracing::debug!(remote = %self.remote, "cut off a peer that reads nothing");
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        written
     }
 
     /// Says why the connection is closed, where the protocol can, and where it can be said at once.
@@ -265,7 +293,7 @@ impl AsyncRead for Connection {
         let read = &buffer.filled()[before..];
         if !this.beginning.is_over() {
             this.beginning.read(read);
-            if !this.beginning.is_over() && this.patience.as_mut().poll(context).is_ready() {
+            if !this.beginning.is_over() && this.first_bytes.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
         }
@@ -294,8 +322,7 @@ impl AsyncWrite for Connection {
             Socket::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Socket::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
         };
-        this.wrote(&written, bytes.len());
-        written
+        this.wrote(context, written, bytes.len())
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -325,8 +352,7 @@ impl AsyncWrite for Connection {
             Socket::Plain(stream) => Pin::new(stream).poll_write_vectored(context, buffers),
             Socket::Tls(stream) => Pin::new(stream).poll_write_vectored(context, buffers),
         };
-        this.wrote(&written, buffers.iter().map(|bytes| bytes.len()).sum());
-        written
+        this.wrote(context, written, buffers.iter().map(|bytes| bytes.len()).sum())
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -14,7 +14,7 @@ use crate::{
     config::{Reflection, ServerSettings},
     domain::wallet::WalletLimits,
     grpc::{
-        accept,
+        accept::{self, Patience},
         admission::Gate,
         analytics_service::AnalyticsApi,
         connections::{self, HttpService},
@@ -148,12 +148,11 @@ where
     if is_reflection_open(settings) {
         add_reflection(&mut routes)?;
     }
-    let incoming = accept::incoming(
-        listener,
-        settings.connections_max,
-        Duration::from_millis(settings.first_bytes_timeout_ms),
-        tls.clone(),
-    );
+    let patience = Patience {
+        first_bytes: Duration::from_millis(settings.first_bytes_timeout_ms),
+        stall: limits.answer_time_max,
+    };
+    let incoming = accept::incoming(listener, settings.connections_max, patience, tls.clone());
     let following_files = tls.map(|tls| tokio::spawn(tls.follow(stop.drain.clone())));
     let cutting = tokio::spawn(layer.clone().cut_late());
     let services = edges.inside.layer(routes.routes().prepare());

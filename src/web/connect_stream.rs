@@ -1,5 +1,6 @@
-//! Connect's form of streams, in Protobuf (<https://connectrpc.com/docs/protocol>, "Streaming RPCs"):
-//! messages have the frames of gRPC, and what gRPC says in trailers is said in a last frame, in JSON.
+//! Connect's form of streams, in Protobuf ("Streaming RPCs" of
+//! <https://connectrpc.com/docs/protocol>): messages have the frames of gRPC, and what gRPC says in
+//! trailers is said in a last frame, in JSON.
 //!
 //! It is here for reflection, by which `buf curl` learns the contracts before its first call.
 

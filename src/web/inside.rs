@@ -1,5 +1,6 @@
-//! Behind the gate: reads the message of a call in Connect's form, hands it to the service in that
-//! of gRPC, and writes the answer. What fails is told as gRPC tells it; [`super::outside`] turns that.
+//! Behind the gate: reads the message of a call in Connect's form, hands it to the service in
+//! that of gRPC, and writes the answer. What fails is told as gRPC tells it; [`super::outside`]
+//! turns that.
 //!
 //! A message has arrived whole by now, and its caller has a place: reading it takes no time of
 //! anybody's who waits at the gate.

@@ -18,7 +18,7 @@ use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, TE, X_CONTENT_TYPE_OPTIONS},
 };
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use tonic::{Code, Status, body::Body};
 use tonic_web::GrpcWebLayer;
 use tower::{Layer, Service, ServiceExt};
@@ -203,6 +203,7 @@ where
         form if GRPC_WEB.contains(&form) => {
             let form = HeaderValue::from_str(form).unwrap_or(content_type);
             request.headers_mut().insert(CONTENT_TYPE, form);
+            let inner = inner.map_request(blame_caller);
             return GrpcWebLayer::new().layer(inner).oneshot(request).await;
         }
         _ => return Ok(text(StatusCode::UNSUPPORTED_MEDIA_TYPE, FORMS)),
@@ -234,7 +235,21 @@ where
         return Ok(connect_stream::answer(status.into_http(), shared));
     }
     dress_as_grpc(request.headers_mut());
-    Ok(connect_stream::answer(inner.oneshot(request).await?, shared))
+    Ok(connect_stream::answer(inner.oneshot(blame_caller(request)).await?, shared))
+}
+
+/// Says of a message that cannot be read that it is wrong: what reads it takes that for a fault of
+/// its own.
+fn blame_caller(request: Request<Body>) -> Request<Body> {
+    request.map(|body| {
+        Body::new(body.map_err(|status| {
+            if !matches!(status.code(), Code::Internal | Code::Unknown) {
+                return status;
+            }
+            tracing::debug!(%status, "a message cannot be read");
+            connect::invalid("message", "cannot be read, or did not arrive whole")
+        }))
+    })
 }
 
 /// The metrics: at once where everybody may see them, else to those whom the gate lets in.

@@ -188,7 +188,7 @@ async fn answered_otherwise(client: &RawClient, path: &str, authorization: &[&st
         call
     };
     let message = if path.ends_with("/WatchAlerts") { WRONG } else { EMPTY };
-    let said = client.ask(as_caller(grpc_web(path)), message).await.unwrap();
+    let said = client.ask(as_caller(grpc_web(path)), message.clone()).await.unwrap();
     let (_, status) = unframed(&said.headers, said.body);
     let stream = client.ask(as_caller(connect_stream(path)), message).await.unwrap();
     let said = client.ask(as_caller(json(path)), "{}").await.unwrap();

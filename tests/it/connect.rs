@@ -35,9 +35,10 @@ async fn a_sum_is_asked_for_with_plain_http() {
     row.add(&service.sql).await;
     let window = json!({"start": "2024-05-05T00:00:00Z", "end": "2024-05-06T02:00:00+02:00"});
     // Fields as in JSON and as in the contract; an enum by its name and by its number.
+    let uuid = user.user_uuid.to_string();
     for request in [
-        json!({"userUuid": user.user_uuid, "window": window, "direction": "DIRECTION_SENDER"}),
-        json!({"user_uuid": user.user_uuid, "window": window, "direction": 1}),
+        json!({"userUuid": uuid, "window": window, "direction": "DIRECTION_SENDER"}),
+        json!({"user_uuid": uuid, "window": window, "direction": 1}),
     ] {
         let first = ask(service.address, call(SUM_AMOUNT), request.to_string()).await;
         let raw = RawClient::open(service.address).await;

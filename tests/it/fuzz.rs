@@ -1,5 +1,5 @@
-//! Broken requests to every rpc, in each form of a call: the server panics at none of them, answers each with a code
-//! that the contracts name, and is well afterwards.
+//! Broken requests to every rpc, in each form of a call: the server panics at none of them, answers
+//! each with a code that the contracts name, and is well afterwards.
 //!
 //! Messages are made from the descriptors of the contracts, so that an rpc that is added is
 //! covered by itself. `DAYBOOK_FUZZ_MESSAGES=100000 cargo test --test it fuzz -- --nocapture`

@@ -117,22 +117,34 @@ async fn who_does_not_read_answers_is_cut_off_and_holds_nobody_up() {
     let users = "INSERT INTO users (user_uuid, username, name)
         SELECT gen_random_uuid(), 'user ' || n, repeat('x', 200) FROM generate_series(1, 1000) n";
     service.sql.batch_execute(users).await.unwrap();
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4_096).unwrap();
-    let mut peer = socket.connect(service.address).await.unwrap();
-    // Page sizes of 1,000, one request behind the other: more than any buffer of the system's holds.
+    // Page sizes of 1,000, one request behind the other: more than any buffer holds.
     let call = format!(
         "POST {LIST_USERS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/proto\r\n\
          Content-Length: 3\r\n\r\n\u{8}"
     );
     let call = [call.as_bytes(), &[0xe8, 7]].concat();
-    peer.write_all(&call.repeat(200)).await.unwrap();
-    eventually("it is cut off", async || {
-        let said = ask(service.address, json(LIST_USERS), r#"{"pageSize": 1}"#).await;
-        assert_eq!(said.status, 200, "{said:?}");
-        peer.try_write(b"x").is_err()
-    })
-    .await;
+    // Calls, and what passes no gate.
+    for sent in [call.repeat(200), GET.repeat(10_000)] {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4_096).unwrap();
+        let mut peer = socket.connect(service.address).await.unwrap();
+        let sending = tokio::spawn(async move {
+            // It ends when the connection does: not all of it is read.
+            let _ = peer.write_all(&sent).await;
+            peer
+        });
+        let mut sent = None;
+        let mut sending = Some(sending);
+        eventually("it is cut off", async || {
+            let said = ask(service.address, json(LIST_USERS), r#"{"pageSize": 1}"#).await;
+            assert_eq!(said.status, 200, "{said:?}");
+            if let Some(done) = sending.take_if(|sending| sending.is_finished()) {
+                sent = Some(done.await.unwrap());
+            }
+            sent.as_ref().is_some_and(|peer| peer.try_write(b"x").is_err())
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

@@ -52,9 +52,10 @@ const EXCEPTIONS: [(&str, &str); 7] = [
 ];
 
 /// Crates that do I/O, or see rows or requests, and the modules that must not use them.
-const FOREIGN: [(&str, &[&str]); 6] = [
+const FOREIGN: [(&str, &[&str]); 7] = [
     ("domain", &["tokio", "tokio_postgres", "deadpool_postgres", "tonic", "std::fs", "std::net"]),
     ("grpc", &["tokio_postgres", "deadpool_postgres"]),
+    ("web", &["tokio_postgres", "deadpool_postgres"]),
     ("workers", &["tokio_postgres", "deadpool_postgres", "tonic"]),
     ("bench", &["tokio_postgres", "deadpool_postgres"]),
     ("selftest", &["tokio_postgres", "deadpool_postgres", "tonic", "prost"]),

@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use http::{HeaderMap, Request, header::HOST, request::Builder};
+use http::{HeaderMap, Request, Response, header::HOST, request::Builder};
 use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{self, SendRequest},
+};
 use hyper_util::rt::TokioIo;
 use prost::Message;
 use serde_json::Value;
@@ -105,13 +108,20 @@ impl WebClient {
         request: Builder,
         body: impl Into<Bytes>,
     ) -> hyper::Result<Said> {
+        finish(self.begin(request, body).await?).await
+    }
+
+    /// The same, until the head of the answer is there.
+    pub(crate) async fn begin(
+        &mut self,
+        request: Builder,
+        body: impl Into<Bytes>,
+    ) -> hyper::Result<Response<Incoming>> {
         let mut request = request.body(Full::new(body.into())).unwrap();
         let host = self.address.to_string().parse().unwrap();
         request.headers_mut().entry(HOST).or_insert(host);
         self.sender.ready().await?;
-        let (head, body) = self.sender.send_request(request).await?.into_parts();
-        let body = body.collect().await?.to_bytes();
-        Ok(Said { status: head.status.as_u16(), headers: head.headers, body })
+        self.sender.send_request(request).await
     }
 
     /// Waits for the end of the connection, which the server makes.
@@ -119,6 +129,13 @@ impl WebClient {
         // An error is an end as well.
         let _ = self.connection.await;
     }
+}
+
+/// The rest of an answer.
+pub(crate) async fn finish(answer: Response<Incoming>) -> hyper::Result<Said> {
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await?.to_bytes();
+    Ok(Said { status: head.status.as_u16(), headers: head.headers, body })
 }
 
 /// Asks once, on a connection of its own.
