@@ -20,10 +20,16 @@ use sha2::{Digest, Sha256};
 use tonic::body::Body;
 
 /// Path, content type and bytes of each file.
-const FILES: [(&str, &str, &[u8]); 3] = [
+const FILES: [(&str, &str, &[u8]); 5] = [
     ("/", "text/html; charset=utf-8", include_bytes!("page/dist/index.html")),
     ("/assets/app.css", "text/css; charset=utf-8", include_bytes!("page/dist/assets/app.css")),
     ("/assets/app.js", "text/javascript; charset=utf-8", include_bytes!("page/dist/assets/app.js")),
+    ("/assets/icon.svg", "image/svg+xml", include_bytes!("page/dist/assets/icon.svg")),
+    (
+        "/assets/licences.txt",
+        "text/plain; charset=utf-8",
+        include_bytes!("page/dist/assets/licences.txt"),
+    ),
 ];
 
 /// What the page may do (Content Security Policy Level 3).
