@@ -79,6 +79,7 @@ mod seed_while_serving;
 mod selftest;
 mod slow_peers;
 mod snapshots;
+mod sql_functions;
 mod stops;
 mod sum_amount;
 mod sum_series;

@@ -3,6 +3,7 @@
 
 mod listing;
 mod prices;
+mod sql_functions;
 mod tokens;
 mod totals;
 
