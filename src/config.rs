@@ -10,6 +10,7 @@ mod bench;
 mod chains;
 mod feeds;
 mod server;
+mod telemetry;
 mod web;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub use bench::{BenchDirection, BenchMetric, BenchSettings, Call, Mix, WindowLen
 pub use chains::{ChainNetwork, ChainSource, ChainsFile, SourceKind, SyncSettings};
 pub use feeds::{FeedSettings, PriceSource};
 pub use server::{AuthMode, Reflection, ServerSettings};
+pub use telemetry::TelemetrySettings;
 pub use web::{MetricsMode, PageMode, WebSettings};
 
 /// Where the database is: a private Postgres, or a server given by URL.
@@ -280,6 +282,9 @@ pub struct ServeSettings {
     /// Wallets and tokens synced from chains.
     #[command(flatten)]
     pub sync: SyncSettings,
+    /// What is counted and traced.
+    #[command(flatten)]
+    pub telemetry: TelemetrySettings,
 
     /// Leave an empty database empty; a seeding that was cut off is still completed
     #[arg(long, env = "DAYBOOK_NO_SEED")]

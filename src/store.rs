@@ -32,6 +32,7 @@ pub mod error;
 pub mod export;
 pub mod feeds;
 pub mod fold_prices;
+pub mod gather_metrics;
 pub mod get_balance;
 pub mod get_status;
 pub mod get_transaction;

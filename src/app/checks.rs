@@ -74,6 +74,8 @@ pub(super) fn serve(settings: &ServeSettings) -> anyhow::Result<Option<SeedPlan>
     let backfill_hours = u64::from(settings.feed.price_backfill_hours);
     problems.range("--price-backfill-hours", backfill_hours, 1, 168);
     problems.sync(&settings.sync);
+    let interval = settings.telemetry.metrics_interval_seconds;
+    problems.range("--metrics-interval-seconds", interval, 0, 3_600);
     if let Err(wrong) = FeedPlan::new(&settings.feed) {
         problems.0.extend(wrong);
     }

@@ -16,7 +16,7 @@ use crate::{
         introduction::{self, Entrance},
         signals, work,
     },
-    config::{LogSettings, SeedSettings, ServeSettings, ServerSettings},
+    config::{LogSettings, SeedSettings, ServeSettings, ServerSettings, TelemetrySettings},
     feeds::{Feed, FeedPlan},
     grpc::{
         self,
@@ -30,9 +30,11 @@ use crate::{
     prices::Prices,
     seed::{self, SeedOutcome, SeedPlan},
     store::{Database, DatabaseTarget, coverage::StaleReads},
+    telemetry::metrics::{self, Exposition},
     tokens::Tokens,
     upkeep::{
         days::{DayWatch, Retention},
+        gather_metrics::Gatherer,
         get_status::StatusReader,
         migrate::{self, Standing},
         partitions::{self, Keeper, PartitionUpkeep},
@@ -54,7 +56,11 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// # Errors
 /// If the settings are wrong, the port is taken, or the database is not fit. Whatever
 /// was started is stopped again.
-pub async fn serve(settings: ServeSettings, logs: LogSettings) -> anyhow::Result<()> {
+pub async fn serve(
+    settings: ServeSettings,
+    logs: LogSettings,
+    exposition: Exposition,
+) -> anyhow::Result<()> {
     let plan = checks::serve(&settings)?;
     let tls = tls(&settings.server)?;
     let outlets = Outlets::new(&settings.alerts)?;
@@ -70,7 +76,8 @@ pub async fn serve(settings: ServeSettings, logs: LogSettings) -> anyhow::Result
     };
     let database = Database::new(&opened.target, &settings.pool)?;
     // On the heap: the future holds all of the server.
-    let running = run(&settings, &logs, (plan, tls, outlets), listener, &database, &opened, stop);
+    let prepared = (plan, tls, outlets, exposition);
+    let running = run(&settings, &logs, prepared, listener, &database, &opened, stop);
     let outcome = Box::pin(running).await;
     if !database.close(CLOSE_TIMEOUT).await {
         tracing::warn!("connections to the database did not end in time");
@@ -97,7 +104,7 @@ pub(super) fn loaders(settings: &SeedSettings) -> usize {
 async fn run(
     settings: &ServeSettings,
     logs: &LogSettings,
-    (plan, tls, outlets): (Option<SeedPlan>, Option<Tls>, Outlets),
+    (plan, tls, outlets, exposition): (Option<SeedPlan>, Option<Tls>, Outlets, Exposition),
     listener: TcpListener,
     database: &Database,
     opened: &OpenDatabase,
@@ -133,7 +140,7 @@ async fn run(
     let drain = stop.drain.child_token();
     let server_stop = Stop { drain: drain.clone(), hurry: stop.hurry };
     let signals = Signals { is_started, is_serving };
-    let edges = edges(settings, services.tls.clone(), None)?;
+    let edges = edges(settings, services.tls.clone(), Some(metrics_text(&exposition, database)))?;
     let (server_settings, ended) = (settings.server.clone(), drain.clone().drop_guard());
     let server = tokio::spawn(async move {
         // A server that ends by itself ends the rest too.
@@ -154,6 +161,12 @@ async fn run(
         workers.start_verifier(&opened.target, settings, verified, &drain)?;
         work::start(&mut workers.tasks, &sync, &settings.sync, stale_accounts, &drain);
         workers.start_price_feed(database, ingest, settings, &drain)?;
+        for source in sync.networks().iter().flat_map(|network| &network.sources) {
+            metrics::source_known(&source.key.source);
+        }
+        let networks = sync.networks().names().into_iter().map(str::to_owned).collect();
+        let gatherer = Gatherer::new(database.clone(), networks);
+        workers.start_metrics(exposition, gatherer, &settings.telemetry, &drain);
         started.send_replace(true);
         let where_it_is = opened.describe(&settings.database);
         let printed = introduction::print(database, &where_it_is, address, entrance).await;
@@ -196,6 +209,15 @@ fn edges(
     let parts = web::Parts { descriptors, is_named, metrics };
     let (outside, inside) = web::edge(&settings.web, &settings.server, parts)?;
     Ok(Edges { outside, inside })
+}
+
+/// What a scrape reads: what was counted, and the pools as they are now.
+fn metrics_text(exposition: &Exposition, database: &Database) -> MetricsText {
+    let (exposition, database) = (exposition.clone(), database.clone());
+    Arc::new(move || {
+        database.pools().into_iter().for_each(metrics::show_pool);
+        exposition.render()
+    })
 }
 
 /// How the server is reached.
@@ -386,6 +408,29 @@ impl Workers {
             "price feed"
         });
         Ok(())
+    }
+
+    fn start_metrics(
+        &mut self,
+        exposition: Exposition,
+        gatherer: Gatherer,
+        settings: &TelemetrySettings,
+        stop: &CancellationToken,
+    ) {
+        let tidy_stop = stop.clone();
+        self.tasks.spawn(async move {
+            workers::metrics::tidy(exposition, tidy_stop).await;
+            "tidying of metrics"
+        });
+        let interval = Duration::from_secs(settings.metrics_interval_seconds);
+        if interval.is_zero() {
+            return;
+        }
+        let stop = stop.clone();
+        self.tasks.spawn(async move {
+            workers::metrics::gather(gatherer, interval, stop).await;
+            "gathering of metrics"
+        });
     }
 
     async fn finish(&mut self) {

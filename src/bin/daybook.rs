@@ -74,8 +74,12 @@ fn logs_of(arguments: &TokenArgs) -> &LogSettings {
 }
 
 async fn serve(arguments: ServeArgs) -> anyhow::Result<ExitCode> {
-    telemetry::start(&arguments.logs)?;
+    let ServeArgs { settings, logs } = arguments;
+    let telemetry = telemetry::start_traced(&logs, settings.telemetry.otlp_endpoint.as_deref())?;
+    let exposition = telemetry::metrics::install()?;
     // On the heap: the future holds everything that serving needs.
-    Box::pin(app::serve(arguments.settings, arguments.logs)).await?;
+    let served = Box::pin(app::serve(settings, logs, exposition)).await;
+    telemetry.close().await;
+    served?;
     Ok(ExitCode::SUCCESS)
 }

@@ -26,11 +26,14 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use crate::grpc::{
-    flood::FrameCount,
-    protocol::{Beginning, Protocol},
-    tls::{Tls, names},
-    waiting::{Line, Lines},
+use crate::{
+    grpc::{
+        flood::FrameCount,
+        protocol::{Beginning, Protocol},
+        tls::{Tls, names},
+        waiting::{Line, Lines},
+    },
+    telemetry::metrics::{ClosedConnection, OpenConnection, connection_closed},
 };
 
 /// After what silence, and then how often, the system asks whether a peer is still there. HTTP/2
@@ -126,6 +129,7 @@ impl Door {
             };
             let Some(permit) = self.permit().await else {
                 tracing::debug!(%remote, "closed a connection beyond the limit");
+                connection_closed(ClosedConnection::AtLimit);
                 continue;
             };
             if let Err(error) = set_options(&stream) {
@@ -146,10 +150,12 @@ impl Door {
                     }
                     Ok(Err(error)) => {
                         tracing::debug!(%remote, %error, "a handshake failed");
+                        connection_closed(ClosedConnection::Handshake);
                         None
                     }
                     Err(_) => {
                         tracing::debug!(%remote, "a handshake took too long");
+                        connection_closed(ClosedConnection::Handshake);
                         None
                     }
                 }
@@ -193,6 +199,7 @@ pub struct Connection {
     /// Since a write could not go on, for how long it may stand still.
     stalled: Option<Pin<Box<Sleep>>>,
     _permit: OwnedSemaphorePermit,
+    _open: OpenConnection,
 }
 
 impl Connection {
@@ -213,6 +220,7 @@ impl Connection {
             first_bytes: Box::pin(tokio::time::sleep(patience.first_bytes)),
             stalled: None,
             _permit: permit,
+            _open: OpenConnection::begin(),
         }
     }
 }
@@ -245,6 +253,7 @@ impl Connection {
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(time_max)));
         if stalled.as_mut().poll(context).is_ready() {
             tracing::debug!(remote = %self.remote, "cut off a peer that reads nothing");
+            connection_closed(ClosedConnection::Late);
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         written
@@ -282,6 +291,7 @@ impl AsyncRead for Connection {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.line.is_cut(context) {
+            connection_closed(ClosedConnection::Late);
             this.say_goodbye(context);
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
@@ -294,6 +304,7 @@ impl AsyncRead for Connection {
         if !this.beginning.is_over() {
             this.beginning.read(read);
             if !this.beginning.is_over() && this.first_bytes.as_mut().poll(context).is_ready() {
+                connection_closed(ClosedConnection::Silent);
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
         }
@@ -301,6 +312,7 @@ impl AsyncRead for Connection {
         let may_be_http2 = this.beginning.protocol() != Some(Protocol::Http1);
         if may_be_http2 && this.frames.count(read, Instant::now).is_err() {
             tracing::warn!(remote = %this.remote, "cut off a flood of frames");
+            connection_closed(ClosedConnection::Flood);
             this.say_goodbye(context);
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }

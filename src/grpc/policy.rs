@@ -100,7 +100,7 @@ pub const POLICIES: &[(&str, Policy)] = &[
 ];
 
 /// What Prometheus reads, where not everybody may: no rpc, and asked for by GET.
-const METRICS: (&str, Policy) = ("/metrics", READ);
+pub(super) const METRICS: (&str, Policy) = ("/metrics", READ);
 
 /// Those of them that are streams: they last as long as their peers like, within limits of their
 /// own.
@@ -117,14 +117,18 @@ pub fn is_stream(path: &str) -> bool {
     STREAMS.contains(&path)
 }
 
+/// Where a path stands in the table of policies, if it does.
+pub(super) fn place_of(path: &str) -> Option<usize> {
+    POLICIES.binary_search_by_key(&path, |&(path, _)| path).ok()
+}
+
 /// Who may call what is at a path; `None` for what is served to nobody.
 #[must_use]
 pub fn policy_of(path: &str) -> Option<Policy> {
     if path == METRICS.0 {
         return Some(METRICS.1);
     }
-    let place = POLICIES.binary_search_by_key(&path, |&(path, _)| path).ok()?;
-    Some(POLICIES[place].1)
+    place_of(path).map(|place| POLICIES[place].1)
 }
 
 #[cfg(test)]

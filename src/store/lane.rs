@@ -161,7 +161,7 @@ impl LaneSession {
         let begun_at = Instant::now();
         self.is_busy = true;
         let object = self.object.as_mut().expect("a session holds a lane until it was used");
-        let outcome = object.query(statement, params).await;
+        let outcome = statement.measured(object.query(statement, params)).await;
         self.is_busy = false;
         match outcome {
             Ok(value) => Ok(Answer { value, took: begun_at.elapsed() }),

@@ -162,8 +162,12 @@ async fn query(
     statement: Statement,
     params: &Params<'_>,
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
-    let prepared = object.prepare_cached(statement.text).await?;
-    object.query(&prepared, params).await
+    statement
+        .measured(async {
+            let prepared = object.prepare_cached(statement.text).await?;
+            object.query(&prepared, params).await
+        })
+        .await
 }
 
 /// Several statements that read one and the same state of the database, in a tx that can

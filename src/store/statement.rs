@@ -1,8 +1,14 @@
 //! Statements: one file each under `sql/queries/`, known by its stem.
 
-use tokio_postgres::{Client, Row, types::ToSql};
+use std::time::Instant;
 
-use crate::store::StoreError;
+use tokio_postgres::{Client, Row, types::ToSql};
+use tracing::Instrument;
+
+use crate::{
+    store::StoreError,
+    telemetry::{metrics, traces::statement_span},
+};
 
 /// A statement with the name that errors and logs know it by.
 #[derive(Clone, Copy, Debug)]
@@ -20,18 +26,24 @@ impl Statement {
         client: &Client,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
-        client
-            .query(self.text, params)
+        self.measured(client.query(self.text, params))
             .await
             .map_err(|source| StoreError::from_postgres(self.stem, source))
     }
 
     /// Runs a file of statements without parameters or rows.
     pub(crate) async fn batch(self, client: &Client) -> Result<(), StoreError> {
-        client
-            .batch_execute(self.text)
+        self.measured(client.batch_execute(self.text))
             .await
             .map_err(|source| StoreError::from_postgres(self.stem, source))
+    }
+
+    /// Measures how long the database takes for it, whatever comes of it.
+    pub(super) async fn measured<T>(self, work: impl Future<Output = T>) -> T {
+        let begun_at = Instant::now();
+        let outcome = work.instrument(statement_span(self.stem)).await;
+        metrics::statement_took(self.stem, begun_at.elapsed());
+        outcome
     }
 }
 

@@ -52,6 +52,7 @@ mod list_users;
 mod list_wallet_users;
 mod list_wallets;
 mod memory;
+mod metrics;
 mod migrate;
 mod oracle;
 mod outages;

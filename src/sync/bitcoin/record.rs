@@ -18,6 +18,7 @@ use crate::{
         tx::PooledTx,
     },
     sync::error::JobError,
+    telemetry::metrics,
 };
 
 /// Heights, both ends meant, and what a history has there.
@@ -58,6 +59,7 @@ impl Walk<'_> {
         let mark = Mark { is_withdrawal, is_progress, resume, ..no_mark() };
         sync_streams::mark(&tx, self.key().0, &mark).await?;
         tx.commit().await?;
+        metrics::rows_synced(changes.count);
         self.changed += changes.count;
         self.written += changes.transactions;
         Ok(())
@@ -97,6 +99,7 @@ impl Walk<'_> {
         }
         sync_streams::mark(&tx, stream_id, &mark).await?;
         tx.commit().await?;
+        metrics::rows_synced(changes.count);
         self.changed += changes.count;
         Ok(is_complete)
     }

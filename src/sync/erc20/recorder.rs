@@ -26,6 +26,7 @@ use crate::{
         error::JobError,
         lease::Lease,
     },
+    telemetry::metrics,
 };
 
 /// Name of the tx in errors.
@@ -163,6 +164,7 @@ impl Recorder {
 
     async fn commit(&mut self, tx: PooledTx, changed: i64) -> Result<(), JobError> {
         tx.commit().await?;
+        metrics::rows_synced(changed);
         self.committed += 1;
         self.changed += changed;
         self.begin_at = None;
