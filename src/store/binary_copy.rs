@@ -4,19 +4,15 @@
 //! Format". Loading is the one place where encoding a row is hot, and a general
 //! writer that looks at the type of every value costs more than the row itself.
 
-use std::time::Instant;
-
 use bytes::{BufMut, BytesMut};
 use chrono::{DateTime, Utc};
 use futures_util::{SinkExt, pin_mut};
 use tokio_postgres::Client;
-use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
     domain::decimal::Decimal,
-    store::{StoreError, content_hash::postgres_micros, numeric},
-    telemetry::{metrics, traces::statement_span},
+    store::{StoreError, content_hash::postgres_micros, numeric, statement::Measure},
 };
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
@@ -112,8 +108,8 @@ impl CopyBuffer {
     ) -> Result<u64, StoreError> {
         self.bytes.put_i16(-1);
         let mut rest = self.bytes.freeze();
-        let begun_at = Instant::now();
-        let copied = async {
+        let _measure = Measure::of(stem);
+        let outcome = async {
             let sink = client.copy_in(text).await?;
             pin_mut!(sink);
             while !rest.is_empty() {
@@ -122,8 +118,6 @@ impl CopyBuffer {
             }
             sink.finish().await
         };
-        let outcome = copied.instrument(statement_span(stem)).await;
-        metrics::statement_took(stem, begun_at.elapsed());
-        outcome.map_err(|source| StoreError::from_postgres(stem, source))
+        outcome.await.map_err(|source| StoreError::from_postgres(stem, source))
     }
 }

@@ -81,6 +81,7 @@ impl Lane {
         statement: Statement,
         params: &Params<'_>,
     ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let _measure = statement.measure();
         if !self.prepared.contains_key(statement.stem) {
             let prepared = self.wire.drive(self.client.prepare(statement.text)).await?;
             self.prepared.insert(statement.stem, prepared);
@@ -161,7 +162,7 @@ impl LaneSession {
         let begun_at = Instant::now();
         self.is_busy = true;
         let object = self.object.as_mut().expect("a session holds a lane until it was used");
-        let outcome = statement.measured(object.query(statement, params)).await;
+        let outcome = object.query(statement, params).await;
         self.is_busy = false;
         match outcome {
             Ok(value) => Ok(Answer { value, took: begun_at.elapsed() }),

@@ -93,10 +93,11 @@ async fn take(
 ) -> Result<Vec<RowChange>, StoreError> {
     let statement =
         if has_damaged { statement!("seal_take_sound") } else { statement!("seal_take") };
-    let taken = statement.measured(async {
+    let _measure = statement.measure();
+    let taken = async {
         let rows = client.query_raw(statement.text, [rows_max]).await?;
         rows.map_ok(|row| row_change(&row)).try_collect().await
-    });
+    };
     taken.await.map_err(|source| StoreError::from_postgres(statement.stem, source))
 }
 

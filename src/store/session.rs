@@ -162,12 +162,9 @@ async fn query(
     statement: Statement,
     params: &Params<'_>,
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
-    statement
-        .measured(async {
-            let prepared = object.prepare_cached(statement.text).await?;
-            object.query(&prepared, params).await
-        })
-        .await
+    let _measure = statement.measure();
+    let prepared = object.prepare_cached(statement.text).await?;
+    object.query(&prepared, params).await
 }
 
 /// Several statements that read one and the same state of the database, in a tx that can

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use tokio_postgres::{Client, Row, types::ToSql};
-use tracing::Instrument;
+use tracing::Span;
 
 use crate::{
     store::StoreError,
@@ -26,24 +26,45 @@ impl Statement {
         client: &Client,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
-        self.measured(client.query(self.text, params))
+        let _measure = self.measure();
+        client
+            .query(self.text, params)
             .await
             .map_err(|source| StoreError::from_postgres(self.stem, source))
     }
 
     /// Runs a file of statements without parameters or rows.
     pub(crate) async fn batch(self, client: &Client) -> Result<(), StoreError> {
-        self.measured(client.batch_execute(self.text))
+        let _measure = self.measure();
+        client
+            .batch_execute(self.text)
             .await
             .map_err(|source| StoreError::from_postgres(self.stem, source))
     }
 
-    /// Measures how long the database takes for it, whatever comes of it.
-    pub(super) async fn measured<T>(self, work: impl Future<Output = T>) -> T {
-        let begun_at = Instant::now();
-        let outcome = work.instrument(statement_span(self.stem)).await;
-        metrics::statement_took(self.stem, begun_at.elapsed());
-        outcome
+    /// Measures from here on how long the database takes for it, whatever comes of it.
+    pub(super) fn measure(self) -> Measure {
+        Measure::of(self.stem)
+    }
+}
+
+/// A statement at work: counted, and in the trace of its call, until this is dropped.
+pub(super) struct Measure {
+    stem: &'static str,
+    begun_at: Instant,
+    _span: Span,
+}
+
+impl Measure {
+    /// Measures from here on what is known by this stem.
+    pub(super) fn of(stem: &'static str) -> Self {
+        Self { stem, begun_at: Instant::now(), _span: statement_span(stem) }
+    }
+}
+
+impl Drop for Measure {
+    fn drop(&mut self) {
+        metrics::statement_took(self.stem, self.begun_at.elapsed());
     }
 }
 

@@ -1,8 +1,8 @@
 //! Traces: one span a call, within its caller's trace if that has one, and within it one for each
 //! statement. They go to a collector, and never into the log.
 //!
-//! Without the feature `otel` there are none, and nothing here costs anything. A span says which rpc
-//! or which statement file, and how it ended: no SQL and no values.
+//! Without the feature `otel` there are none, and nothing here costs anything. A span says which
+//! rpc or which statement file, and how it ended: no SQL and no values.
 
 use tracing::Span;
 
