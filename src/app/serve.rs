@@ -133,8 +133,7 @@ async fn run(
         tls,
     };
     let (address, ingest) = (listener.local_addr()?, services.ingest.clone());
-    let entrance = entrance(settings, &services);
-    let authenticator = services.gate.authenticator();
+    let (entrance, authenticator) = (entrance(settings, &services), services.gate.authenticator());
     let slow = Duration::from_millis(logs.slow_request_ms);
     // Its own token: what fails here stops the server without a signal.
     let drain = stop.drain.child_token();

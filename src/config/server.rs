@@ -191,7 +191,8 @@ pub struct ServerSettings {
     )]
     pub waiting_bytes_max: usize,
 
-    /// Longest time for a request to arrive whole, in milliseconds; then its connection is closed
+    /// Longest time for a request to arrive whole, in milliseconds; then its connection is closed.
+    /// One of HTTP/1.1 is closed too on which nothing is asked for so long
     #[arg(
         long,
         env = "DAYBOOK_REQUEST_READ_TIMEOUT_MS",
@@ -200,8 +201,8 @@ pub struct ServerSettings {
     )]
     pub request_read_timeout_ms: u64,
 
-    /// Longest time for a client to read an answer, in milliseconds; then its connection is
-    /// closed
+    /// Longest time for a client to read an answer, or any of it, in milliseconds; then its
+    /// connection is closed
     #[arg(long, env = "DAYBOOK_ANSWER_TIMEOUT_MS", default_value_t = 30_000, value_name = "MS")]
     pub answer_timeout_ms: u64,
 

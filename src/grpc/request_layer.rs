@@ -378,8 +378,9 @@ where
 }
 
 /// With what a request is turned away that no client of gRPC sends. A browser says from which page
-/// it asks, and no page is let in; a page of somebody else's cannot make it leave that out, nor
-/// send what says that it is gRPC (gRPC over HTTP/2, "Content-Type") without being let.
+/// it asks, and no page speaks gRPC; a page of somebody else's cannot make it leave that out, nor
+/// send what says that it is gRPC (gRPC over HTTP/2, "Content-Type") without being let. What pages
+/// and programs ask in another form was looked at before, and has become gRPC by now.
 fn turned_away(request: &Request<Body>) -> Option<StatusCode> {
     let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let is_grpc = content_type.is_some_and(|content_type| {

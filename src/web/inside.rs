@@ -199,10 +199,8 @@ async fn answered(body: Body) -> Result<Bytes, Status> {
     let collected = body.collect().await?;
     let failed = collected.trailers().and_then(Status::from_header_map);
     if let Some(status) = failed.filter(|status| status.code() != Code::Ok) {
-        return Err(match status.code() {
-            Code::Internal => own_fault(status.message().into()),
-            _ => status,
-        });
+        let is_own = status.code() == Code::Internal;
+        return Err(if is_own { own_fault(status.message().into()) } else { status });
     }
     let mut bytes = collected.to_bytes();
     if bytes.len() < PREFIX {
