@@ -1,6 +1,6 @@
 //! `daybook serve`: from settings to a served database, and back down.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
@@ -16,7 +16,7 @@ use crate::{
         introduction::{self, Entrance},
         signals, work,
     },
-    config::{LogSettings, SeedSettings, ServeSettings, ServerSettings, TelemetrySettings},
+    config::{LogSettings, SeedSettings, ServeSettings, ServerSettings},
     feeds::{Feed, FeedPlan},
     grpc::{
         self,
@@ -30,6 +30,7 @@ use crate::{
     prices::Prices,
     seed::{self, SeedOutcome, SeedPlan},
     store::{Database, DatabaseTarget, coverage::StaleReads},
+    sync::networks::SyncNetworks,
     telemetry::metrics::{self, Exposition},
     tokens::Tokens,
     upkeep::{
@@ -160,18 +161,10 @@ async fn run(
         workers.start_verifier(&opened.target, settings, verified, &drain)?;
         work::start(&mut workers.tasks, &sync, &settings.sync, stale_accounts, &drain);
         workers.start_price_feed(database, ingest, settings, &drain)?;
-        for source in sync.networks().iter().flat_map(|network| &network.sources) {
-            metrics::source_known(&source.key.source);
-        }
-        let networks = sync.networks().names().into_iter().map(str::to_owned).collect();
-        let gatherer = Gatherer::new(database.clone(), networks);
-        workers.start_metrics(exposition, gatherer, &settings.telemetry, &drain);
+        workers.start_metrics(exposition, database, (sync.networks(), settings), &drain);
         started.send_replace(true);
         let where_it_is = opened.describe(&settings.database);
-        let printed = introduction::print(database, &where_it_is, address, entrance).await;
-        if let Err(error) = printed {
-            tracing::warn!(%error, "could not introduce Daybook");
-        }
+        introduce(database, &where_it_is, address, entrance).await;
         std::future::pending().await
     };
     let outcome = tokio::select! {
@@ -208,6 +201,18 @@ fn edges(
     let parts = web::Parts { descriptors, is_named, metrics };
     let (outside, inside) = web::edge(&settings.web, &settings.server, parts)?;
     Ok(Edges { outside, inside })
+}
+
+/// Prints what a newcomer needs.
+async fn introduce(
+    database: &Database,
+    where_it_is: &str,
+    address: SocketAddr,
+    entrance: Entrance,
+) {
+    if let Err(error) = introduction::print(database, where_it_is, address, entrance).await {
+        tracing::warn!(%error, "could not introduce Daybook");
+    }
 }
 
 /// What a scrape reads: what was counted, and the pools as they are now.
@@ -412,20 +417,24 @@ impl Workers {
     fn start_metrics(
         &mut self,
         exposition: Exposition,
-        gatherer: Gatherer,
-        settings: &TelemetrySettings,
+        database: &Database,
+        (networks, settings): (&SyncNetworks, &ServeSettings),
         stop: &CancellationToken,
     ) {
+        for source in networks.iter().flat_map(|network| &network.sources) {
+            metrics::source_known(&source.key.source);
+        }
         let tidy_stop = stop.clone();
         self.tasks.spawn(async move {
             workers::metrics::tidy(exposition, tidy_stop).await;
             "tidying of metrics"
         });
-        let interval = Duration::from_secs(settings.metrics_interval_seconds);
+        let interval = Duration::from_secs(settings.telemetry.metrics_interval_seconds);
         if interval.is_zero() {
             return;
         }
-        let stop = stop.clone();
+        let networks = networks.names().into_iter().map(str::to_owned).collect();
+        let (gatherer, stop) = (Gatherer::new(database.clone(), networks), stop.clone());
         self.tasks.spawn(async move {
             workers::metrics::gather(gatherer, interval, stop).await;
             "gathering of metrics"
