@@ -23,8 +23,11 @@ async fn start(change: impl FnOnce(&mut ServeSettings)) -> TestService {
     TestService::start_with(new_target(), settings).await
 }
 
-/// Everything that a browser can ask, with a message where one is sent.
-fn everything() -> Vec<(&'static str, fn() -> Builder, &'static [u8])> {
+/// What can be asked: in words, as a request, and the message behind it.
+type Question = (&'static str, fn() -> Builder, &'static [u8]);
+
+/// Everything that a browser can ask.
+fn everything() -> Vec<Question> {
     vec![
         ("the page", || Request::get("/"), b""),
         ("a file of it", || Request::get("/assets/app.js"), b""),
