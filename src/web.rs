@@ -2,7 +2,7 @@
 //!
 //! Nothing is answered here that the gRPC edge does not answer. A call in the form of gRPC-Web or
 //! of Connect becomes a gRPC call before it reaches the gate, and passes the same checks and limits
-//! as any: [`outside`] stands before the gate and turns forms into each other, [`inside`] stands
+//! as any: [`Outside`] stands before the gate and turns forms into each other, [`Inside`] stands
 //! behind it and reads the messages, which by then are whole and have a place. Besides there are a
 //! page without data and the metrics.
 //!

@@ -11,8 +11,8 @@ pub struct WebSettings {
     #[arg(long, env = "DAYBOOK_WEB_HOSTS", value_name = "NAMES", value_delimiter = ',')]
     pub web_hosts: Vec<String>,
 
-    /// Origins of other servers whose pages may ask too, such as https://dash.example.org; with
-    /// commas between them [default: none, Daybook's own page alone]
+    /// Origins (scheme, host and port) of other servers whose pages may ask too; with commas
+    /// between them [default: none, Daybook's own page alone]
     #[arg(long, env = "DAYBOOK_WEB_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
     pub web_origins: Vec<String>,
 
