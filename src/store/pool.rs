@@ -245,23 +245,26 @@ impl Database {
     }
 
     pub(super) async fn session(&self) -> Result<Session, StoreError> {
-        let object = waited(self.pool.get(), &self.meter).await?;
+        let begun_at = Instant::now();
+        let outcome = self.pool.get().await.map_err(pool_error);
+        let object = waited(outcome, begun_at, &self.meter)?;
         Ok(Session::new(object, self.connector.clone(), self.tasks.clone()))
     }
 
     async fn totals_session(&self) -> Result<LaneSession, StoreError> {
-        let object = waited(self.totals_pool.get(), &self.totals_meter).await?;
+        let begun_at = Instant::now();
+        let outcome = self.totals_pool.get().await.map_err(pool_error);
+        let object = waited(outcome, begun_at, &self.totals_meter)?;
         Ok(LaneSession::new(object, self.tasks.clone()))
     }
 }
 
-/// A connection of a pool, and how long it was waited for.
-async fn waited<T>(
-    getting: impl Future<Output = Result<T, PoolError>>,
+/// What came of waiting for a connection since then.
+fn waited<T>(
+    outcome: Result<T, StoreError>,
+    begun_at: Instant,
     meter: &PoolMeter,
 ) -> Result<T, StoreError> {
-    let begun_at = Instant::now();
-    let outcome = getting.await.map_err(pool_error);
     meter.waited(begun_at.elapsed());
     if matches!(&outcome, Err(error) if error.kind() == StoreErrorKind::PoolTimeout) {
         meter.gave_up();

@@ -3,11 +3,10 @@
 use std::time::Instant;
 
 use tokio_postgres::{Client, Row, types::ToSql};
-use tracing::Span;
 
 use crate::{
     store::StoreError,
-    telemetry::{metrics, traces::statement_span},
+    telemetry::{metrics, traces::StatementSpan},
 };
 
 /// A statement with the name that errors and logs know it by.
@@ -52,13 +51,13 @@ impl Statement {
 pub(super) struct Measure {
     stem: &'static str,
     begun_at: Instant,
-    _span: Span,
+    _span: StatementSpan,
 }
 
 impl Measure {
     /// Measures from here on what is known by this stem.
     pub(super) fn of(stem: &'static str) -> Self {
-        Self { stem, begun_at: Instant::now(), _span: statement_span(stem) }
+        Self { stem, begun_at: Instant::now(), _span: StatementSpan::begin(stem) }
     }
 }
 

@@ -54,15 +54,24 @@ pub fn rpc_ended(span: &Span, code: i32, is_fault: bool) {
     }
 }
 
-/// The span of a statement; not one outside of a call: workers ask all the time.
-#[must_use]
-#[cfg_attr(
-    not(feature = "otel"),
-    expect(unused_variables, reason = "nothing is traced without the feature")
-)]
-pub fn statement_span(stem: &'static str) -> Span {
+/// The span of a statement, until it is dropped; not one outside of a call: workers ask all the
+/// time.
+pub struct StatementSpan {
     #[cfg(feature = "otel")]
-    return otlp::statement_span(stem);
-    #[cfg(not(feature = "otel"))]
-    Span::none()
+    _span: Span,
+}
+
+impl StatementSpan {
+    /// Begins one.
+    #[must_use]
+    #[cfg_attr(
+        not(feature = "otel"),
+        expect(unused_variables, reason = "nothing is traced without the feature")
+    )]
+    pub fn begin(stem: &'static str) -> Self {
+        Self {
+            #[cfg(feature = "otel")]
+            _span: otlp::statement_span(stem),
+        }
+    }
 }
