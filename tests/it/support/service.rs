@@ -151,6 +151,11 @@ impl TestService {
 
     /// One with settings of the test's own on a database of its choice.
     pub(crate) async fn start_with(target: DatabaseTarget, settings: ServeSettings) -> Self {
+        // On the heap: the future holds everything that serving needs.
+        Box::pin(Self::begin(target, settings)).await
+    }
+
+    async fn begin(target: DatabaseTarget, settings: ServeSettings) -> Self {
         let owner = Database::new(&target, &settings.pool).unwrap();
         Box::pin(prepare(&owner, &settings)).await;
         let database = Database::new(&service_target(&target), &settings.pool).unwrap();
