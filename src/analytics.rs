@@ -3,9 +3,11 @@
 
 pub mod batch_sum_amount;
 pub mod histogram;
+pub mod overviews;
 pub mod rank;
 pub mod sum_amount;
 pub mod sum_series;
+pub mod watch_overview;
 
 use crate::{
     domain::{

@@ -11,6 +11,7 @@ pub mod admission;
 mod alert_settings;
 pub mod analytics_service;
 mod batch_sum_amount;
+pub mod call_counts;
 mod coverage;
 mod create_alert_rule;
 mod create_asset;
@@ -77,6 +78,7 @@ mod update_alert_rule;
 pub mod violations;
 mod waiting;
 mod watch_alerts;
+pub mod watch_overview;
 mod watch_sync_job;
 
 /// Types generated from the contracts under `proto/`.

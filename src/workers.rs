@@ -12,3 +12,4 @@ pub mod retention;
 pub mod sealing;
 pub mod sync;
 pub mod verifier;
+pub mod watch_overview;

@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 use clap::Parser;
 use daybook::{
     alerts::{Alerts, Outlets},
-    analytics::Analytics,
+    analytics::{Analytics, overviews::Overviews},
     cli::Cli,
     cluster::{Cluster, ClusterRole},
     config::{Scheduler, ServeSettings},
@@ -101,8 +101,10 @@ impl Bench {
     pub(crate) async fn serve(&self) -> anyhow::Result<Channel> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
+        let analytics = Analytics::new(self.database.clone());
         let services = Services {
-            analytics: Analytics::new(self.database.clone()),
+            overviews: Overviews::new(analytics.clone(), &self.settings.server),
+            analytics,
             ledger: Ledger::new(self.database.clone()),
             ingest: Ingest::new(&self.database, &self.settings.partitions),
             prices: Prices::new(self.database.clone()),

@@ -58,6 +58,8 @@ pub(super) fn serve(settings: &ServeSettings) -> anyhow::Result<Option<SeedPlan>
     problems.range("--request-bytes-max", server.request_bytes_max as u64, 1_024, 1 << 30);
     problems.range("--response-bytes-max", server.response_bytes_max as u64, 65_536, 1 << 30);
     problems.range("--rank-population-max", server.rank_population_max, 1, 10_000_000);
+    problems.range("--overview-streams-max", server.overview_streams_max as u64, 1, 100_000);
+    problems.range("--overview-questions-max", server.overview_questions_max as u64, 1, 10_000);
     problems.range("--holders-max", server.holders_max, 1, 10_000_000);
     problems.range("--user-wallets-max", u64::from(server.user_wallets_max), 1, 1_000_000);
     problems.range("--wallet-users-max", u64::from(server.wallet_users_max), 1, 1_000_000);

@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::Authenticator,
     alerts::{Alerts, Outlets, courier::Courier},
-    analytics::Analytics,
+    analytics::{Analytics, overviews::Overviews},
     app::{
         checks,
         database::{self, OpenDatabase, Ownership},
@@ -109,8 +113,11 @@ async fn run(
     let ingest = Ingest::new(database, &settings.partitions);
     let sync = work::syncer(&settings.sync, database, ingest.clone())?;
     let (stale, stale_accounts) = sync.policy().stale_after.map(StaleReads::new).unzip();
+    let analytics = Analytics::new(database.clone()).with_stale_reads(stale);
+    let overviews = Overviews::new(analytics.clone(), &settings.server);
     let services = Services {
-        analytics: Analytics::new(database.clone()).with_stale_reads(stale),
+        analytics,
+        overviews: overviews.clone(),
         ledger: Ledger::new(database.clone()),
         ingest,
         sync: sync.clone(),
@@ -131,13 +138,8 @@ async fn run(
     let drain = stop.drain.child_token();
     let server_stop = Stop { drain: drain.clone(), hurry: stop.hurry };
     let signals = Signals { is_started, is_serving };
-    let (server_settings, ended) = (settings.server.clone(), drain.clone().drop_guard());
-    let server = tokio::spawn(async move {
-        // A server that ends by itself ends the rest too.
-        let _ended = ended;
-        let (settings, stop) = (&server_settings, server_stop);
-        Box::pin(grpc::serve::serve(listener, settings, slow, services, signals, stop)).await
-    });
+    let server_settings = (settings.server.clone(), slow);
+    let server = start_server(listener, server_settings, services, signals, server_stop);
     let mut workers = Workers::default();
     let work = async {
         // Requests are answered as another role than the one that owns the tables.
@@ -147,6 +149,7 @@ async fn run(
         owner.close(CLOSE_TIMEOUT).await;
         workers.start(database, &owner, (keeper, settings), serving, &drain);
         workers.start_refused_callers(authenticator, &drain);
+        workers.start_overviews(overviews, &drain);
         workers.start_alerts(alerts, courier, settings.alerts.alert_keep_days, &drain);
         workers.start_verifier(&opened.target, settings, verified, &drain)?;
         work::start(&mut workers.tasks, &sync, &settings.sync, stale_accounts, &drain);
@@ -174,6 +177,21 @@ async fn run(
     };
     workers.finish().await;
     outcome.and(served)
+}
+
+/// Serves in a task; one that ends by itself ends the rest too.
+fn start_server(
+    listener: TcpListener,
+    (settings, slow): (ServerSettings, Duration),
+    services: Services,
+    signals: Signals,
+    stop: Stop,
+) -> JoinHandle<anyhow::Result<usize>> {
+    let ended = stop.drain.clone().drop_guard();
+    tokio::spawn(async move {
+        let _ended = ended;
+        Box::pin(grpc::serve::serve(listener, &settings, slow, services, signals, stop)).await
+    })
 }
 
 /// How the server is reached.
@@ -242,6 +260,14 @@ impl Workers {
         self.tasks.spawn(async move {
             workers::refused_callers::run(authenticator, stop).await;
             "notes of refused callers"
+        });
+    }
+
+    fn start_overviews(&mut self, overviews: Overviews, stop: &CancellationToken) {
+        let stop = stop.clone();
+        self.tasks.spawn(async move {
+            workers::watch_overview::run(overviews, stop).await;
+            "overviews that are watched"
         });
     }
 

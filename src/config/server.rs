@@ -113,6 +113,15 @@ pub struct ServerSettings {
     #[arg(long, env = "DAYBOOK_HOLDERS_MAX", default_value_t = 300_000, value_name = "ACCOUNTS")]
     pub holders_max: u64,
 
+    /// Most streams that watch overviews at once; more are RESOURCE_EXHAUSTED
+    #[arg(long, env = "DAYBOOK_OVERVIEW_STREAMS_MAX", default_value_t = 256, value_name = "N")]
+    pub overview_streams_max: usize,
+
+    /// Most different overviews that are watched at once: each is computed again and again. More
+    /// are RESOURCE_EXHAUSTED
+    #[arg(long, env = "DAYBOOK_OVERVIEW_QUESTIONS_MAX", default_value_t = 32, value_name = "N")]
+    pub overview_questions_max: usize,
+
     /// Most rows that a histogram reads; windows that hold more are RESOURCE_EXHAUSTED
     #[arg(
         long,

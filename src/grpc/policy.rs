@@ -54,6 +54,7 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("/daybook.v1.AnalyticsService/Rank", READ),
     ("/daybook.v1.AnalyticsService/SumAmount", READ_OWN),
     ("/daybook.v1.AnalyticsService/SumSeries", READ_OWN),
+    ("/daybook.v1.AnalyticsService/WatchOverview", READ),
     ("/daybook.v1.IngestService/RecordPrices", INGEST),
     ("/daybook.v1.IngestService/RecordTransaction", INGEST),
     ("/daybook.v1.IngestService/RecordTransactions", INGEST),
@@ -102,6 +103,7 @@ pub const POLICIES: &[(&str, Policy)] = &[
 /// Those of them that are streams: they last as long as their peers like, within limits of their
 /// own.
 pub const STREAMS: &[&str] = &[
+    "/daybook.v1.AnalyticsService/WatchOverview",
     "/daybook.v1.IngestService/RecordPrices",
     "/daybook.v1.IngestService/RecordTransactions",
     "/daybook.v1.PriceService/WatchAlerts",

@@ -233,7 +233,8 @@ fn finish_page(response: &mut RankResponse, bytes_max: usize, request_digest: [u
     };
 }
 
-fn user_row(place: Place<RankedUser>) -> RankRow {
+/// A user's place as the API writes it.
+pub(super) fn user_row(place: Place<RankedUser>) -> RankRow {
     RankRow {
         rank: place.rank.map_or(0, count),
         user_uuid: place.member.user_uuid.to_string(),

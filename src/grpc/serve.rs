@@ -9,13 +9,14 @@ use tonic_reflection::server::Builder as ReflectionBuilder;
 
 use crate::{
     alerts::Alerts,
-    analytics::Analytics,
+    analytics::{Analytics, overviews::Overviews},
     config::{Reflection, ServerSettings},
     domain::wallet::WalletLimits,
     grpc::{
         accept,
         admission::Gate,
         analytics_service::AnalyticsApi,
+        call_counts::CallCounts,
         health,
         ingest_service::IngestApi,
         ledger_service::{LedgerApi, LedgerLimits},
@@ -39,6 +40,7 @@ use crate::{
         tls::Tls,
         token_service::TokenApi,
         transactions_service::TransactionsApi,
+        watch_overview::OverviewStreams,
     },
     ingest::Ingest,
     ledger::Ledger,
@@ -72,6 +74,8 @@ const STOP_LOOK: Duration = Duration::from_millis(50);
 pub struct Services {
     /// Sums, series, ranks and histograms.
     pub analytics: Analytics,
+    /// Overviews that are watched.
+    pub overviews: Overviews,
     /// Users and balances.
     pub ledger: Ledger,
     /// What takes transactions in.
@@ -140,11 +144,14 @@ pub async fn serve(
         slow,
     };
     let tls = services.tls.clone();
+    let calls = CallCounts::new();
     let layer = RequestLayer::new(limits, services.gate.clone(), signals.is_started);
     let mut routes = Routes::builder();
     routes.add_service(health_server);
     let streams = Streams { stop: stop.drain.clone(), tasks: TaskTracker::new() };
-    add_services(&mut routes, settings, services, &streams);
+    let (reader, ingest) = (services.status.clone(), services.ingest.clone());
+    let status = StatusApi::new(reader, ingest, calls.clone());
+    add_services(&mut routes, settings, services, status, &streams);
     if is_reflection_open(settings) {
         add_reflection(&mut routes)?;
     }
@@ -158,6 +165,7 @@ pub async fn serve(
     let cutting = tokio::spawn(layer.clone().cut_late());
     let (stopped, mut is_stopped) = watch::channel(false);
     let serving = server(settings)
+        .layer(calls)
         .layer(layer.clone())
         .add_routes(routes.routes())
         .serve_with_incoming_shutdown(incoming, async move {
@@ -228,6 +236,7 @@ fn add_services(
     routes: &mut tonic::service::RoutesBuilder,
     settings: &ServerSettings,
     services: Services,
+    status: StatusApi,
     streams: &Streams,
 ) {
     let (decoded, encoded) = (settings.request_bytes_max, settings.response_bytes_max);
@@ -236,7 +245,9 @@ fn add_services(
         response_bytes_max: settings.response_bytes_max,
     };
     let rows_max = settings.histogram_rows_max;
-    let analytics = AnalyticsApi::new(services.analytics.clone(), rank_limits, rows_max);
+    let streams_max = settings.overview_streams_max;
+    let overviews = OverviewStreams::new(services.overviews, streams_max, streams.stop.clone());
+    let analytics = AnalyticsApi::new(services.analytics.clone(), rank_limits, rows_max, overviews);
     let ledger_limits = LedgerLimits {
         wallets: WalletLimits {
             user_wallets_max: settings.user_wallets_max,
@@ -282,7 +293,7 @@ fn add_services(
                 .max_encoding_message_size(encoded),
         )
         .add_service(
-            StatusServiceServer::new(StatusApi::new(services.status))
+            StatusServiceServer::new(status)
                 .max_decoding_message_size(decoded)
                 .max_encoding_message_size(encoded),
         )

@@ -105,6 +105,7 @@ impl Ingest {
             }
             let writing = chunk.candidates.iter().map(|candidate| &candidate.row);
             let Err(error) = store::record_transactions(&self.database, writing).await else {
+                self.recorded.add(chunk.candidates.len());
                 chunk.settle(|_| Some(Fate::Recorded));
                 return Ok(chunk.finish());
             };

@@ -43,12 +43,13 @@ use crate::{
 
 /// Who may call what: r reader, i ingester, u user, a admin, and * whoever asks. Written down here
 /// once more, so that a change of the policy is a change of two files.
-const EXPECTED: [(&str, &str); 48] = [
+const EXPECTED: [(&str, &str); 49] = [
     ("/daybook.v1.AnalyticsService/BatchSumAmount", "rua"),
     ("/daybook.v1.AnalyticsService/Histogram", "rua"),
     ("/daybook.v1.AnalyticsService/Rank", "ra"),
     ("/daybook.v1.AnalyticsService/SumAmount", "rua"),
     ("/daybook.v1.AnalyticsService/SumSeries", "rua"),
+    ("/daybook.v1.AnalyticsService/WatchOverview", "ra"),
     ("/daybook.v1.IngestService/RecordPrices", "ia"),
     ("/daybook.v1.IngestService/RecordTransaction", "ia"),
     ("/daybook.v1.IngestService/RecordTransactions", "ia"),

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use daybook::{
     alerts::{Alerts, Outlets},
-    analytics::Analytics,
+    analytics::{Analytics, overviews::Overviews},
     grpc::{
         admission::Gate,
         pb::v1::{ListUsersRequest, SumAmountRequest},
@@ -68,8 +68,10 @@ impl Server {
         let mut settings = settings();
         settings.server.drain_timeout_ms = drain_timeout_ms;
         let database = Database::new(&new_target(), &settings.pool).unwrap();
+        let analytics = Analytics::new(database.clone());
         let services = Services {
-            analytics: Analytics::new(database.clone()),
+            overviews: Overviews::new(analytics.clone(), &settings.server),
+            analytics,
             ledger: Ledger::new(database.clone()),
             prices: Prices::new(database.clone()),
             tokens: Tokens::new(database.clone(), settings.server.holders_max),

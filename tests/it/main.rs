@@ -91,3 +91,4 @@ mod transactions_service;
 mod transport;
 mod upgrade;
 mod verifier;
+mod watch_overview;

@@ -3,6 +3,7 @@
 
 mod listing;
 mod prices;
+mod status;
 mod tokens;
 mod totals;
 

@@ -11,7 +11,7 @@ use clap::Parser;
 use daybook::{
     access::Authenticator,
     alerts::{Alerts, Outlets},
-    analytics::Analytics,
+    analytics::{Analytics, overviews::Overviews},
     cli::Cli,
     cluster::ClusterRole,
     config::{Scheduler, ServeSettings, ServerSettings},
@@ -109,6 +109,8 @@ pub(crate) struct TestService {
     pub(crate) alerts: Alerts,
     /// What takes rows in.
     pub(crate) taking: Ingest,
+    /// Overviews that are watched, and answered here.
+    pub(crate) overviews: Overviews,
     /// What works at jobs of syncing: in a test nobody does by himself.
     pub(crate) sync: Sync,
     /// Lets a test stop it.
@@ -141,8 +143,11 @@ impl TestService {
         let networks = networks.transpose().unwrap().unwrap_or_default();
         let policy = SyncPolicy::new(&settings.sync);
         let sync = Sync::new(&database, ingest.clone(), networks, policy);
+        let analytics = Analytics::new(database.clone());
+        let overviews = Overviews::new(analytics.clone(), &settings.server);
         let services = Services {
-            analytics: Analytics::new(database.clone()),
+            analytics,
+            overviews: overviews.clone(),
             ledger: Ledger::new(database.clone()),
             prices: Prices::new(database.clone()),
             tokens: Tokens::new(database.clone(), settings.server.holders_max),
@@ -172,6 +177,7 @@ impl TestService {
         let watch = DayWatch::new(database.clone());
         tokio::spawn(workers::day_watch::run(watch, workers.clone()));
         tokio::spawn(workers::alerts::look(alerts.clone(), workers.clone()));
+        tokio::spawn(workers::watch_overview::run(overviews.clone(), workers.clone()));
         let sql = sql(target.config.clone(), &target.schema).await;
         Self {
             address,
@@ -183,6 +189,7 @@ impl TestService {
             authenticator,
             alerts,
             taking,
+            overviews,
             sync,
             stop,
             serving: Some(serving),
