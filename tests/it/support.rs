@@ -18,6 +18,7 @@ pub(crate) mod random;
 pub(crate) mod raw;
 pub(crate) mod receiver;
 pub(crate) mod records;
+pub(crate) mod request_target;
 pub(crate) mod rows;
 pub(crate) mod schema;
 pub(crate) mod service;
