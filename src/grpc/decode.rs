@@ -299,6 +299,12 @@ pub fn direction_pb(direction: Direction) -> i32 {
     }
 }
 
+/// A count as the API writes it.
+#[must_use]
+pub fn count_pb(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 /// An instant as the API writes it.
 #[must_use]
 pub fn timestamp(at: DateTime<Utc>) -> Timestamp {

@@ -204,7 +204,7 @@ fn encode<M>(answer: RankAnswer<M>, row: impl Fn(Place<M>) -> RankRow) -> RankRe
     RankResponse {
         rows: answer.places.into_iter().map(&row).collect(),
         next_page_token: if answer.has_more { UNDEFINED.to_owned() } else { String::new() },
-        population_size: count(answer.population_size),
+        population_size: decode::count_pb(answer.population_size),
         standing: answer.standing.map(row),
         window: None,
         asset: String::new(),
@@ -212,7 +212,7 @@ fn encode<M>(answer: RankAnswer<M>, row: impl Fn(Place<M>) -> RankRow) -> RankRe
         database_seconds: answer.took.as_secs_f64(),
         explanation: answer.explanation.map(explanation::explanation_pb),
         verification: answer.verification.map(explanation::verification_pb),
-        left_out_count: count(answer.left_out),
+        left_out_count: decode::count_pb(answer.left_out),
         is_partial: answer.is_partial,
     }
 }
@@ -235,7 +235,7 @@ fn finish_page(response: &mut RankResponse, bytes_max: usize, request_digest: [u
 
 fn user_row(place: Place<RankedUser>) -> RankRow {
     RankRow {
-        rank: place.rank.map_or(0, count),
+        rank: place.rank.map_or(0, decode::count_pb),
         user_uuid: place.member.user_uuid.to_string(),
         username: place.member.username,
         account: None,
@@ -246,15 +246,11 @@ fn user_row(place: Place<RankedUser>) -> RankRow {
 
 fn account_row(network: &Network, place: Place<String>) -> RankRow {
     RankRow {
-        rank: place.rank.map_or(0, count),
+        rank: place.rank.map_or(0, decode::count_pb),
         user_uuid: String::new(),
         username: String::new(),
         account: Some(AccountKey { network: network.as_str().to_owned(), address: place.member }),
         value: place.value.unwrap_or_default(),
         transaction_count: place.transaction_count,
     }
-}
-
-fn count(number: usize) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

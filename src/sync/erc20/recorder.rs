@@ -7,11 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::{
     domain::{
         account::AccountKey,
-        chain::{chain_row_id, ordered_row_id},
+        chain::{chain_row_id, ordered_row_id, position},
         erc20::{
             Address, Event, Hash, Transfer,
             logs::{Block, Log},
-            position,
         },
         transaction::KeyedTransaction,
     },
