@@ -37,7 +37,7 @@ pub(super) fn syncer(
 }
 
 /// Makes the database fit to work on and hands what syncs into it to `run`, with what tells it to
-/// stop; closes what it has opened, whatever came of it.
+/// stop; closes the connections afterwards, whatever came of it.
 ///
 /// # Errors
 /// If the database cannot be opened, the file that names the chains is wrong, or `run` fails.
