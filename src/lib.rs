@@ -8,6 +8,7 @@ pub mod analytics;
 pub mod app;
 pub mod bench;
 pub mod cli;
+pub mod client;
 pub mod cluster;
 pub mod config;
 pub mod domain;

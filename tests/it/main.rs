@@ -11,6 +11,7 @@ mod backup;
 mod batch_sum_amount;
 mod bench;
 mod binary_values;
+mod client;
 mod cluster;
 mod coverage;
 mod create_asset;
