@@ -6,6 +6,7 @@
 //! before a port opens or a process starts.
 
 mod alerts;
+pub mod ask;
 mod bench;
 mod chains;
 mod feeds;

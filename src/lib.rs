@@ -6,6 +6,7 @@ pub mod access;
 pub mod alerts;
 pub mod analytics;
 pub mod app;
+pub mod ask;
 pub mod bench;
 pub mod cli;
 pub mod client;

@@ -6,6 +6,7 @@ mod access;
 mod account_keys;
 mod add_wallet;
 mod alerts;
+mod ask;
 mod audit;
 mod backup;
 mod batch_sum_amount;
