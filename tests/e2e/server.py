@@ -26,9 +26,9 @@ def within(seconds, condition):
 class Server:
     """A server with data of its own, which can be killed as hard as can be."""
 
-    def __init__(self, daybook, address, data, flags, log):
-        self.command = [daybook, "serve", "--no-seed", "--listen", address]
-        self.command += ["--data-dir", data, *flags]
+    def __init__(self, daybook, address, data, flags, log, is_seeded=False):
+        self.command = [daybook, "serve", "--listen", address, "--data-dir", data, *flags]
+        self.command += [] if is_seeded else ["--no-seed"]
         self.health = [daybook, "health", "--address", f"http://{address}"]
         self.log, self.process = log, None
 
