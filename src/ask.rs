@@ -40,13 +40,16 @@ pub use asker::Shown;
 use chrono::{DateTime, Utc};
 pub use error::AskError;
 
-use crate::config::ask::{AskCommand, AskSettings};
+use crate::{
+    client::Secret,
+    config::ask::{AskCommand, AskSettings},
+};
 
 /// What is not said on the command line.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
     /// The token to show, unless a file is named.
-    pub token: Option<String>,
+    pub token: Option<Secret>,
     /// What is meant by now.
     pub now: DateTime<Utc>,
     /// How wide the terminal is that shows the answer; none where it goes elsewhere.

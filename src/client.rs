@@ -49,7 +49,7 @@ mod retry;
 
 use std::sync::atomic::Ordering;
 
-pub use builder::{ClientBuilder, ConnectError};
+pub use builder::{ClientBuilder, ConnectError, Secret};
 pub use line::Line;
 pub use retry::RetryPolicy;
 

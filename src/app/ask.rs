@@ -11,6 +11,7 @@ use rustix::termios::tcgetwinsize;
 use crate::{
     ask::{self, Surroundings},
     cli::AskArgs,
+    client::Secret,
 };
 
 /// How wide a terminal is that does not say.
@@ -25,7 +26,7 @@ const DIFFERS: u8 = 3;
 /// # Errors
 /// If the answer cannot be printed.
 pub async fn ask(arguments: &AskArgs, token: Option<String>) -> anyhow::Result<ExitCode> {
-    let token = token.filter(|token| !token.is_empty());
+    let token = token.filter(|token| !token.is_empty()).map(Secret::from);
     let around = Surroundings { token, now: Utc::now(), columns: columns() };
     let shown = match ask::run(&arguments.command, &arguments.settings, around).await {
         Ok(shown) => shown,

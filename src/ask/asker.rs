@@ -9,7 +9,7 @@ use tonic::{Response, Status};
 
 use crate::{
     ask::{Surroundings, error::AskError, instants, json, page::Page},
-    client::{Client, v1},
+    client::{Client, Secret, v1},
     config::ask::{AskSettings, WindowArgs},
     domain::buckets,
 };
@@ -30,7 +30,7 @@ pub struct Shown {
 #[derive(Debug)]
 pub(super) struct Asker {
     settings: AskSettings,
-    token: Option<String>,
+    token: Option<Secret>,
     now: DateTime<Utc>,
     columns: Option<usize>,
     /// Days, months and instants are those of its clocks.
@@ -45,10 +45,10 @@ impl Asker {
         })?;
         let token = match &settings.token_file {
             None => around.token,
-            Some(file) => Some(
-                std::fs::read_to_string(file)
-                    .map_err(|source| AskError::TokenFile { file: file.clone(), source })?,
-            ),
+            Some(file) => {
+                let unreadable = |source| AskError::TokenFile { file: file.clone(), source };
+                Some(Secret::from(std::fs::read_to_string(file).map_err(unreadable)?))
+            }
         };
         Ok(Self {
             settings: settings.clone(),
@@ -71,7 +71,7 @@ impl Asker {
                 builder = builder.server_name(name);
             }
             if let Some(token) = &self.token {
-                builder = builder.token(token);
+                builder = builder.token(token.clone());
             }
             if self.settings.send_token_in_clear {
                 builder = builder.send_token_in_clear();

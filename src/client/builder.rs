@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    fmt,
     net::IpAddr,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicU64},
@@ -29,6 +30,28 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Largest answer unless it is said: what a server sends unless it is set otherwise.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// A token, which shows itself nowhere but to the server.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +84,7 @@ pub struct ClientBuilder {
     address: String,
     ca: Option<PathBuf>,
     server_name: Option<String>,
-    token: Option<String>,
+    token: Option<Secret>,
     is_token_sent_in_clear: bool,
     deadline: Option<Duration>,
     policy: RetryPolicy,
@@ -100,7 +123,7 @@ impl ClientBuilder {
     /// The token to show with each call, as `daybook token create` prints it. It is sent over
     /// https, or to this machine, and appears in no error and no log.
     #[must_use]
-    pub fn token(mut self, token: impl Into<String>) -> Self {
+    pub fn token(mut self, token: impl Into<Secret>) -> Self {
         self.token = Some(token.into());
         self
     }
@@ -173,7 +196,7 @@ impl ClientBuilder {
         if !is_protected && !self.is_token_sent_in_clear {
             return Err(ConnectError::TokenInClear { address: self.address.clone() });
         }
-        let token = token.trim();
+        let token = token.0.trim();
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(ConnectError::Token);
         }
@@ -233,6 +256,7 @@ mod tests {
         }
         // A file ends in a line feed.
         assert!(here().token("dbk_secret\n").prepare().is_ok());
+        assert!(!format!("{:?}", here().token("dbk_x")).contains("dbk"));
         assert!(!format!("{:?}", here().token("dbk_x").prepare().expect("fine").1).contains("dbk"));
         assert!(refused(Client::builder("nowhere at all")).contains("http://127.0.0.1:50051"));
         assert!(refused(here().ca("roots.pem")).contains("https"));
