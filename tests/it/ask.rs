@@ -174,7 +174,8 @@ async fn series_ranks_and_histograms_add_up() {
     let text = world.said(&[&histogram[..], &WINDOW[..], &["--csv"]].concat()).await;
     assert_eq!(
         text,
-        "lower,upper,transactions,sum\n0,10,1,1.50000\n10,100,1,20.25000\n100,,1,300.12500\n"
+        "lower,upper,transactions,sum\n0.00000,10.00000,1,1.50000\n\
+         10.00000,100.00000,1,20.25000\n100.00000,,1,300.12500\n"
     );
 }
 
