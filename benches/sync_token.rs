@@ -24,7 +24,8 @@ use daybook::{
     config::ChainsFile,
     domain::{
         account::Network,
-        erc20::{Address, Hash, TRANSFER_TOPIC, hex},
+        erc20::{Address, Hash, TRANSFER_TOPIC},
+        hex,
     },
     ingest::Ingest,
     store::sync_jobs::{self, Priority},

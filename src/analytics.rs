@@ -3,9 +3,11 @@
 
 pub mod batch_sum_amount;
 pub mod histogram;
+pub mod overviews;
 pub mod rank;
 pub mod sum_amount;
 pub mod sum_series;
+pub mod watch_overview;
 
 use crate::{
     domain::{
@@ -29,6 +31,7 @@ pub struct Analytics {
     assets: Assets,
     sums: SharedSums,
     coverages: Coverages,
+    window_days_max: u32,
 }
 
 impl Analytics {
@@ -39,6 +42,7 @@ impl Analytics {
             assets: Assets::new(database.clone()),
             sums: SharedSums::new(database.clone()),
             coverages: Coverages::new(database.clone(), None),
+            window_days_max: 0,
             database,
         }
     }
@@ -47,6 +51,19 @@ impl Analytics {
     #[must_use]
     pub fn with_stale_reads(self, stale: Option<StaleReads>) -> Self {
         Self { coverages: Coverages::new(self.database.clone(), stale), ..self }
+    }
+
+    /// Answers about windows of so many days at most; 0 is no limit.
+    #[must_use]
+    pub fn with_window_days_max(self, window_days_max: u32) -> Self {
+        Self { window_days_max, ..self }
+    }
+
+    /// The longest window that is answered, in days; 0 is no limit. Whoever decodes a question
+    /// holds its window against it.
+    #[must_use]
+    pub fn window_days_max(&self) -> u32 {
+        self.window_days_max
     }
 
     /// From when to when the subject's rows of an asset are complete; `None` where nothing of them

@@ -3,13 +3,14 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use chrono::NaiveDate;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use uuid::Uuid;
 
 use crate::{
     config::{
         BenchSettings, ClusterSettings, DatabaseSettings, LogSettings, PartitionSettings,
         PoolSettings, SeedSettings, ServeSettings, SyncSettings,
+        ask::{AskCommand, AskSettings},
     },
     domain::{
         access::Role,
@@ -83,6 +84,27 @@ pub enum Command {
     Psql(PsqlArgs),
     /// Ask a running Daybook whether it serves; exit code 0 if so
     Health(HealthArgs),
+    /// Ask a running Daybook questions, and show the answers as tables, JSON or CSV
+    ///
+    /// WHO is a username, the beginning of one that no other begins with, a UUID, or
+    /// NETWORK:ADDRESS for one account. Without a window the last 30 days are meant. Exit code 0
+    /// if it was answered; 1 if not, and asking again would change nothing; 2 if the question is
+    /// wrong; 3 if --verify found a difference; 4 if nobody answered, or not in time, and asking
+    /// again may help.
+    #[command(after_help = "Examples:\n  daybook ask sum ann --last 30d\n  \
+        daybook ask series ann --month 2026-06 --every 1w\n  \
+        daybook ask rank --by avg --limit 5 --json\n  \
+        daybook ask balance ann --grpcurl")]
+    Ask(Box<AskArgs>),
+    /// Print the completions of a shell: `daybook completions bash > ...`
+    ///
+    /// bash: into ~/.local/share/bash-completion/completions/daybook; zsh: into a file _daybook in
+    /// a folder of $fpath; fish: into ~/.config/fish/completions/daybook.fish.
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one for every command into a folder
+    ///
+    /// `daybook man | man -l -` shows it.
+    Man(ManArgs),
     /// Load a running Daybook with calls and print how fast it answers
     ///
     /// Latencies are those of calls that were answered; the others are counted by what they
@@ -359,6 +381,44 @@ pub struct SelftestArgs {
     pub logs: LogSettings,
 }
 
+/// `daybook ask`.
+#[derive(Args, Clone, Debug)]
+pub struct AskArgs {
+    /// What is asked.
+    #[command(subcommand)]
+    pub command: AskCommand,
+    /// Whom, and how the answer is shown.
+    #[command(flatten)]
+    pub settings: AskSettings,
+}
+
+/// `daybook completions`.
+#[derive(Args, Clone, Debug)]
+pub struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: CompletionShell,
+}
+
+/// A shell whose completions are made.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum CompletionShell {
+    /// GNU bash with bash-completion.
+    Bash,
+    /// zsh.
+    Zsh,
+    /// fish.
+    Fish,
+}
+
+/// `daybook man`.
+#[derive(Args, Clone, Debug)]
+pub struct ManArgs {
+    /// Write daybook.1, daybook-serve.1 and so on into this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+}
+
 /// `daybook health`.
 #[derive(Args, Clone, Debug)]
 pub struct HealthArgs {
@@ -371,7 +431,7 @@ pub struct HealthArgs {
     )]
     pub address: String,
     /// File with the roots that sign the server's certificate, in PEM, where --address begins with
-    /// https
+    /// https [default: those that the system trusts]
     #[arg(long, env = "DAYBOOK_HEALTH_CA", value_name = "FILE")]
     pub ca: Option<PathBuf>,
     /// Name that the certificate must be for [default: that in --address]

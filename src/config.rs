@@ -6,10 +6,13 @@
 //! before a port opens or a process starts.
 
 mod alerts;
+pub mod ask;
 mod bench;
 mod chains;
 mod feeds;
 mod server;
+mod telemetry;
+mod web;
 
 use std::path::PathBuf;
 
@@ -21,6 +24,8 @@ pub use bench::{BenchDirection, BenchMetric, BenchSettings, Call, Mix, WindowLen
 pub use chains::{ChainNetwork, ChainSource, ChainsFile, SourceKind, SyncSettings};
 pub use feeds::{FeedSettings, PriceSource};
 pub use server::{AuthMode, Reflection, ServerSettings};
+pub use telemetry::TelemetrySettings;
+pub use web::{MetricsMode, PageMode, WebSettings};
 
 /// Where the database is: a private Postgres, or a server given by URL.
 #[derive(Args, Clone, Debug)]
@@ -266,6 +271,9 @@ pub struct ServeSettings {
     /// The gRPC port and its limits.
     #[command(flatten)]
     pub server: ServerSettings,
+    /// What is answered there in other forms than gRPC.
+    #[command(flatten)]
+    pub web: WebSettings,
     /// Alerts.
     #[command(flatten)]
     pub alerts: AlertSettings,
@@ -275,6 +283,9 @@ pub struct ServeSettings {
     /// Wallets and tokens synced from chains.
     #[command(flatten)]
     pub sync: SyncSettings,
+    /// What is counted and traced.
+    #[command(flatten)]
+    pub telemetry: TelemetrySettings,
 
     /// Leave an empty database empty; a seeding that was cut off is still completed
     #[arg(long, env = "DAYBOOK_NO_SEED")]

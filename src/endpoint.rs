@@ -11,13 +11,13 @@ use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     /// The address cannot be read.
-    #[error("--address must look like http://127.0.0.1:50051")]
+    #[error("the address must look like http://127.0.0.1:50051")]
     Address,
-    /// Encryption without roots, or roots without encryption.
-    #[error("--ca goes with an --address that begins with https, and each needs the other")]
+    /// Roots without encryption.
+    #[error("roots (--ca) go with an address that begins with https")]
     Roots,
     /// The file of the roots cannot be read.
-    #[error("--ca {}", file.display())]
+    #[error("the roots (--ca) in {}", file.display())]
     File {
         /// Which.
         file: PathBuf,
@@ -25,15 +25,16 @@ pub enum EndpointError {
         source: io::Error,
     },
     /// There are no roots in it, or the name is none.
-    #[error("--ca or --server-name cannot be used")]
+    #[error("the roots (--ca) or the name (--server-name) cannot be used")]
     Tls(#[source] tonic::transport::Error),
 }
 
-/// The server at an address, whose certificate these roots sign; it has the name of the address
-/// unless another is given.
+/// The server at an address. Where that begins with https, these roots sign its certificate, or
+/// those that the system trusts; it has the name of the address unless another is given.
 ///
 /// # Errors
-/// If the address or the file cannot be read, or one of both is missing that go together.
+/// If the address or the file cannot be read, or there are roots for an address without
+/// encryption.
 pub fn endpoint(
     address: &str,
     ca: Option<&Path>,
@@ -41,15 +42,17 @@ pub fn endpoint(
 ) -> Result<Endpoint, EndpointError> {
     let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|_| EndpointError::Address)?;
     let is_encrypted = endpoint.uri().scheme_str() == Some("https");
-    let Some(file) = ca else {
-        return if is_encrypted { Err(EndpointError::Roots) } else { Ok(endpoint) };
-    };
     if !is_encrypted {
-        return Err(EndpointError::Roots);
+        return if ca.is_some() { Err(EndpointError::Roots) } else { Ok(endpoint) };
     }
-    let roots = std::fs::read(file)
-        .map_err(|source| EndpointError::File { file: file.to_owned(), source })?;
-    let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(roots));
+    let mut tls = match ca {
+        None => ClientTlsConfig::new().with_native_roots(),
+        Some(file) => {
+            let roots = std::fs::read(file)
+                .map_err(|source| EndpointError::File { file: file.to_owned(), source })?;
+            ClientTlsConfig::new().ca_certificate(Certificate::from_pem(roots))
+        }
+    };
     if let Some(name) = server_name {
         tls = tls.domain_name(name);
     }

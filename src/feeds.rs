@@ -37,6 +37,7 @@ use crate::{
         exchange::{Exchange, ExchangeError},
     },
     store::{Connection, Database, feeds as store, server_facts},
+    telemetry::metrics::{self, SourceTrouble},
 };
 
 /// Pairs that are asked for at once.
@@ -155,6 +156,7 @@ impl Feed {
     /// If connections to the exchange cannot be encrypted.
     pub fn new(plan: FeedPlan, database: Database, ingest: Ingest) -> Result<Self, HttpSetupError> {
         let FeedPlan { source, base_url, pairs, backfill } = plan;
+        metrics::source_known(source.name());
         let reach = source.reach_minutes().map_or(backfill, |reach| backfill.min(MINUTE * reach));
         Ok(Self {
             exchange: Exchange::new(source, base_url)?,
@@ -257,9 +259,11 @@ impl Feed {
                 break;
             }
             course.calls.fetch_add(1, Ordering::Relaxed);
+            metrics::source_called(self.exchange.source().name());
             let answer = match self.exchange.candles(pair, page, course.now).await {
                 Ok(answer) => answer,
                 Err(error) => {
+                    metrics::source_refused(self.exchange.source().name(), trouble(&error));
                     course.note(&error);
                     progress.trouble = Some(error);
                     break;
@@ -354,6 +358,7 @@ impl Feed {
                     self.turn = None;
                 }
                 self.pause = pause;
+                metrics::source_paused(self.exchange.source().name());
                 tell(&error, self.exchange.source(), None, self.pause);
             }
             None if is_answered => self.pause.end(),
@@ -380,6 +385,18 @@ impl Feed {
                  recorded when they are over by both");
         }
         self.is_skewed = is_skewed;
+    }
+}
+
+/// What an error of an exchange is counted as.
+fn trouble(error: &ExchangeError) -> SourceTrouble {
+    match error {
+        ExchangeError::RateLimited { .. } => SourceTrouble::RateLimited,
+        ExchangeError::Banned { .. } => SourceTrouble::UsedUp,
+        ExchangeError::Forbidden(_) => SourceTrouble::Forbidden,
+        ExchangeError::UnknownPair(_) => SourceTrouble::Question,
+        ExchangeError::Unavailable { .. } => SourceTrouble::Unavailable,
+        ExchangeError::Malformed(_) => SourceTrouble::Malformed,
     }
 }
 

@@ -1,9 +1,10 @@
 //! The gRPC edge: decode, call, encode. Generated types stop here.
 //!
-//! A request passes `accept` (connections), `request_layer` (request id, deadline,
-//! panics, log), `admission` (who asks, and whether `policy` lets them), then the service
-//! of its rpc; the rpc's own file checks the fields, calls one function of `analytics` or
-//! `ledger`, and writes the answer.
+//! A request passes `accept` and `connections` (who may connect, and in which protocol),
+//! `request_layer` (request id, deadline, panics, log), `admission` (who asks, and whether
+//! `policy` lets them), then the service of its rpc; the rpc's own file checks the fields, calls
+//! one function of `analytics` or `ledger`, and writes the answer. What comes in another form than
+//! gRPC is brought into it by what `serve` is given to put around.
 
 pub mod accept;
 mod add_wallet;
@@ -11,6 +12,8 @@ pub mod admission;
 mod alert_settings;
 pub mod analytics_service;
 mod batch_sum_amount;
+pub mod call_counts;
+pub mod connections;
 mod coverage;
 mod create_alert_rule;
 mod create_asset;
@@ -45,11 +48,14 @@ mod list_transfers;
 mod list_users;
 mod list_wallet_users;
 mod list_wallets;
+mod meters;
+mod neighbours;
 pub mod page;
 pub mod page_token;
 mod places;
 pub mod policy;
 pub mod price_service;
+mod protocol;
 mod rank;
 mod rank_symbols;
 pub mod rates;
@@ -59,6 +65,7 @@ mod record_transactions;
 mod recording;
 mod remove_wallet;
 pub mod request_layer;
+mod request_log;
 pub mod serve;
 pub mod status;
 pub mod status_service;
@@ -77,6 +84,7 @@ mod update_alert_rule;
 pub mod violations;
 mod waiting;
 mod watch_alerts;
+pub mod watch_overview;
 mod watch_sync_job;
 
 /// Types generated from the contracts under `proto/`.

@@ -8,6 +8,7 @@ mod chunk;
 mod days;
 pub mod record_prices;
 pub mod record_transactions;
+pub mod recorded;
 mod strangers;
 
 use std::sync::Arc;
@@ -17,7 +18,10 @@ use tokio::sync::Semaphore;
 pub use crate::ingest::record_transactions::{ChunkOutcome, RecordOptions};
 use crate::{
     config::PartitionSettings,
-    ingest::days::{DayLimits, DayTable, Days},
+    ingest::{
+        days::{DayLimits, DayTable, Days},
+        recorded::RecordedRows,
+    },
     store::{
         Database, account_ids::AccountIds, assets::Assets, coverage::Coverages, symbols::SymbolIds,
     },
@@ -39,6 +43,7 @@ pub struct Ingest {
     /// As many chunks are at work as there are connections for them: the others wait here,
     /// in turn, and not for a connection, which they would give up after a while.
     turns: Arc<Semaphore>,
+    recorded: RecordedRows,
 }
 
 impl Ingest {
@@ -55,7 +60,14 @@ impl Ingest {
             symbols: SymbolIds::new(database.clone()),
             price_days: Arc::new(Days::new(DayTable::Prices, database.clone(), limits.of_prices())),
             turns: Arc::new(Semaphore::new(database.pool_size())),
+            recorded: RecordedRows::default(),
             database,
         }
+    }
+
+    /// How many transactions this one and its clones recorded.
+    #[must_use]
+    pub fn recorded(&self) -> &RecordedRows {
+        &self.recorded
     }
 }

@@ -32,8 +32,10 @@ pub mod error;
 pub mod export;
 pub mod feeds;
 pub mod fold_prices;
+pub mod gather_metrics;
 pub mod get_balance;
 pub mod get_status;
+pub mod get_status_days;
 pub mod get_transaction;
 pub mod get_user;
 pub mod histogram;
@@ -81,6 +83,7 @@ mod transaction;
 pub mod tx;
 mod users;
 pub mod verifier;
+pub mod watch_overview;
 
 pub use error::{StoreError, StoreErrorKind};
 pub use pool::{Database, DatabaseTarget, Reader};

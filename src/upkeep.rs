@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod days;
+pub mod gather_metrics;
 pub mod get_status;
 pub mod migrate;
 pub mod partitions;

@@ -4,6 +4,7 @@
 pub mod alerts;
 pub mod database_health;
 pub mod day_watch;
+pub mod metrics;
 pub mod partition_upkeep;
 pub mod price_feed;
 pub mod price_folding;
@@ -12,3 +13,4 @@ pub mod retention;
 pub mod sealing;
 pub mod sync;
 pub mod verifier;
+pub mod watch_overview;

@@ -12,7 +12,8 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
 
 -- Answers requests, and owns nothing.
 ALTER ROLE daybook_service PASSWORD :'password';
--- For dashboards: without a password nobody gets in until somebody sets one.
+-- For dashboards.
+ALTER ROLE daybook_reader PASSWORD :'password';
 ALTER ROLE daybook_reader SET default_transaction_read_only = on;
 REVOKE ALL ON DATABASE daybook FROM PUBLIC;
 GRANT CONNECT ON DATABASE daybook TO daybook_service, daybook_reader;

@@ -22,11 +22,27 @@ BEGIN
                  day_totals, absent_days, known_days, transaction_references, symbols, prices,
                  price_changes, price_totals, chain_assets, sync_streams, sync_blocks,
                  chain_transactions, sync_transactions, unconfirmed_transactions, sync_jobs,
-                 sync_job_history, sync_sources, token_checks TO %I', role);
+                 sync_job_history, sync_sources, token_checks, partition_days,
+                 transaction_details TO %I', role);
         EXECUTE format(
             'GRANT EXECUTE ON FUNCTION partition_bounds(regclass), price_unit(timestamptz),
                  days_in_the_way(timestamptz, timestamptz),
                  days_without_rows_at_hand(timestamptz, timestamptz) TO %I', role);
+        -- Those of docs/sql.md, with what is behind them: they run with their callers' rights.
+        EXECUTE format(
+            'GRANT EXECUTE ON FUNCTION
+                 word_length, word_at, signed_word, small_at, long_number_length,
+                 number_at, refuse_damaged, series_name, cell_sum, cell_parts, key_of, stored_total,
+                 window_total, with_decimals, side_of, refuse_instant, refuse_window,
+                 asked_asset, accounts_of_user, account_at, refuse_days, is_system_account,
+                 refuse_incomplete, refuse_incomplete_user, refuse_incomplete_account,
+                 asked_of_user, asked_of_account, sum_amount, moments, balance,
+                 sum_amount_of_account, moments_of_account, balance_of_account,
+                 refuse_changing_days, refuse_unnoted_days, start_of_local_day,
+                 bucket_number, first_day, bucket_edges, corrections_of_all, series_totals,
+                 series_of, sum_series, sum_series_of_account, sum_series_of_all, rounded_quotient,
+                 rounded_root, metric_value, day_cover, moved_by_account, asked_ranking,
+                 rank_users, rank_accounts TO %I', role);
         IF role IN ('daybook_service', 'daybook_client') THEN
             EXECUTE format('GRANT INSERT, UPDATE, DELETE ON user_wallets, transactions, prices
                      TO %I', role);

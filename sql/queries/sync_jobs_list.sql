@@ -4,7 +4,9 @@
 -- wallets of the user $8 alone (NULL: everybody's); jobs of tokens are everybody's. What was over
 -- long ago is forgotten. By the indexes on requested_at, on job_id and on stream_id, of both
 -- tables; in one snapshot, so that a job that is just over comes once.
-WITH page AS (
+WITH owned AS (
+    SELECT w.account_id FROM user_wallets w JOIN users u USING (user_id) WHERE u.user_uuid = $8
+), page AS (
     (SELECT j.job_id, j.stream_id, j.state, j.priority, j.requested_at, j.started_at,
         NULL::timestamptz AS finished_at, j.run_at, j.attempts, j.progress, j.progress_of,
         j.source, j.message
@@ -15,9 +17,8 @@ WITH page AS (
       AND ($4::text IS NULL OR j.network = $4)
       AND ($5::uuid IS NULL OR j.job_id = $5)
       AND ($6::bigint IS NULL OR j.stream_id = $6)
-      AND ($8::uuid IS NULL OR s.account_id = 0 OR s.account_id IN (
-          SELECT w.account_id FROM user_wallets w JOIN users u USING (user_id)
-          WHERE u.user_uuid = $8))
+      AND ($8::uuid IS NULL OR s.account_id = 0
+          OR s.account_id IN (SELECT account_id FROM owned))
     ORDER BY j.requested_at DESC, j.job_id DESC
     LIMIT $7)
     UNION ALL
@@ -30,9 +31,8 @@ WITH page AS (
       AND ($4::text IS NULL OR h.network = $4)
       AND ($5::uuid IS NULL OR h.job_id = $5)
       AND ($6::bigint IS NULL OR h.stream_id = $6)
-      AND ($8::uuid IS NULL OR s.account_id = 0 OR s.account_id IN (
-          SELECT w.account_id FROM user_wallets w JOIN users u USING (user_id)
-          WHERE u.user_uuid = $8))
+      AND ($8::uuid IS NULL OR s.account_id = 0
+          OR s.account_id IN (SELECT account_id FROM owned))
     ORDER BY h.requested_at DESC, h.job_id DESC
     LIMIT $7)
 )

@@ -34,6 +34,7 @@ use crate::{
             Channel, DeliveryState, Settlement, TakenDelivery, Wanted, settle, spread, take,
         },
     },
+    telemetry::metrics::{self, DeliveryOutcome},
 };
 
 /// Deliveries that are sent at once.
@@ -160,6 +161,7 @@ impl Courier {
     async fn deliver(&self, taken: TakenDelivery) -> Result<(), Error> {
         let settlement = self.settlement(&taken, self.send(&taken).await);
         let (delivery, attempt) = (taken.delivery_id, taken.attempt);
+        metrics::alert_delivered(taken.channel.as_str(), outcome(settlement.state));
         match (&settlement.state, &settlement.error) {
             (DeliveryState::Dead, Some(why)) => {
                 tracing::warn!(delivery, attempt, why, "an alert could not be delivered");
@@ -194,6 +196,15 @@ impl Courier {
         let wait = wait_after(taken.attempt, rand::rng().random_range(0.5..1.0));
         let wait = wait.max(failure.retry_after.unwrap_or_default());
         Settlement { state, error: Some(failure.message), wait_seconds: wait.as_secs_f64() }
+    }
+}
+
+/// What an attempt is counted as.
+fn outcome(state: DeliveryState) -> DeliveryOutcome {
+    match state {
+        DeliveryState::Delivered => DeliveryOutcome::Delivered,
+        DeliveryState::Dead => DeliveryOutcome::Dead,
+        DeliveryState::Pending | DeliveryState::Outdated => DeliveryOutcome::Failed,
     }
 }
 

@@ -1,6 +1,9 @@
 //! Who ranks highest in a window?
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -122,10 +125,9 @@ impl Analytics {
         let measured = Answer { value: measured, took };
         let key = |user: &RankedUser| user.user_uuid;
         let verification = scanned.map(|scanned| verify(&measured.value, scanned, key));
-        let is_ranked = |user: &RankedUser| !unranked.contains(&user.user_uuid);
-        let (measured, partial) = leave_out(question, measured, is_ranked);
-        let answer = finish(question, after, standing_of, measured, key, "user").await?;
-        Ok(partial.of(RankAnswer { verification, ..answer }))
+        let wanted = Wanted { after, standing_of };
+        let answer = rank_measured(question, &unranked, measured, wanted).await?;
+        Ok(RankAnswer { verification, ..answer })
     }
 
     /// Ranks the accounts of a network.
@@ -169,6 +171,32 @@ impl Analytics {
     }
 }
 
+/// Which part of a ranking is wanted: from where on, and whose place.
+pub(super) struct Wanted {
+    after: Option<RankCursor<Uuid>>,
+    standing_of: Option<Uuid>,
+}
+
+impl Wanted {
+    /// The first page.
+    pub(super) const FIRST: Self = Self { after: None, standing_of: None };
+}
+
+/// Ranks users who were measured, without those of whom rows may be missing unless they are
+/// wanted.
+pub(super) async fn rank_measured(
+    question: &RankQuestion,
+    unranked: &HashSet<Uuid>,
+    measured: Answer<Snapshot<RankedUser>>,
+    Wanted { after, standing_of }: Wanted,
+) -> Result<RankAnswer<RankedUser>, Error> {
+    let is_ranked = |user: &RankedUser| !unranked.contains(&user.user_uuid);
+    let (measured, partial) = leave_out(question, measured, is_ranked);
+    let key = |user: &RankedUser| user.user_uuid;
+    let answer = finish(question, after, standing_of, measured, key, "user").await?;
+    Ok(partial.of(answer))
+}
+
 /// What a ranking says of members of whom rows may be missing.
 struct Partial {
     left_out: usize,
@@ -198,7 +226,8 @@ fn leave_out<M>(
     (measured, Partial { left_out, is_partial: false })
 }
 
-fn measure(question: &RankQuestion) -> Measure {
+/// What is measured for a ranking.
+pub(super) fn measure(question: &RankQuestion) -> Measure {
     Measure {
         asset_id: question.asset.asset_id,
         window: question.window,

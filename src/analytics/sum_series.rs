@@ -77,7 +77,10 @@ impl Analytics {
         refuse_everybody(subject, *scope)?;
         let asset_id = asset.asset_id;
         let snapshot = match window_of(edges) {
-            Some(window) => days::snapshot_for(&self.database, window, needs(question)).await?,
+            Some(window) => {
+                let needs = needs(edges, question.verify);
+                days::snapshot_for(&self.database, window, needs).await?
+            }
             None => self.database.snapshot().await?,
         };
         let asked = (subject, *scope);
@@ -119,12 +122,12 @@ pub fn window_of(edges: &[DateTime<Utc>]) -> Option<Window> {
     Window::new(*edges.first()?, *edges.last()?)
 }
 
-/// Buckets that cut days need what those days' rows were made of.
-fn needs(question: &SeriesQuestion) -> Needs {
-    let count = question.edges.len();
-    let inner = question.edges.get(1..count.saturating_sub(1)).unwrap_or_default();
+/// Buckets that cut days need what those days' rows were made of; so does whoever holds them
+/// against the rows.
+pub(super) fn needs(edges: &[DateTime<Utc>], verify: bool) -> Needs {
+    let inner = edges.get(1..edges.len().saturating_sub(1)).unwrap_or_default();
     let is_cut = inner.iter().any(|edge| edge.time() != NaiveTime::MIN);
-    if question.verify || is_cut { Needs::Rows } else { Needs::Totals }
+    if verify || is_cut { Needs::Rows } else { Needs::Totals }
 }
 
 /// Holds series against the rows.

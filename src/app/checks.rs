@@ -14,6 +14,7 @@ use crate::{
     feeds::FeedPlan,
     seed::SeedPlan,
     sync::networks::SyncNetworks,
+    web,
 };
 
 /// A day, in milliseconds: longer times are mistakes.
@@ -58,11 +59,14 @@ pub(super) fn serve(settings: &ServeSettings) -> anyhow::Result<Option<SeedPlan>
     problems.range("--request-bytes-max", server.request_bytes_max as u64, 1_024, 1 << 30);
     problems.range("--response-bytes-max", server.response_bytes_max as u64, 65_536, 1 << 30);
     problems.range("--rank-population-max", server.rank_population_max, 1, 10_000_000);
+    problems.range("--overview-streams-max", server.overview_streams_max as u64, 1, 100_000);
+    problems.range("--overview-questions-max", server.overview_questions_max as u64, 1, 10_000);
     problems.range("--holders-max", server.holders_max, 1, 10_000_000);
     problems.range("--user-wallets-max", u64::from(server.user_wallets_max), 1, 1_000_000);
     problems.range("--wallet-users-max", u64::from(server.wallet_users_max), 1, 1_000_000);
     problems.range("--reference-rows-max", server.reference_rows_max as u64, 1, 1_000_000);
     problems.range("--list-series-max", server.list_series_max as u64, 1, 1_000_000);
+    problems.0.extend(web::problems(&settings.web, server));
     let alerts = &settings.alerts;
     problems.range("--alert-rules-max", u64::from(alerts.alert_rules_max), 1, 1_000_000);
     problems.range("--alert-wide-rules-max", u64::from(alerts.alert_wide_rules_max), 0, 1_000_000);
@@ -72,6 +76,8 @@ pub(super) fn serve(settings: &ServeSettings) -> anyhow::Result<Option<SeedPlan>
     let backfill_hours = u64::from(settings.feed.price_backfill_hours);
     problems.range("--price-backfill-hours", backfill_hours, 1, 168);
     problems.sync(&settings.sync);
+    let interval = settings.telemetry.metrics_interval_seconds;
+    problems.range("--metrics-interval-seconds", interval, 0, 3_600);
     if let Err(wrong) = FeedPlan::new(&settings.feed) {
         problems.0.extend(wrong);
     }

@@ -26,6 +26,8 @@ pub(super) struct Entrance {
     pub(super) is_encrypted: bool,
     /// Whether callers must show a token.
     pub(super) asks_for_tokens: bool,
+    /// Whether there is a page to look at.
+    pub(super) has_page: bool,
 }
 
 /// Prints it to standard output, and logs users. A question that can be pasted needs
@@ -42,6 +44,10 @@ pub(super) async fn print(
     }
     let reachable = reachable(address);
     let mut text = format!("\nDaybook serves gRPC on {reachable}\n{where_it_is}\n");
+    if entrance.has_page {
+        let scheme = if entrance.is_encrypted { "https" } else { "http" };
+        text.push_str(&format!("Look at it: {scheme}://{reachable}/\n"));
+    }
     for user in users.iter().take(2) {
         text.push_str(&format!("  user {} {}\n", user.user_uuid, user.name));
     }

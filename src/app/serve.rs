@@ -1,27 +1,32 @@
 //! `daybook serve`: from settings to a served database, and back down.
 
-use std::time::Duration;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::Authenticator,
     alerts::{Alerts, Outlets, courier::Courier},
-    analytics::Analytics,
+    analytics::{Analytics, overviews::Overviews},
     app::{
         checks,
         database::{self, OpenDatabase, Ownership},
         introduction::{self, Entrance},
         signals, work,
     },
-    config::{LogSettings, SeedSettings, ServeSettings, ServerSettings},
+    config::{LogSettings, PageMode, SeedSettings, ServeSettings, ServerSettings},
     feeds::{Feed, FeedPlan},
     grpc::{
         self,
         admission::Gate,
-        serve::{Services, Signals, Stop},
+        pb::DESCRIPTORS,
+        serve::{Edges, Services, Signals, Stop},
         tls::{Tls, TlsError, TlsFiles},
     },
     ingest::Ingest,
@@ -29,9 +34,12 @@ use crate::{
     prices::Prices,
     seed::{self, SeedOutcome, SeedPlan},
     store::{Database, DatabaseTarget, coverage::StaleReads},
+    sync::networks::SyncNetworks,
+    telemetry::metrics::{self, Exposition},
     tokens::Tokens,
     upkeep::{
         days::{DayWatch, Retention},
+        gather_metrics::Gatherer,
         get_status::StatusReader,
         migrate::{self, Standing},
         partitions::{self, Keeper, PartitionUpkeep},
@@ -41,6 +49,7 @@ use crate::{
         server_check,
         verifier::{Verifier, VerifierCounts},
     },
+    web::{self, MetricsText, WebError},
     workers::{self, partition_upkeep::Round},
 };
 
@@ -52,7 +61,11 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// # Errors
 /// If the settings are wrong, the port is taken, or the database is not fit. Whatever
 /// was started is stopped again.
-pub async fn serve(settings: ServeSettings, logs: LogSettings) -> anyhow::Result<()> {
+pub async fn serve(
+    settings: ServeSettings,
+    logs: LogSettings,
+    exposition: Exposition,
+) -> anyhow::Result<()> {
     let plan = checks::serve(&settings)?;
     let tls = tls(&settings.server)?;
     let outlets = Outlets::new(&settings.alerts)?;
@@ -68,7 +81,8 @@ pub async fn serve(settings: ServeSettings, logs: LogSettings) -> anyhow::Result
     };
     let database = Database::new(&opened.target, &settings.pool)?;
     // On the heap: the future holds all of the server.
-    let running = run(&settings, &logs, (plan, tls, outlets), listener, &database, &opened, stop);
+    let prepared = (plan, tls, outlets, exposition);
+    let running = run(&settings, &logs, prepared, listener, &database, &opened, stop);
     let outcome = Box::pin(running).await;
     if !database.close(CLOSE_TIMEOUT).await {
         tracing::warn!("connections to the database did not end in time");
@@ -95,7 +109,7 @@ pub(super) fn loaders(settings: &SeedSettings) -> usize {
 async fn run(
     settings: &ServeSettings,
     logs: &LogSettings,
-    (plan, tls, outlets): (Option<SeedPlan>, Option<Tls>, Outlets),
+    (plan, tls, outlets, exposition): (Option<SeedPlan>, Option<Tls>, Outlets, Exposition),
     listener: TcpListener,
     database: &Database,
     opened: &OpenDatabase,
@@ -109,8 +123,13 @@ async fn run(
     let ingest = Ingest::new(database, &settings.partitions);
     let sync = work::syncer(&settings.sync, database, ingest.clone())?;
     let (stale, stale_accounts) = sync.policy().stale_after.map(StaleReads::new).unzip();
+    let analytics = Analytics::new(database.clone())
+        .with_stale_reads(stale)
+        .with_window_days_max(settings.server.window_days_max);
+    let overviews = Overviews::new(analytics.clone(), &settings.server);
     let services = Services {
-        analytics: Analytics::new(database.clone()).with_stale_reads(stale),
+        analytics,
+        overviews: overviews.clone(),
         ledger: Ledger::new(database.clone()),
         ingest,
         sync: sync.clone(),
@@ -124,20 +143,15 @@ async fn run(
         tls,
     };
     let (address, ingest) = (listener.local_addr()?, services.ingest.clone());
-    let entrance = entrance(settings, &services);
-    let authenticator = services.gate.authenticator();
+    let (entrance, authenticator) = (entrance(settings, &services), services.gate.authenticator());
     let slow = Duration::from_millis(logs.slow_request_ms);
     // Its own token: what fails here stops the server without a signal.
     let drain = stop.drain.child_token();
     let server_stop = Stop { drain: drain.clone(), hurry: stop.hurry };
     let signals = Signals { is_started, is_serving };
-    let (server_settings, ended) = (settings.server.clone(), drain.clone().drop_guard());
-    let server = tokio::spawn(async move {
-        // A server that ends by itself ends the rest too.
-        let _ended = ended;
-        let (settings, stop) = (&server_settings, server_stop);
-        Box::pin(grpc::serve::serve(listener, settings, slow, services, signals, stop)).await
-    });
+    let edges = edges(settings, services.tls.clone(), Some(metrics_text(&exposition, database)))?;
+    let server_settings = (settings.server.clone(), slow);
+    let server = start_server(listener, server_settings, (services, edges), signals, server_stop);
     let mut workers = Workers::default();
     let work = async {
         // Requests are answered as another role than the one that owns the tables.
@@ -147,16 +161,15 @@ async fn run(
         owner.close(CLOSE_TIMEOUT).await;
         workers.start(database, &owner, (keeper, settings), serving, &drain);
         workers.start_refused_callers(authenticator, &drain);
+        workers.start_overviews(overviews, &drain);
         workers.start_alerts(alerts, courier, settings.alerts.alert_keep_days, &drain);
         workers.start_verifier(&opened.target, settings, verified, &drain)?;
         work::start(&mut workers.tasks, &sync, &settings.sync, stale_accounts, &drain);
         workers.start_price_feed(database, ingest, settings, &drain)?;
+        workers.start_metrics(exposition, database, (sync.networks(), settings), &drain);
         started.send_replace(true);
         let where_it_is = opened.describe(&settings.database);
-        let printed = introduction::print(database, &where_it_is, address, entrance).await;
-        if let Err(error) = printed {
-            tracing::warn!(%error, "could not introduce Daybook");
-        }
+        introduce(database, &where_it_is, address, entrance).await;
         std::future::pending().await
     };
     let outcome = tokio::select! {
@@ -176,12 +189,69 @@ async fn run(
     outcome.and(served)
 }
 
+/// What is around the services: the forms of calls other than gRPC's, the page, and the metrics.
+fn edges(
+    settings: &ServeSettings,
+    tls: Option<Tls>,
+    metrics: Option<MetricsText>,
+) -> Result<Edges<web::Outside, web::Inside>, WebError> {
+    let descriptors = vec![
+        DESCRIPTORS,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        // With the details of errors, they are told in words too.
+        tonic_types::pb::FILE_DESCRIPTOR_SET,
+    ];
+    let is_named =
+        tls.map(|tls| -> web::callers::IsNamed { Arc::new(move |host| tls.is_for(host)) });
+    let parts = web::Parts { descriptors, is_named, metrics };
+    let (outside, inside) = web::edge(&settings.web, &settings.server, parts)?;
+    Ok(Edges { outside, inside })
+}
+
+/// Prints what a newcomer needs.
+async fn introduce(
+    database: &Database,
+    where_it_is: &str,
+    address: SocketAddr,
+    entrance: Entrance,
+) {
+    if let Err(error) = introduction::print(database, where_it_is, address, entrance).await {
+        tracing::warn!(%error, "could not introduce Daybook");
+    }
+}
+
+/// What a scrape reads: what was counted, and the pools as they are now.
+fn metrics_text(exposition: &Exposition, database: &Database) -> MetricsText {
+    let (exposition, database) = (exposition.clone(), database.clone());
+    Arc::new(move || {
+        database.pools().into_iter().for_each(metrics::show_pool);
+        exposition.render()
+    })
+}
+
+/// Serves in a task; one that ends by itself ends the rest too.
+fn start_server(
+    listener: TcpListener,
+    (settings, slow): (ServerSettings, Duration),
+    (services, edges): (Services, Edges<web::Outside, web::Inside>),
+    signals: Signals,
+    stop: Stop,
+) -> JoinHandle<anyhow::Result<usize>> {
+    let ended = stop.drain.clone().drop_guard();
+    tokio::spawn(async move {
+        let _ended = ended;
+        let settings = (&settings, slow);
+        Box::pin(grpc::serve::serve(listener, settings, services, edges, signals, stop)).await
+    })
+}
+
 /// How the server is reached.
 fn entrance(settings: &ServeSettings, services: &Services) -> Entrance {
     Entrance {
         is_reflection_open: grpc::serve::is_reflection_open(&settings.server),
         is_encrypted: services.tls.is_some(),
         asks_for_tokens: services.gate.asks_for_tokens(),
+        has_page: settings.web.page != PageMode::Off,
     }
 }
 
@@ -242,6 +312,14 @@ impl Workers {
         self.tasks.spawn(async move {
             workers::refused_callers::run(authenticator, stop).await;
             "notes of refused callers"
+        });
+    }
+
+    fn start_overviews(&mut self, overviews: Overviews, stop: &CancellationToken) {
+        let stop = stop.clone();
+        self.tasks.spawn(async move {
+            workers::watch_overview::run(overviews, stop).await;
+            "overviews that are watched"
         });
     }
 
@@ -364,6 +442,33 @@ impl Workers {
             "price feed"
         });
         Ok(())
+    }
+
+    fn start_metrics(
+        &mut self,
+        exposition: Exposition,
+        database: &Database,
+        (networks, settings): (&SyncNetworks, &ServeSettings),
+        stop: &CancellationToken,
+    ) {
+        for source in networks.iter().flat_map(|network| &network.sources) {
+            metrics::source_known(&source.key.source);
+        }
+        let tidy_stop = stop.clone();
+        self.tasks.spawn(async move {
+            workers::metrics::tidy(exposition, tidy_stop).await;
+            "tidying of metrics"
+        });
+        let interval = Duration::from_secs(settings.telemetry.metrics_interval_seconds);
+        if interval.is_zero() {
+            return;
+        }
+        let networks = networks.names().into_iter().map(str::to_owned).collect();
+        let (gatherer, stop) = (Gatherer::new(database.clone(), networks), stop.clone());
+        self.tasks.spawn(async move {
+            workers::metrics::gather(gatherer, interval, stop).await;
+            "gathering of metrics"
+        });
     }
 
     async fn finish(&mut self) {

@@ -11,20 +11,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{checks, database, tools, work::syncer},
+    app::{checks, work::with_syncer},
     cli::SyncTokenArgs,
-    domain::account::AccountKey,
-    ingest::Ingest,
-    store::Database,
-    sync::{
-        Progress, Sync, Which,
-        request::{JobState, Priority},
-    },
-    upkeep::server_check,
+    domain::{access::Scope, account::AccountKey, job::JobState},
+    sync::{Progress, Sync, Which, request::Priority},
 };
-
-/// Longest time that connections to the database get to end.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time between two looks how far the job has come.
 const SHOW_INTERVAL: Duration = Duration::from_millis(200);
@@ -41,19 +32,8 @@ pub async fn sync_token(arguments: &SyncTokenArgs) -> anyhow::Result<()> {
     checks::sync_token(arguments)?;
     let contract = AccountKey::canonical(&arguments.network, &arguments.contract)
         .map_err(|error| anyhow!("NETWORK CONTRACT: {error}"))?;
-    let common = &arguments.migrate;
-    tools::while_running(&common.database, async |opened, stop| {
-        let database = Database::new(&opened.target, &common.pool)?;
-        let owner = Database::new(&opened.owner_target, &common.pool)?;
-        server_check::wait(&owner, database::patience(&common.database)).await?;
-        tools::bring_up(&owner, &common.pool, &common.partitions).await?;
-        tools::refuse_while_seeding(&owner).await?;
-        owner.close(CLOSE_TIMEOUT).await;
-        let ingest = Ingest::new(&database, &common.partitions);
-        let sync = syncer(&arguments.sync, &database, ingest)?;
-        let outcome = follow(&sync, &contract, arguments, &stop).await;
-        database.close(CLOSE_TIMEOUT).await;
-        outcome
+    with_syncer(&arguments.migrate, &arguments.sync, async |sync, stop| {
+        follow(sync, &contract, arguments, stop).await
     })
     .await
 }
@@ -82,7 +62,7 @@ async fn follow(
             worked = working => worked?,
             never = show(&bar, &progress) => never,
         };
-        let job = sync.get_job(requested.job_id, crate::domain::access::Scope::Everybody).await?;
+        let job = sync.get_job(requested.job_id, Scope::Everybody).await?;
         match job.state {
             JobState::Parked => bail!("{}", job.message.unwrap_or_default()),
             JobState::Succeeded if arguments.once || arguments.to.is_some() => {

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::{checks, database, tools},
-    cli::WorkArgs,
+    cli::{MigrateArgs, WorkArgs},
     config::SyncSettings,
     ingest::Ingest,
     store::Database,
@@ -34,6 +34,34 @@ pub(super) fn syncer(
         None => SyncNetworks::default(),
     };
     Ok(Sync::new(database, ingest, networks, SyncPolicy::new(settings)))
+}
+
+/// Makes the database fit to work on and hands what syncs into it to `run`, with what tells it to
+/// stop; closes the connections afterwards, whatever came of it.
+///
+/// # Errors
+/// If the database cannot be opened, the file that names the chains is wrong, or `run` fails.
+pub(super) async fn with_syncer(
+    common: &MigrateArgs,
+    settings: &SyncSettings,
+    run: impl AsyncFnOnce(&Sync, &CancellationToken) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    tools::while_running(&common.database, async |opened, stop| {
+        let database = Database::new(&opened.target, &common.pool)?;
+        let owner = Database::new(&opened.owner_target, &common.pool)?;
+        server_check::wait(&owner, database::patience(&common.database)).await?;
+        tools::bring_up(&owner, &common.pool, &common.partitions).await?;
+        tools::refuse_while_seeding(&owner).await?;
+        owner.close(CLOSE_TIMEOUT).await;
+        let ingest = Ingest::new(&database, &common.partitions);
+        let sync = syncer(settings, &database, ingest)?;
+        let outcome = run(&sync, &stop).await;
+        if !database.close(CLOSE_TIMEOUT).await {
+            tracing::warn!("connections to the database did not end in time");
+        }
+        outcome
+    })
+    .await
 }
 
 /// Starts what works at jobs and has them made: nothing where no chain is named.
@@ -86,18 +114,9 @@ pub(super) fn start(
 /// If the settings are wrong, no chain is named, or the database cannot be opened.
 pub async fn work(arguments: &WorkArgs) -> anyhow::Result<()> {
     checks::work(arguments)?;
-    let common = &arguments.migrate;
-    tools::while_running(&common.database, async |opened, stop| {
-        let database = Database::new(&opened.target, &common.pool)?;
-        let owner = Database::new(&opened.owner_target, &common.pool)?;
-        server_check::wait(&owner, database::patience(&common.database)).await?;
-        tools::bring_up(&owner, &common.pool, &common.partitions).await?;
-        tools::refuse_while_seeding(&owner).await?;
-        owner.close(CLOSE_TIMEOUT).await;
-        let ingest = Ingest::new(&database, &common.partitions);
-        let sync = syncer(&arguments.sync, &database, ingest)?;
+    with_syncer(&arguments.migrate, &arguments.sync, async |sync, stop| {
         let mut tasks = JoinSet::new();
-        start(&mut tasks, &sync, &arguments.sync, None, &stop);
+        start(&mut tasks, sync, &arguments.sync, None, stop);
         tracing::info!(
             workers = arguments.sync.sync_workers,
             networks = sync.networks().names().join(", "),
@@ -105,9 +124,6 @@ pub async fn work(arguments: &WorkArgs) -> anyhow::Result<()> {
         );
         while let Some(ended) = tasks.join_next().await {
             tracing::debug!(name = ended?, "worker ended");
-        }
-        if !database.close(CLOSE_TIMEOUT).await {
-            tracing::warn!("connections to the database did not end in time");
         }
         Ok(())
     })

@@ -1,7 +1,7 @@
 //! The `daybook` binary: reads the command line and the environment, and runs one
 //! command.
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
 use clap::Parser;
 use daybook::{
@@ -57,6 +57,14 @@ async fn main() -> ExitCode {
         Some(Command::Health(arguments)) => {
             app::ask_health(&arguments).await.map(|()| ExitCode::SUCCESS)
         }
+        // The secret has no flag: what is on a command line everybody on the machine can read.
+        Some(Command::Ask(arguments)) => {
+            Box::pin(app::ask(&arguments, env::var("DAYBOOK_TOKEN").ok())).await
+        }
+        Some(Command::Completions(arguments)) => {
+            app::completions(&arguments).map(|()| ExitCode::SUCCESS)
+        }
+        Some(Command::Man(arguments)) => app::man(&arguments).map(|()| ExitCode::SUCCESS),
         Some(Command::Bench(settings)) => Box::pin(app::bench(&settings)).await,
     };
     outcome.unwrap_or_else(|error| {
@@ -74,8 +82,12 @@ fn logs_of(arguments: &TokenArgs) -> &LogSettings {
 }
 
 async fn serve(arguments: ServeArgs) -> anyhow::Result<ExitCode> {
-    telemetry::start(&arguments.logs)?;
+    let ServeArgs { settings, logs } = arguments;
+    let telemetry = telemetry::start_traced(&logs, settings.telemetry.otlp_endpoint.as_deref())?;
+    let exposition = telemetry::metrics::install()?;
     // On the heap: the future holds everything that serving needs.
-    Box::pin(app::serve(arguments.settings, arguments.logs)).await?;
+    let served = Box::pin(app::serve(settings, logs, exposition)).await;
+    telemetry.close().await;
+    served?;
     Ok(ExitCode::SUCCESS)
 }

@@ -22,7 +22,7 @@ pub struct BenchSettings {
     pub address: String,
 
     /// File with the roots that sign the server's certificate, in PEM: with an address that begins
-    /// with https
+    /// with https [default: those that the system trusts]
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
 

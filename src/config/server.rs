@@ -78,6 +78,11 @@ pub struct ServerSettings {
     #[arg(long, env = "DAYBOOK_CONNECTIONS_MAX", default_value_t = 1_024, value_name = "N")]
     pub connections_max: usize,
 
+    /// Most connections at once of one address (IPv6: one /64); more are closed at once. 0 is no
+    /// limit. Unless it is set, 256, and no limit where the server listens on a loopback address
+    #[arg(long, env = "DAYBOOK_ADDRESS_CONNECTIONS_MAX", value_name = "N")]
+    pub address_connections_max: Option<usize>,
+
     /// Most requests at once on one connection
     #[arg(long, env = "DAYBOOK_STREAMS_MAX", default_value_t = 200, value_name = "N")]
     pub streams_max: u32,
@@ -100,6 +105,11 @@ pub struct ServerSettings {
     )]
     pub response_bytes_max: usize,
 
+    /// Longest window of a sum, a series, a ranking or a histogram, in days; longer ones are
+    /// INVALID_ARGUMENT. 0 is no limit
+    #[arg(long, env = "DAYBOOK_WINDOW_DAYS_MAX", default_value_t = 0, value_name = "DAYS")]
+    pub window_days_max: u32,
+
     /// Largest population that is ranked, in members; larger ones are RESOURCE_EXHAUSTED
     #[arg(
         long,
@@ -112,6 +122,15 @@ pub struct ServerSettings {
     /// Most accounts that ever had a token whose holders are listed; more are RESOURCE_EXHAUSTED
     #[arg(long, env = "DAYBOOK_HOLDERS_MAX", default_value_t = 300_000, value_name = "ACCOUNTS")]
     pub holders_max: u64,
+
+    /// Most streams that watch overviews at once; more are RESOURCE_EXHAUSTED
+    #[arg(long, env = "DAYBOOK_OVERVIEW_STREAMS_MAX", default_value_t = 256, value_name = "N")]
+    pub overview_streams_max: usize,
+
+    /// Most different overviews that are watched at once: each is computed again and again. More
+    /// are RESOURCE_EXHAUSTED
+    #[arg(long, env = "DAYBOOK_OVERVIEW_QUESTIONS_MAX", default_value_t = 32, value_name = "N")]
+    pub overview_questions_max: usize,
 
     /// Most rows that a histogram reads; windows that hold more are RESOURCE_EXHAUSTED
     #[arg(
@@ -191,7 +210,8 @@ pub struct ServerSettings {
     )]
     pub waiting_bytes_max: usize,
 
-    /// Longest time for a request to arrive whole, in milliseconds; then its connection is closed
+    /// Longest time for a request to arrive whole, in milliseconds; then its connection is closed.
+    /// One of HTTP/1.1 is closed too on which nothing is asked for so long
     #[arg(
         long,
         env = "DAYBOOK_REQUEST_READ_TIMEOUT_MS",
@@ -200,8 +220,8 @@ pub struct ServerSettings {
     )]
     pub request_read_timeout_ms: u64,
 
-    /// Longest time for a client to read an answer, in milliseconds; then its connection is
-    /// closed
+    /// Longest time for a client to read an answer, or any of it, in milliseconds; then its
+    /// connection is closed
     #[arg(long, env = "DAYBOOK_ANSWER_TIMEOUT_MS", default_value_t = 30_000, value_name = "MS")]
     pub answer_timeout_ms: u64,
 
@@ -212,6 +232,19 @@ pub struct ServerSettings {
     /// Whether server reflection is served
     #[arg(long, env = "DAYBOOK_REFLECTION", value_enum, default_value_t = Reflection::Auto)]
     pub reflection: Reflection,
+}
+
+/// Most connections of one address where others can reach the server, unless it is set.
+const ADDRESS_CONNECTIONS_MAX: usize = 256;
+
+impl ServerSettings {
+    /// Most connections at once of one address; 0 is no limit.
+    #[must_use]
+    pub fn address_connections_max(&self) -> usize {
+        let is_loopback = self.listen.ip().is_loopback();
+        let usual = if is_loopback { 0 } else { ADDRESS_CONNECTIONS_MAX };
+        self.address_connections_max.unwrap_or(usual)
+    }
 }
 
 /// Whether callers must show a token.

@@ -48,7 +48,7 @@ pub struct AssetRecord {
 }
 
 /// An asset as the database knows it. Assets are never deleted or renumbered.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Asset {
     /// Key in the database.
     pub asset_id: i32,

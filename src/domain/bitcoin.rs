@@ -11,16 +11,13 @@ mod transfer;
 use chrono::{DateTime, Utc};
 
 pub use self::{
-    hash::{BlockHash, Txid, read_hex},
+    hash::{BlockHash, Txid},
     owner::Owner,
     transfer::{DECIMALS, ValueTransfer},
 };
 
 /// All the satoshis that there can be: 21 million bitcoins.
 pub const SATOSHIS_MAX: u64 = 2_100_000_000_000_000;
-
-/// Bits of a position that say which of a block's transactions it is.
-const INDEX_BITS: u32 = 24;
 
 /// Satoshis: hundred-millionths of a bitcoin, at most [`SATOSHIS_MAX`].
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -206,14 +203,6 @@ impl BitcoinTransaction {
     pub fn involves(&self, owner: &Owner) -> bool {
         self.spent.iter().chain(&self.created).any(|coin| coin.owner == *owner)
     }
-}
-
-/// The position of rows of the transaction at this index of the block at this height: rows in the
-/// order of positions are in the order of the chain. `None` if the numbers are too large to be
-/// those of a chain.
-#[must_use]
-pub fn position(height: u32, index: u32) -> Option<i64> {
-    (index < 1 << INDEX_BITS).then_some(i64::from(height) << INDEX_BITS | i64::from(index))
 }
 
 fn sum(coins: &[Coin]) -> Result<Satoshis, TransactionFault> {

@@ -32,7 +32,7 @@ const OFFSET_SECONDS_MAX: i64 = 16 * 3_600;
 const DAY_SECONDS: i64 = 86_400;
 
 /// What a bucket's length is counted in.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum BucketUnit {
     /// 60 seconds.
     Minute,
@@ -49,7 +49,7 @@ pub enum BucketUnit {
 }
 
 /// How long a bucket is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct BucketSize {
     unit: BucketUnit,
     count: u32,

@@ -1,7 +1,35 @@
-//! Rows that come from chains: what one is called.
+//! Rows that come from chains: what one is called, and where it stands among those of its instant.
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+/// Bits of a row's position that number what is in its block; the rest is the block's height.
+const INDEX_BITS: u32 = 24;
+
+/// Largest height of a block whose rows have positions: more blocks than any chain will have.
+pub const HEIGHT_MAX: i64 = (1 << (i64::BITS - 1 - INDEX_BITS)) - 1;
+
+/// The position of a row: by the height of its block, then by what numbers the log or the
+/// transaction in the block, so that rows in the order of positions are in the order of the chain.
+/// `None` for numbers beyond those of any chain.
+#[must_use]
+pub fn position(height: u64, index: u32) -> Option<i64> {
+    let height = i64::try_from(height).ok().filter(|&height| height <= HEIGHT_MAX)?;
+    (index < 1 << INDEX_BITS).then_some(first_position(height) + i64::from(index))
+}
+
+/// The least position of rows of a block, and of any block above the height before it; the
+/// largest number for a height that no row can have.
+#[must_use]
+pub fn first_position(height: i64) -> i64 {
+    height.checked_mul(1 << INDEX_BITS).unwrap_or(i64::MAX)
+}
+
+/// The height of the block and the number in it that a row's position stands for.
+#[must_use]
+pub fn height_and_index(position: i64) -> (i64, i64) {
+    (position >> INDEX_BITS, position & ((1 << INDEX_BITS) - 1))
+}
 
 /// The id of a row of a chain: a UUID of version 8 (RFC 9562, section 5.8) from a digest of where
 /// the row comes from, so that a row that is recorded twice is refused.
@@ -46,6 +74,30 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn positions_follow_blocks_and_then_what_is_in_them() {
+        let last = (1 << 24) - 1;
+        let places =
+            [(0, 0), (0, 1), (0, last), (1, 0), (7, last), (8, 0), (u64::from(u32::MAX), 0)];
+        let positions = places.map(|(height, index)| position(height, index).expect("a place"));
+        assert!(positions.is_sorted_by(|a, b| a < b), "{positions:?}");
+        assert_eq!(position(20_000_000, 5), Some((20_000_000 << 24) + 5));
+        assert_eq!(position((1 << 39) - 1, last), Some(i64::MAX));
+        for (height, index) in [(1, 1 << 24), (1 << 39, 0), (u64::MAX, 0)] {
+            assert_eq!(position(height, index), None, "{height} {index}");
+        }
+        assert_eq!(HEIGHT_MAX, (1 << 39) - 1);
+    }
+
+    #[test]
+    fn a_position_is_a_height_and_an_index() {
+        assert_eq!(first_position(0), 0);
+        assert_eq!(height_and_index(first_position(20_000_000) + 5), (20_000_000, 5));
+        assert_eq!(height_and_index(first_position(7) - 1), (6, (1 << 24) - 1));
+        assert_eq!(height_and_index(i64::MAX), (HEIGHT_MAX, (1 << 24) - 1));
+        assert_eq!(first_position(i64::MAX), i64::MAX);
+    }
 
     #[test]
     fn every_part_makes_another_id() {

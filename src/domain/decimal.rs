@@ -67,8 +67,9 @@ impl Decimal {
         }
         let root = (&top / &bottom).sqrt();
         // x >= (k + 1/2)^2  <=>  4 * top >= (2k + 1)^2 * bottom
-        let middle = &root * 2 + 1;
-        let rounded = match BigInt::cmp(&(&top * 4), &(&middle * &middle * &bottom)) {
+        let middle: BigInt = &root * 2 + 1;
+        let (above, below): (BigInt, BigInt) = (&top * 4, middle.pow(2) * &bottom);
+        let rounded = match above.cmp(&below) {
             Ordering::Less => root,
             Ordering::Greater => root + 1,
             Ordering::Equal if root.is_even() => root,

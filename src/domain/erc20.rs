@@ -7,7 +7,6 @@
 
 pub mod abi;
 pub mod bloom;
-pub mod hex;
 pub mod logs;
 pub mod pages;
 pub mod ranges;
@@ -17,7 +16,7 @@ use std::fmt;
 
 use num_bigint::{BigInt, Sign};
 
-use crate::domain::decimal::Decimal;
+use crate::domain::{decimal::Decimal, hex};
 
 /// First topic of every transfer: the digest of `Transfer(address,address,uint256)`.
 pub const TRANSFER_TOPIC: &str =
@@ -28,9 +27,6 @@ const TRANSFER_DIGEST: [u8; 32] = [
     0xdd, 0xf2, 0x52, 0xad, 0x1b, 0xe2, 0xc8, 0x9b, 0x69, 0xc2, 0xb0, 0x68, 0xfc, 0x37, 0x8d, 0xaa,
     0x95, 0x2b, 0xa7, 0xf1, 0x63, 0xc4, 0xa1, 0x16, 0x28, 0xf5, 0x5a, 0x4d, 0xf5, 0x23, 0xb3, 0xef,
 ];
-
-/// Bits of a position that number a block's logs: no block has gas for so many.
-pub const LOG_INDEX_BITS: u32 = 24;
 
 /// A number of 32 bytes, the biggest first: an amount, before it is known how many decimals the
 /// token has.
@@ -148,15 +144,6 @@ fn transfer(sender: &str, receiver: &str, data: &str) -> Option<Transfer> {
     })
 }
 
-/// Where a log stands among all of its chain: by block, then by its number in the block. `None`
-/// for numbers beyond what any chain will have.
-#[must_use]
-pub fn position(height: u64, log_index: u32) -> Option<i64> {
-    let is_in_bounds = height < 1 << (63 - LOG_INDEX_BITS) && log_index < 1 << LOG_INDEX_BITS;
-    let position = (height << LOG_INDEX_BITS) + u64::from(log_index);
-    i64::try_from(position).ok().filter(|_| is_in_bounds)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,15 +194,5 @@ mod tests {
         assert_eq!(Word(one).to_u64(), Some(1));
         assert_eq!(Word([0xff; 32]).to_u64(), None);
         assert_eq!(Word::default().to_decimal(18), Decimal::zero());
-    }
-
-    #[test]
-    fn positions_follow_blocks_and_then_logs() {
-        assert_eq!(position(0, 0), Some(0));
-        assert_eq!(position(20_000_000, 5), Some((20_000_000 << 24) + 5));
-        assert!(position(7, (1 << 24) - 1) < position(8, 0));
-        assert_eq!(position(1, 1 << 24), None);
-        assert_eq!(position((1 << 39) - 1, (1 << 24) - 1), Some(i64::MAX));
-        assert_eq!(position(1 << 39, 0), None);
     }
 }

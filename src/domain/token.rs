@@ -5,26 +5,10 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::decimal::Decimal;
+use crate::domain::{decimal::Decimal, job::JobState};
 
 /// What mints come from and burns go to. It holds nothing: what it lacks is the supply.
 pub const ZERO_ADDRESS: &str = "0x0000000000000000000000000000000000000000";
-
-/// Bits of a row's position that number the log in its block; the rest is the block's height.
-const LOG_BITS: u32 = 24;
-
-/// The least position of rows of a block, and of any block above the height before it; the
-/// largest number for a height that no row can have.
-#[must_use]
-pub fn first_position(height: i64) -> i64 {
-    height.checked_mul(1 << LOG_BITS).unwrap_or(i64::MAX)
-}
-
-/// The height of the block and the number of the log in it that a row's position stands for.
-#[must_use]
-pub fn height_and_log(position: i64) -> (i64, i64) {
-    (position >> LOG_BITS, position & ((1 << LOG_BITS) - 1))
-}
 
 /// A token that is synced from a network.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -73,31 +57,7 @@ pub struct TokenStream {
     /// When a job last reached the head.
     pub synced_at: Option<DateTime<Utc>>,
     /// The job that is at it or waits.
-    pub job: Option<TokenJob>,
-}
-
-/// What a job that is not over does.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum TokenJob {
-    /// It waits for its turn.
-    Queued,
-    /// It is at work.
-    Running,
-    /// It gave up until somebody asks for it anew.
-    Parked,
-}
-
-impl TokenJob {
-    /// Reads what the database has.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "queued" => Some(Self::Queued),
-            "running" => Some(Self::Running),
-            "parked" => Some(Self::Parked),
-            _ => None,
-        }
-    }
+    pub job: Option<JobState>,
 }
 
 /// A block of which it is known when it was made.
@@ -167,14 +127,6 @@ impl Token {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_position_is_a_height_and_a_log() {
-        assert_eq!(first_position(0), 0);
-        assert_eq!(height_and_log(first_position(20_000_000) + 5), (20_000_000, 5));
-        assert_eq!(height_and_log(first_position(7) - 1), (6, (1 << 24) - 1));
-        assert_eq!(first_position(i64::MAX), i64::MAX);
-    }
 
     #[test]
     fn one_difference_is_enough_and_nothing_compared_says_nothing() {

@@ -17,6 +17,7 @@ use crate::{
         status::to_status,
         turns::{Turn, Turns},
     },
+    telemetry::metrics::{Refused, refused},
 };
 
 /// What a client says before its token (RFC 6750, section 2.1), in any case.
@@ -71,6 +72,7 @@ impl Gate {
                     && matches!(error.kind(), ErrorKind::Unauthenticated)
                 {
                     authenticator.count_refusal(address);
+                    refused(Refused::Unauthenticated);
                 }
                 let (identity, hash) = found?;
                 (identity, Pass(Some((authenticator.clone(), hash))))
@@ -91,6 +93,7 @@ impl Gate {
             return Err(Error::new(ErrorKind::Unimplemented("this method")));
         };
         if !policy.allows(identity.role) {
+            refused(Refused::PermissionDenied);
             return Err(Error::new(ErrorKind::PermissionDenied));
         }
         // A secret goes no further than here.

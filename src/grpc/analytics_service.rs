@@ -11,12 +11,13 @@ use crate::{
         pb::v1::{
             BatchSumAmountRequest, BatchSumAmountResponse, HistogramRequest, HistogramResponse,
             RankRequest, RankResponse, SumAmountRequest, SumAmountResponse, SumSeriesRequest,
-            SumSeriesResponse, analytics_service_server::AnalyticsService,
+            SumSeriesResponse, WatchOverviewRequest, analytics_service_server::AnalyticsService,
         },
         rank::{RankLimits, rank},
         status::to_status,
         sum_amount::sum_amount,
         sum_series::sum_series,
+        watch_overview::{OverviewStream, OverviewStreams, watch_overview},
     },
 };
 
@@ -26,18 +27,26 @@ pub struct AnalyticsApi {
     analytics: Analytics,
     rank_limits: RankLimits,
     histogram_rows_max: u64,
+    overviews: OverviewStreams,
 }
 
 impl AnalyticsApi {
     /// Serves answers of these analytics; a histogram reads so many rows at most.
     #[must_use]
-    pub fn new(analytics: Analytics, rank_limits: RankLimits, histogram_rows_max: u64) -> Self {
-        Self { analytics, rank_limits, histogram_rows_max }
+    pub fn new(
+        analytics: Analytics,
+        rank_limits: RankLimits,
+        histogram_rows_max: u64,
+        overviews: OverviewStreams,
+    ) -> Self {
+        Self { analytics, rank_limits, histogram_rows_max, overviews }
     }
 }
 
 #[tonic::async_trait]
 impl AnalyticsService for AnalyticsApi {
+    type WatchOverviewStream = OverviewStream;
+
     async fn sum_amount(
         &self,
         request: Request<SumAmountRequest>,
@@ -77,5 +86,12 @@ impl AnalyticsService for AnalyticsApi {
         let (rows_max, scope) = (self.histogram_rows_max, identity(&request)?.scope);
         let answer = histogram(&self.analytics, rows_max, request.get_ref(), scope).await;
         answer.map(Response::new).map_err(to_status)
+    }
+
+    async fn watch_overview(
+        &self,
+        request: Request<WatchOverviewRequest>,
+    ) -> Result<Response<Self::WatchOverviewStream>, Status> {
+        watch_overview(&self.analytics, &self.overviews, &request).await.map(Response::new)
     }
 }

@@ -52,7 +52,7 @@ pub(super) async fn batch_sum_amount(
             *place = Some(match outcome {
                 Ok(answer) => Outcome::Answer(answer),
                 Err(error) => {
-                    crate::grpc::request_layer::log_own_fault(&error);
+                    crate::grpc::request_log::log_own_fault(&error);
                     failed(&error)
                 }
             });

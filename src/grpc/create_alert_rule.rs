@@ -35,6 +35,6 @@ pub(super) async fn create_alert_rule(
     if matches!(by.scope, Scope::Own(own) if own != user_uuid) {
         return Err(Error::new(ErrorKind::NotFound("user")));
     }
-    let rule = alerts.create_rule((rule_id, user_uuid), settings, &by).await?;
+    let rule = alerts.create_rule((rule_id, user_uuid), settings, by).await?;
     Ok(CreateAlertRuleResponse { rule: Some(rule_pb(&rule)), webhook_secret: secret_pb(&rule) })
 }

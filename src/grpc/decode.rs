@@ -1,6 +1,6 @@
 //! Fields that several requests share, checked.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use prost_types::Timestamp;
 use uuid::Uuid;
 
@@ -64,6 +64,33 @@ pub fn window(given: Option<&v1::Window>, violations: &mut Violations) -> Option
     let start = instant(given.start.as_ref(), "window.start", violations);
     let end = instant(given.end.as_ref(), "window.end", violations);
     span(start, end, WINDOW_FIELDS, violations)
+}
+
+/// Checks the field `window` of a question whose window may be so many days long; 0 is no limit.
+pub fn window_of(
+    days_max: u32,
+    given: Option<&v1::Window>,
+    violations: &mut Violations,
+) -> Option<Window> {
+    let window = window(given, violations);
+    not_longer(days_max, window, WINDOW_FIELDS.end, violations)
+}
+
+/// Checks that a window, which ends with a field, is at most so many days long; 0 is no limit.
+pub fn not_longer(
+    days_max: u32,
+    window: Option<Window>,
+    field: &'static str,
+    violations: &mut Violations,
+) -> Option<Window> {
+    let window = window?;
+    let is_short =
+        days_max == 0 || window.end() - window.start() <= TimeDelta::days(days_max.into());
+    violations.require(
+        is_short.then_some(window),
+        field,
+        format!("must be at most {days_max} days after the start: the server answers no more"),
+    )
 }
 
 /// Checks the field `window` of a request that may leave it out.
@@ -297,6 +324,12 @@ pub fn direction_pb(direction: Direction) -> i32 {
         Direction::Sender => v1::Direction::Sender.into(),
         Direction::Receiver => v1::Direction::Receiver.into(),
     }
+}
+
+/// A count as the API writes it.
+#[must_use]
+pub fn count_pb(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// An instant as the API writes it.

@@ -19,6 +19,6 @@ pub(super) async fn delete_alert_rule(
     let mut violations = Violations::default();
     let rule_id = decode::user_uuid(&request.rule_id, "rule_id", &mut violations);
     let rule_id = violations.finish(rule_id)?;
-    alerts.delete_rule(rule_id, &by).await?;
+    alerts.delete_rule(rule_id, by).await?;
     Ok(DeleteAlertRuleResponse {})
 }

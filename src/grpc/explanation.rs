@@ -14,7 +14,7 @@ pub(super) fn explanation_pb(made: Explanation) -> v1::Explanation {
         raw_rows_read: made.raw_rows_read,
         partitions_touched: made.partitions_touched,
         database_seconds: made.took.as_secs_f64(),
-        questions_together: i64::try_from(made.questions_together).unwrap_or(i64::MAX),
+        questions_together: decode::count_pb(made.questions_together),
     }
 }
 

@@ -4,15 +4,29 @@ use crate::{
     error::Error,
     grpc::{
         decode,
-        pb::v1::{GetStatusResponse, VerifierStatus},
+        pb::v1::{
+            CallStatus, DayState, GetStatusRequest, GetStatusResponse, IngestStatus, PartitionDay,
+            SyncStatus, VerifierStatus,
+        },
+        status_service::StatusApi,
     },
-    upkeep::get_status::StatusReader,
+    upkeep::get_status::StoredDay,
 };
 
-pub(super) async fn get_status(reader: &StatusReader) -> Result<GetStatusResponse, Error> {
-    let status = reader.get_status().await?;
-    let verifier = reader.verifier();
+/// Stands for a number of rows that cannot be read.
+const UNREADABLE: i64 = -1;
+
+pub(super) async fn get_status(
+    api: &StatusApi,
+    request: GetStatusRequest,
+) -> Result<GetStatusResponse, Error> {
+    let reader = &api.reader;
+    let (status, stored) = match request.include_days {
+        true => reader.get_status_with_days().await?,
+        false => (reader.get_status().await?, Vec::new()),
+    };
     let (first_day, last_day) = status.days.unzip();
+    let jobs = status.jobs;
     Ok(GetStatusResponse {
         partition_count: status.partition_count,
         first_day: first_day.map(|day| day.to_string()).unwrap_or_default(),
@@ -23,11 +37,58 @@ pub(super) async fn get_status(reader: &StatusReader) -> Result<GetStatusRespons
         correction_count: status.correction_count,
         damaged_count: status.damaged_count,
         sealed_until: status.sealed_until.map(decode::timestamp),
-        verifier: Some(VerifierStatus {
-            is_running: verifier.is_running,
-            checks: i64::try_from(verifier.checks).unwrap_or(i64::MAX),
-            mismatches: i64::try_from(verifier.mismatches).unwrap_or(i64::MAX),
-            last_checked_at: verifier.last_checked_at.map(decode::timestamp),
-        }),
+        verifier: Some(verifier_pb(api)),
+        days: stored.into_iter().map(day_pb).collect(),
+        ingest: Some(ingest_pb(api)),
+        calls: Some(calls_pb(api)),
+        sync: Some(SyncStatus { queued: jobs.queued, running: jobs.running, parked: jobs.parked }),
+        transaction_count: status.transaction_count.unwrap_or(UNREADABLE),
+        dead_delivery_count: status.dead_delivery_count,
+        started_at: Some(decode::timestamp(reader.started_at())),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
     })
+}
+
+fn day_pb(day: StoredDay) -> PartitionDay {
+    let state = match day.absent {
+        None => DayState::Present,
+        Some(true) => DayState::Dropped,
+        Some(false) => DayState::Detached,
+    };
+    PartitionDay {
+        day: day.day.to_string(),
+        size_bytes: day.size_bytes,
+        row_count: day.row_count.unwrap_or(UNREADABLE),
+        state: state.into(),
+    }
+}
+
+fn verifier_pb(api: &StatusApi) -> VerifierStatus {
+    let verifier = api.reader.verifier();
+    VerifierStatus {
+        is_running: verifier.is_running,
+        checks: count(verifier.checks),
+        mismatches: count(verifier.mismatches),
+        last_checked_at: verifier.last_checked_at.map(decode::timestamp),
+    }
+}
+
+fn ingest_pb(api: &StatusApi) -> IngestStatus {
+    let recorded = api.ingest.recorded();
+    IngestStatus { rows_recorded: count(recorded.rows()), rows_per_second: recorded.per_second() }
+}
+
+fn calls_pb(api: &StatusApi) -> CallStatus {
+    let calls = api.calls.last_minute();
+    CallStatus {
+        calls: count(calls.calls),
+        errors: count(calls.errors),
+        calls_per_second: calls.per_second,
+        p50_seconds: calls.p50.as_secs_f64(),
+        p99_seconds: calls.p99.as_secs_f64(),
+    }
+}
+
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }

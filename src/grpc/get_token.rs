@@ -1,7 +1,10 @@
 //! `TokenService.GetToken`.
 
 use crate::{
-    domain::token::{Token, TokenCheck, TokenJob, TokenStream},
+    domain::{
+        job::JobState,
+        token::{Token, TokenCheck, TokenStream},
+    },
     error::Error,
     grpc::{
         decode,
@@ -38,8 +41,8 @@ fn token_pb(token: &Token, totals: Option<&TokenTotals>) -> v1::Token {
         first_height: stream.map_or(0, |stream| stream.first_height),
         last_height: stream.and_then(|stream| stream.last_height),
         supply: supply.unwrap_or_default(),
-        holder_count: counts.map(|(holders, _)| count(holders)),
-        negative_count: counts.map(|(_, negative)| count(negative)),
+        holder_count: counts.map(|(holders, _)| decode::count_pb(holders)),
+        negative_count: counts.map(|(_, negative)| decode::count_pb(negative)),
         transfer_count: stream.map_or(0, |stream| stream.transfer_count),
         other_count: stream.map_or(0, |stream| stream.other_count),
         sync_state: i32::from(sync_state(stream)),
@@ -52,11 +55,11 @@ fn token_pb(token: &Token, totals: Option<&TokenTotals>) -> v1::Token {
 fn sync_state(stream: Option<&TokenStream>) -> v1::TokenSyncState {
     let Some(stream) = stream else { return v1::TokenSyncState::Never };
     match stream.job {
-        Some(TokenJob::Queued) => v1::TokenSyncState::Queued,
-        Some(TokenJob::Running) => v1::TokenSyncState::Running,
-        Some(TokenJob::Parked) => v1::TokenSyncState::Parked,
-        None if stream.head.is_none() => v1::TokenSyncState::Never,
-        None => v1::TokenSyncState::Idle,
+        Some(JobState::Queued) => v1::TokenSyncState::Queued,
+        Some(JobState::Running) => v1::TokenSyncState::Running,
+        Some(JobState::Parked) => v1::TokenSyncState::Parked,
+        Some(JobState::Succeeded) | None if stream.head.is_none() => v1::TokenSyncState::Never,
+        Some(JobState::Succeeded) | None => v1::TokenSyncState::Idle,
     }
 }
 
@@ -70,8 +73,4 @@ fn check_pb(check: &TokenCheck, decimals: u32) -> v1::TokenCheck {
         recorded_supply: check.recorded_supply.to_text(decimals),
         contract_supply: contract_supply.map(|supply| supply.to_text(decimals)).unwrap_or_default(),
     }
-}
-
-fn count(number: usize) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -134,7 +134,7 @@ async fn get_reference(
     Ok(GetTransactionResponse {
         transactions,
         net_values,
-        transaction_count: i64::try_from(found.row_count).unwrap_or(i64::MAX),
+        transaction_count: decode::count_pb(found.row_count),
         next_page_token: token(request, last.filter(|_| is_cut || found.has_more)),
         database_seconds: answer.took.as_secs_f64(),
     })

@@ -69,7 +69,8 @@ async fn question(
         Some(Subject::All(_)) => Some(SeriesSubject::All),
         None => violations.require(None, "user_uuid", "must be set, or account or all instead"),
     };
-    let window = decode::window(request.window.as_ref(), &mut violations);
+    let days_max = analytics.window_days_max();
+    let window = decode::window_of(days_max, request.window.as_ref(), &mut violations);
     let direction = decode::direction(request.direction, &mut violations);
     let hint = format!(
         "must be at most {BOUNDS_MAX} plain decimals of at most {BOUND_BYTES_MAX} characters, \

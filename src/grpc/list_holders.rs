@@ -165,11 +165,11 @@ fn encode(
         next_page_token: page_token::next(digest, place.as_deref()),
         as_of: Some(as_of_pb(answer)),
         changes_after: answer.changes_after.map(decode::timestamp),
-        holder_count: count(answer.holder_count),
+        holder_count: decode::count_pb(answer.holder_count),
         supply: answer.supply.to_text(decimals),
         balance_sum: answer.balance_sum.to_text(decimals),
         is_sum_supply: answer.balance_sum == answer.supply,
-        negative_count: count(answer.negative_count),
+        negative_count: decode::count_pb(answer.negative_count),
         negative_sum: answer.negative_sum.to_text(decimals),
         negative_balances: negative.collect(),
         first_height: answer.token.stream.as_ref().map_or(0, |stream| stream.first_height),
@@ -202,10 +202,6 @@ fn holder_pb(holder: &Holder, decimals: u32) -> v1::Holder {
         change: holder.change.to_text(decimals),
         change_percent: percent(&holder.change_percent),
     }
-}
-
-fn count(number: usize) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use chrono::DateTime;
 use uuid::Uuid;
 
 use crate::{
-    domain::account::Network,
+    domain::{account::Network, job::JobState},
     error::Error,
     grpc::{
         decode, page_token,
@@ -12,7 +12,7 @@ use crate::{
         sync_job::job_pb,
         violations::Violations,
     },
-    sync::{Sync, request::JobState},
+    sync::Sync,
 };
 
 pub(super) async fn list_sync_jobs(

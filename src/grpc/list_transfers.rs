@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::{
     domain::{
-        access::Scope, account::AccountKey, recorded_transaction::RowPlace,
-        running_total::instants::TimeOrder, token::height_and_log, window::Window,
+        access::Scope, account::AccountKey, chain::height_and_index,
+        recorded_transaction::RowPlace, running_total::instants::TimeOrder, window::Window,
     },
     error::{Error, ErrorKind},
     grpc::{
@@ -185,7 +185,7 @@ fn encode(
 fn transfer_pb(row: ListedTransaction) -> Transfer {
     let transaction = row.transaction;
     let RowPlace { occurred_at, position, transaction_id } = transaction.place;
-    let (height, log_index) = height_and_log(position);
+    let (height, log_index) = height_and_index(position);
     let address = |account: AccountKey| account.address().as_str().to_owned();
     Transfer {
         height,

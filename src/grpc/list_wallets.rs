@@ -4,6 +4,7 @@ use crate::{
     domain::{
         access::Scope,
         account::{AccountKey, NetworkKind},
+        job::JobState,
     },
     error::Error,
     grpc::{
@@ -13,7 +14,7 @@ use crate::{
     },
     ledger::{
         Ledger,
-        list_wallets::{HeldWallet, JobState, WalletBalance, WalletSync},
+        list_wallets::{HeldWallet, WalletBalance, WalletSync},
     },
 };
 

@@ -54,6 +54,7 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("/daybook.v1.AnalyticsService/Rank", READ),
     ("/daybook.v1.AnalyticsService/SumAmount", READ_OWN),
     ("/daybook.v1.AnalyticsService/SumSeries", READ_OWN),
+    ("/daybook.v1.AnalyticsService/WatchOverview", READ),
     ("/daybook.v1.IngestService/RecordPrices", INGEST),
     ("/daybook.v1.IngestService/RecordTransaction", INGEST),
     ("/daybook.v1.IngestService/RecordTransactions", INGEST),
@@ -99,9 +100,13 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("/transactions_service.Transactions/SumAmount", READ_OWN),
 ];
 
+/// What Prometheus reads, where not everybody may: no rpc, and asked for by GET.
+pub(super) const METRICS: (&str, Policy) = ("/metrics", READ);
+
 /// Those of them that are streams: they last as long as their peers like, within limits of their
 /// own.
 pub const STREAMS: &[&str] = &[
+    "/daybook.v1.AnalyticsService/WatchOverview",
     "/daybook.v1.IngestService/RecordPrices",
     "/daybook.v1.IngestService/RecordTransactions",
     "/daybook.v1.PriceService/WatchAlerts",
@@ -114,11 +119,18 @@ pub fn is_stream(path: &str) -> bool {
     STREAMS.contains(&path)
 }
 
+/// Where a path stands in the table of policies, if it does.
+pub(super) fn place_of(path: &str) -> Option<usize> {
+    POLICIES.binary_search_by_key(&path, |&(path, _)| path).ok()
+}
+
 /// Who may call what is at a path; `None` for what is served to nobody.
 #[must_use]
 pub fn policy_of(path: &str) -> Option<Policy> {
-    let place = POLICIES.binary_search_by_key(&path, |&(path, _)| path).ok()?;
-    Some(POLICIES[place].1)
+    if path == METRICS.0 {
+        return Some(METRICS.1);
+    }
+    place_of(path).map(|place| POLICIES[place].1)
 }
 
 #[cfg(test)]

@@ -82,7 +82,8 @@ async fn decode_request(
 ) -> Result<(Scope, RankQuestion), Error> {
     let mut violations = Violations::default();
     let scope = scope(request, &mut violations);
-    let window = decode::window(request.window.as_ref(), &mut violations);
+    let days_max = analytics.window_days_max();
+    let window = decode::window_of(days_max, request.window.as_ref(), &mut violations);
     let direction = decode::direction(request.direction, &mut violations);
     let metric = metric(request.metric, &mut violations);
     let order = order(request.order, &mut violations);
@@ -204,7 +205,7 @@ fn encode<M>(answer: RankAnswer<M>, row: impl Fn(Place<M>) -> RankRow) -> RankRe
     RankResponse {
         rows: answer.places.into_iter().map(&row).collect(),
         next_page_token: if answer.has_more { UNDEFINED.to_owned() } else { String::new() },
-        population_size: count(answer.population_size),
+        population_size: decode::count_pb(answer.population_size),
         standing: answer.standing.map(row),
         window: None,
         asset: String::new(),
@@ -212,7 +213,7 @@ fn encode<M>(answer: RankAnswer<M>, row: impl Fn(Place<M>) -> RankRow) -> RankRe
         database_seconds: answer.took.as_secs_f64(),
         explanation: answer.explanation.map(explanation::explanation_pb),
         verification: answer.verification.map(explanation::verification_pb),
-        left_out_count: count(answer.left_out),
+        left_out_count: decode::count_pb(answer.left_out),
         is_partial: answer.is_partial,
     }
 }
@@ -233,9 +234,10 @@ fn finish_page(response: &mut RankResponse, bytes_max: usize, request_digest: [u
     };
 }
 
-fn user_row(place: Place<RankedUser>) -> RankRow {
+/// A user's place as the API writes it.
+pub(super) fn user_row(place: Place<RankedUser>) -> RankRow {
     RankRow {
-        rank: place.rank.map_or(0, count),
+        rank: place.rank.map_or(0, decode::count_pb),
         user_uuid: place.member.user_uuid.to_string(),
         username: place.member.username,
         account: None,
@@ -246,15 +248,11 @@ fn user_row(place: Place<RankedUser>) -> RankRow {
 
 fn account_row(network: &Network, place: Place<String>) -> RankRow {
     RankRow {
-        rank: place.rank.map_or(0, count),
+        rank: place.rank.map_or(0, decode::count_pb),
         user_uuid: String::new(),
         username: String::new(),
         account: Some(AccountKey { network: network.as_str().to_owned(), address: place.member }),
         value: place.value.unwrap_or_default(),
         transaction_count: place.transaction_count,
     }
-}
-
-fn count(number: usize) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -67,7 +67,7 @@ pub(super) async fn rank_symbols(
     Ok(RankSymbolsResponse {
         rows,
         next_page_token: page_token::next(digest, next.as_deref()),
-        population_size: i64::try_from(answer.population_size).unwrap_or(i64::MAX),
+        population_size: decode::count_pb(answer.population_size),
         window: Some(window_pb(answer.window)),
         as_of: Some(timestamp(answer.as_of)),
         verification_difference: difference,
@@ -182,7 +182,7 @@ fn read_position(text: &str) -> Option<(Window, RankCursor<String>)> {
 fn rank_pb(place: SymbolPlace) -> SymbolRank {
     let [first_tick, last_tick] = ends_pb(place.ends);
     SymbolRank {
-        rank: place.rank.map_or(0, |rank| i64::try_from(rank).unwrap_or(i64::MAX)),
+        rank: place.rank.map_or(0, decode::count_pb),
         symbol: place.name,
         value: place.value.map(|value| value.to_string()).unwrap_or_default(),
         tick_count: place.tick_count,

@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::{
     config::ServerSettings,
     error::{Error, ErrorKind},
+    telemetry::metrics::{Refused, refused},
 };
 
 /// Keys from which on those that asked nothing lately are forgotten.
@@ -48,7 +49,7 @@ impl Rates {
     /// # Errors
     /// `TooOften` beyond the limit.
     pub(super) fn count_address(&self, address: Option<IpAddr>) -> Result<(), Error> {
-        count(self.addresses.as_ref(), address.map(network))
+        count(self.addresses.as_ref(), address.map(network), Refused::AddressRate)
     }
 
     /// Counts a call with a token.
@@ -56,7 +57,7 @@ impl Rates {
     /// # Errors
     /// `TooOften` beyond the limit.
     pub(super) fn count_token(&self, token_id: Uuid) -> Result<(), Error> {
-        count(self.tokens.as_ref(), Some(token_id))
+        count(self.tokens.as_ref(), Some(token_id), Refused::TokenRate)
     }
 
     /// Counts a look-up of a token that an address sent and that is not known yet.
@@ -64,13 +65,13 @@ impl Rates {
     /// # Errors
     /// `TooOften` beyond the limit.
     pub(super) fn count_look_up(&self, address: Option<IpAddr>) -> Result<(), Error> {
-        count(self.look_ups.as_ref(), address.map(network))
+        count(self.look_ups.as_ref(), address.map(network), Refused::LookUpRate)
     }
 }
 
 /// What counts as one address: of IPv6 the first half, which is what one subscriber has at least
 /// (RFC 6177).
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
@@ -80,9 +81,13 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-fn count<K: Clone + Eq + Hash>(limiter: Option<&Limiter<K>>, key: Option<K>) -> Result<(), Error> {
+fn count<K: Clone + Eq + Hash>(
+    limiter: Option<&Limiter<K>>,
+    key: Option<K>,
+    what: Refused,
+) -> Result<(), Error> {
     match (limiter, key) {
-        (Some(limiter), Some(key)) => limiter.count(&key),
+        (Some(limiter), Some(key)) => limiter.count(&key).inspect_err(|_| refused(what)),
         _ => Ok(()),
     }
 }

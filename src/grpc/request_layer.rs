@@ -40,11 +40,14 @@ use crate::{
         admission::{Admitted, Gate},
         deadline,
         gather::{TooMany, gather, make},
+        meters::Meters,
         places::Places,
         policy::{Policy, is_stream, policy_of},
-        status::{code, to_status},
+        request_log::log,
+        status::to_status,
         waiting::{InUse, Line, Wait, Waiting},
     },
+    telemetry::metrics::{Refused, RequestAtWork, refused},
 };
 
 /// What asks whether Daybook serves.
@@ -96,8 +99,10 @@ struct Shared {
     limits: RequestLimits,
     gate: Gate,
     places: Arc<Places>,
-    /// Requests that have begun and whose answer has not left.
+    meters: Arc<Meters>,
+    /// Requests that have begun and whose answer has not left; and the same for everybody to see.
     at_work: AtomicUsize,
+    at_work_gauge: RequestAtWork,
     /// Requests that have not arrived whole.
     arriving: Waiting,
     /// Answers that have not been read.
@@ -112,7 +117,18 @@ impl RequestLayer {
         let (places, at_work) = (Places::new(limits.concurrency_max), AtomicUsize::new(0));
         let arriving = Waiting::new(limits.waiting_bytes_max, limits.read_time_max);
         let leaving = Waiting::new(limits.waiting_bytes_max, limits.answer_time_max);
-        let shared = Shared { limits, gate, places, at_work, arriving, leaving, is_started };
+        let (meters, at_work_gauge) = (Meters::new(), RequestAtWork::gauge());
+        let shared = Shared {
+            limits,
+            gate,
+            places,
+            meters,
+            at_work,
+            at_work_gauge,
+            arriving,
+            leaving,
+            is_started,
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -174,42 +190,29 @@ where
             *response.status_mut() = status;
             return Box::pin(std::future::ready(Ok(response)));
         }
+        let mut call = shared.meters.begin(&path);
         if policy_of(&path) == Some(Policy::Open) {
-            return Box::pin(async move { answer_open(inner, request, &shared).await });
+            return Box::pin(async move {
+                Ok(call.answered(answer_open(inner, request, &shared).await?))
+            });
         }
         let id = Uuid::new_v4();
-        let span = tracing::info_span!("request", %id, rpc = path, by = tracing::field::Empty);
+        let trace = call.trace(request.headers(), id);
+        let traced = call.span();
+        let by = tracing::field::Empty;
+        let span = tracing::info_span!(parent: &traced, "request", %id, %trace, rpc = path, by);
         let answered = async move {
             let begun_at = Instant::now();
-            let abandoned = AbandonedLine(true);
-            let response = answer(inner, request, &shared).await;
-            abandoned.answered();
-            let response = name_unreadable(response?);
-            log(&response, begun_at.elapsed(), &shared.limits);
+            let response = answer(inner, request, &shared).await?;
+            let response = call.answered(name_unreadable(response));
+            log(&response, begun_at.elapsed(), shared.limits.slow);
             let mut response = name_request(response, id);
             if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
                 response.headers_mut().insert(REQUEST_ID, id);
             }
             Ok(response)
         };
-        Box::pin(answered.instrument(span))
-    }
-}
-
-/// Logs a request whose client went away before it was answered.
-struct AbandonedLine(bool);
-
-impl AbandonedLine {
-    fn answered(mut self) {
-        self.0 = false;
-    }
-}
-
-impl Drop for AbandonedLine {
-    fn drop(&mut self) {
-        if self.0 {
-            tracing::debug!("request abandoned by its client");
-        }
+        Box::pin(answered.instrument(span).instrument(traced))
     }
 }
 
@@ -222,6 +225,7 @@ struct AtWork {
 impl AtWork {
     fn begin(shared: &Arc<Shared>, line: Option<&Line>) -> Self {
         shared.at_work.fetch_add(1, Ordering::Relaxed);
+        shared.at_work_gauge.begin();
         Self { shared: Arc::clone(shared), _in_use: line.map(Line::begin_use) }
     }
 }
@@ -229,6 +233,7 @@ impl AtWork {
 impl Drop for AtWork {
     fn drop(&mut self) {
         self.shared.at_work.fetch_sub(1, Ordering::Relaxed);
+        self.shared.at_work_gauge.end();
     }
 }
 
@@ -273,6 +278,7 @@ where
     S::Future: Send,
 {
     if !*shared.is_started.borrow() {
+        refused(Refused::Starting);
         return Ok(refuse(ErrorKind::Unavailable("the server is starting")));
     }
     let line = line_of(&request);
@@ -297,7 +303,7 @@ where
             let bytes_max = shared.limits.request_bytes_max;
             match gather(body, bytes_max, &shared.arriving, line.as_ref()).await {
                 Ok(body) => *request.body_mut() = body,
-                Err(TooMany) => return Ok((refuse(AT_LIMIT), None)),
+                Err(TooMany) => return Ok((refuse_at_limit(), None)),
             }
         }
         let Some(place) = shared.places.take() else {
@@ -338,7 +344,7 @@ where
     }
     let (body, length) = make(body);
     let Some(wait) = shared.leaving.begin(line.as_ref(), length) else {
-        return Ok(refuse(AT_LIMIT));
+        return Ok(refuse_at_limit());
     };
     let answer = Answer { body, _wait: Some(wait), _at_work: at_work, _admitted: None };
     Ok(Response::from_parts(head, Body::new(answer)))
@@ -365,15 +371,16 @@ where
         let bytes_max = shared.limits.request_bytes_max;
         match gather(body, bytes_max, &shared.arriving, line.as_ref()).await {
             Ok(body) => *request.body_mut() = body,
-            Err(TooMany) => return Ok(refuse(AT_LIMIT)),
+            Err(TooMany) => return Ok(refuse_at_limit()),
         }
     }
     catch(inner, request).await
 }
 
 /// With what a request is turned away that no client of gRPC sends. A browser says from which page
-/// it asks, and no page is let in; a page of somebody else's cannot make it leave that out, nor
-/// send what says that it is gRPC (gRPC over HTTP/2, "Content-Type") without being let.
+/// it asks, and no page speaks gRPC; a page of somebody else's cannot make it leave that out, nor
+/// send what says that it is gRPC (gRPC over HTTP/2, "Content-Type") without being let. What pages
+/// and programs ask in another form was looked at before, and has become gRPC by now.
 fn turned_away(request: &Request<Body>) -> Option<StatusCode> {
     let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let is_grpc = content_type.is_some_and(|content_type| {
@@ -411,6 +418,11 @@ where
 /// Refuses what there is no place for.
 async fn at_limit(shared: &Shared) -> Response<Body> {
     tokio::time::sleep(shared.places.refusal_pause()).await;
+    refuse_at_limit()
+}
+
+fn refuse_at_limit() -> Response<Body> {
+    refused(Refused::AtLimit);
     refuse(AT_LIMIT)
 }
 
@@ -444,44 +456,4 @@ fn name_request(response: Response<Body>, id: Uuid) -> Response<Body> {
         }
         _ => response,
     }
-}
-
-/// One line a request: debug, or a warning if it was slow; faults of our own as
-/// errors with their causes.
-fn log(response: &Response<Body>, took: Duration, limits: &RequestLimits) {
-    let status = response.extensions().get::<Status>();
-    let code = status.map_or(Code::Ok, Status::code);
-    let millis = took.as_secs_f64() * 1_000.0;
-    match (code, status) {
-        (Code::Internal | Code::Unknown | Code::DataLoss, Some(status)) => {
-            tracing::error!(?code, millis, cause = causes(status), "request failed");
-        }
-        (Code::Unavailable | Code::ResourceExhausted, Some(status)) => {
-            tracing::debug!(?code, millis, cause = causes(status), "request turned away");
-        }
-        _ if took > limits.slow => tracing::warn!(?code, millis, "slow request"),
-        _ => tracing::debug!(?code, millis, "request"),
-    }
-}
-
-/// A fault of our own that fails a part of an answer only: an error with its causes.
-pub(super) fn log_own_fault(error: &Error) {
-    if code(error.kind()) == Code::Internal {
-        let source = std::error::Error::source(error);
-        let cause = std::iter::successors(source, |source| source.source())
-            .fold(error.to_string(), |text, source| format!("{text}: {source}"));
-        tracing::error!(cause, "a question of a batch failed");
-    }
-}
-
-/// The chain of causes of a status, for the log.
-fn causes(status: &Status) -> String {
-    let mut texts = vec![status.message().to_owned()];
-    let mut next = std::error::Error::source(status);
-    while let Some(error) = next {
-        texts.push(error.to_string());
-        next = error.source();
-    }
-    texts.dedup();
-    texts.join(": ")
 }

@@ -1,21 +1,24 @@
-//! The server: services, limits of HTTP/2, and a stop that drains.
+//! The server: services, what surrounds them, and a stop that drains.
 
 use std::time::{Duration, Instant};
 
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::{service::Routes, transport::Server};
+use tonic::service::Routes;
 use tonic_reflection::server::Builder as ReflectionBuilder;
+use tower::Layer;
 
 use crate::{
     alerts::Alerts,
-    analytics::Analytics,
+    analytics::{Analytics, overviews::Overviews},
     config::{Reflection, ServerSettings},
     domain::wallet::WalletLimits,
     grpc::{
-        accept,
+        accept::{self, Patience, Room},
         admission::Gate,
         analytics_service::AnalyticsApi,
+        call_counts::{CallCounts, CountedService},
+        connections::{self, HttpService},
         health,
         ingest_service::IngestApi,
         ledger_service::{LedgerApi, LedgerLimits},
@@ -33,12 +36,13 @@ use crate::{
         },
         price_service::{PriceApi, PriceLimits},
         rank::RankLimits,
-        request_layer::{RequestLayer, RequestLimits},
+        request_layer::{RequestLayer, RequestLimits, RequestService},
         status_service::StatusApi,
         sync_service::SyncApi,
         tls::Tls,
         token_service::TokenApi,
         transactions_service::TransactionsApi,
+        watch_overview::OverviewStreams,
     },
     ingest::Ingest,
     ledger::Ledger,
@@ -47,20 +51,6 @@ use crate::{
     tokens::Tokens,
     upkeep::get_status::StatusReader,
 };
-
-/// Pings on idle connections, and how long their answer may take: a peer that is
-/// gone without a word is noticed.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Streams that a peer may reset before they were looked at, and that we may reset
-/// for its errors, before the connection is closed. tonic hands hyper "no limit"
-/// unless told otherwise (RUSTSEC-2024-0003).
-const PENDING_RESETS_MAX: usize = 20;
-const LOCAL_ERROR_RESETS_MAX: usize = 1_024;
-
-/// Largest set of headers of a request, in bytes.
-const HEADER_BYTES_MAX: u32 = 16 * 1024;
 
 /// How long no request must have been at work before a stop waits no longer, and how
 /// often it looks. The last answer leaves in this time.
@@ -72,6 +62,8 @@ const STOP_LOOK: Duration = Duration::from_millis(50);
 pub struct Services {
     /// Sums, series, ranks and histograms.
     pub analytics: Analytics,
+    /// Overviews that are watched.
+    pub overviews: Overviews,
     /// Users and balances.
     pub ledger: Ledger,
     /// What takes transactions in.
@@ -104,6 +96,14 @@ pub struct Signals {
     pub is_serving: watch::Receiver<bool>,
 }
 
+/// What requests pass before they are let in, and what surrounds the services behind that.
+pub struct Edges<Outside, Inside> {
+    /// What a request meets first, and its answer last.
+    pub outside: Outside,
+    /// What stands between the gate and the services.
+    pub inside: Inside,
+}
+
 /// How the server is told to stop.
 #[derive(Clone)]
 pub struct Stop {
@@ -120,14 +120,18 @@ pub struct Stop {
 ///
 /// # Errors
 /// If the services cannot be put together or the transport fails.
-pub async fn serve(
+pub async fn serve<Outside, Inside>(
     listener: TcpListener,
-    settings: &ServerSettings,
-    slow: Duration,
+    (settings, slow): (&ServerSettings, Duration),
     services: Services,
+    edges: Edges<Outside, Inside>,
     signals: Signals,
     stop: Stop,
-) -> anyhow::Result<usize> {
+) -> anyhow::Result<usize>
+where
+    Inside: Layer<Routes, Service: HttpService>,
+    Outside: Layer<CountedService<RequestService<Inside::Service>>, Service: HttpService>,
+{
     let (reporter, health_server) = health::health().await;
     let following = tokio::spawn(health::follow(reporter, signals.is_serving));
     let limits = RequestLimits {
@@ -140,34 +144,34 @@ pub async fn serve(
         slow,
     };
     let tls = services.tls.clone();
+    let calls = CallCounts::new();
     let layer = RequestLayer::new(limits, services.gate.clone(), signals.is_started);
     let mut routes = Routes::builder();
     routes.add_service(health_server);
     let streams = Streams { stop: stop.drain.clone(), tasks: TaskTracker::new() };
-    add_services(&mut routes, settings, services, &streams);
+    let (reader, ingest) = (services.status.clone(), services.ingest.clone());
+    let status = StatusApi::new(reader, ingest, calls.clone());
+    add_services(&mut routes, settings, services, status, &streams);
     if is_reflection_open(settings) {
         add_reflection(&mut routes)?;
     }
-    let incoming = accept::incoming(
-        listener,
-        settings.connections_max,
-        Duration::from_millis(settings.first_bytes_timeout_ms),
-        tls.clone(),
-    );
+    let patience = Patience {
+        first_bytes: Duration::from_millis(settings.first_bytes_timeout_ms),
+        stall: limits.answer_time_max,
+    };
+    let room = Room {
+        connections_max: settings.connections_max,
+        address_connections_max: settings.address_connections_max(),
+    };
+    let incoming = accept::incoming(listener, room, patience, tls.clone());
     let following_files = tls.map(|tls| tokio::spawn(tls.follow(stop.drain.clone())));
     let cutting = tokio::spawn(layer.clone().cut_late());
-    let (stopped, mut is_stopped) = watch::channel(false);
-    let serving = server(settings)
-        .layer(layer.clone())
-        .add_routes(routes.routes())
-        .serve_with_incoming_shutdown(incoming, async move {
-            stop.drain.cancelled().await;
-            stopped.send_replace(true);
-        });
+    let services = edges.inside.layer(routes.routes().prepare());
+    let service = edges.outside.layer(calls.layer(layer.layer(services)));
+    let serving = connections::serve(incoming, settings, service, stop.drain.clone());
     let drain_timeout = Duration::from_millis(settings.drain_timeout_ms);
     let overtime = async {
-        // The sender lives in the future beside: an error means that serving ended.
-        let _ = is_stopped.wait_for(|&stopped| stopped).await;
+        stop.drain.cancelled().await;
         tokio::select! {
             () = stop.hurry.cancelled() => {}
             () = tokio::time::sleep(drain_timeout) => {}
@@ -175,7 +179,7 @@ pub async fn serve(
         }
     };
     let cut_off = tokio::select! {
-        served = serving => { served?; 0 }
+        () = serving => 0,
         () = overtime => layer.at_work(),
     };
     following.abort();
@@ -210,24 +214,11 @@ async fn until_quiet(layer: &RequestLayer) {
     }
 }
 
-fn server(settings: &ServerSettings) -> Server {
-    let server = Server::builder()
-        .max_concurrent_streams(settings.streams_max)
-        .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
-        .http2_max_local_error_reset_streams(Some(LOCAL_ERROR_RESETS_MAX))
-        .http2_max_header_list_size(HEADER_BYTES_MAX)
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT));
-    match settings.connection_age_max_seconds {
-        0 => server,
-        seconds => server.max_connection_age(Duration::from_secs(seconds)),
-    }
-}
-
 fn add_services(
     routes: &mut tonic::service::RoutesBuilder,
     settings: &ServerSettings,
     services: Services,
+    status: StatusApi,
     streams: &Streams,
 ) {
     let (decoded, encoded) = (settings.request_bytes_max, settings.response_bytes_max);
@@ -236,7 +227,9 @@ fn add_services(
         response_bytes_max: settings.response_bytes_max,
     };
     let rows_max = settings.histogram_rows_max;
-    let analytics = AnalyticsApi::new(services.analytics.clone(), rank_limits, rows_max);
+    let streams_max = settings.overview_streams_max;
+    let overviews = OverviewStreams::new(services.overviews, streams_max, streams.stop.clone());
+    let analytics = AnalyticsApi::new(services.analytics.clone(), rank_limits, rows_max, overviews);
     let ledger_limits = LedgerLimits {
         wallets: WalletLimits {
             user_wallets_max: settings.user_wallets_max,
@@ -282,7 +275,7 @@ fn add_services(
                 .max_encoding_message_size(encoded),
         )
         .add_service(
-            StatusServiceServer::new(StatusApi::new(services.status))
+            StatusServiceServer::new(status)
                 .max_decoding_message_size(decoded)
                 .max_encoding_message_size(encoded),
         )

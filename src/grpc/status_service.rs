@@ -4,24 +4,28 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     grpc::{
+        call_counts::CallCounts,
         get_status::get_status,
         pb::v1::{GetStatusRequest, GetStatusResponse, status_service_server::StatusService},
         status::to_status,
     },
+    ingest::Ingest,
     upkeep::get_status::StatusReader,
 };
 
 /// Serves `StatusService`.
 #[derive(Clone)]
 pub struct StatusApi {
-    reader: StatusReader,
+    pub(super) reader: StatusReader,
+    pub(super) ingest: Ingest,
+    pub(super) calls: CallCounts,
 }
 
 impl StatusApi {
-    /// Serves what this reader reads.
+    /// Serves what this reader reads, and what is counted of rows and calls.
     #[must_use]
-    pub fn new(reader: StatusReader) -> Self {
-        Self { reader }
+    pub fn new(reader: StatusReader, ingest: Ingest, calls: CallCounts) -> Self {
+        Self { reader, ingest, calls }
     }
 }
 
@@ -29,8 +33,8 @@ impl StatusApi {
 impl StatusService for StatusApi {
     async fn get_status(
         &self,
-        _: Request<GetStatusRequest>,
+        request: Request<GetStatusRequest>,
     ) -> Result<Response<GetStatusResponse>, Status> {
-        get_status(&self.reader).await.map(Response::new).map_err(to_status)
+        get_status(self, request.into_inner()).await.map(Response::new).map_err(to_status)
     }
 }

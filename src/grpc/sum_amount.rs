@@ -57,7 +57,8 @@ pub(super) async fn question(
         }
         None => violations.require(None, "user_uuid", "must be set, or account instead"),
     };
-    let window = decode::window(request.window.as_ref(), &mut violations);
+    let days_max = analytics.window_days_max();
+    let window = decode::window_of(days_max, request.window.as_ref(), &mut violations);
     let direction = decode::direction(request.direction, &mut violations);
     let asset = decode::asset(analytics, &request.asset, &mut violations).await?;
     let question = (|| {

@@ -75,13 +75,10 @@ async fn question(
         Some(Subject::All(_)) => Some(SeriesSubject::All),
         None => violations.require(None, "user_uuid", "must be set, or account or all instead"),
     };
-    let window = decode::window(request.window.as_ref(), &mut violations);
-    let size = size(request, &mut violations);
-    let zone = violations.require(
-        buckets::time_zone(&request.time_zone),
-        "time_zone",
-        "must be an IANA name, for example Europe/Berlin, or empty for UTC",
-    );
+    let days_max = analytics.window_days_max();
+    let window = decode::window_of(days_max, request.window.as_ref(), &mut violations);
+    let size = size(request.bucket_unit, request.bucket_count, &mut violations);
+    let zone = zone(&request.time_zone, &mut violations);
     let directions = directions(request, &mut violations);
     let edges = (|| {
         buckets::edges(window?, size?, zone?)
@@ -105,8 +102,8 @@ async fn question(
 }
 
 /// Checks the fields `bucket_unit` and `bucket_count`.
-fn size(request: &SumSeriesRequest, violations: &mut Violations) -> Option<BucketSize> {
-    let unit = match v1::BucketUnit::try_from(request.bucket_unit) {
+pub(super) fn size(unit: i32, count: i32, violations: &mut Violations) -> Option<BucketSize> {
+    let unit = match v1::BucketUnit::try_from(unit) {
         Ok(v1::BucketUnit::Minute) => Some(BucketUnit::Minute),
         Ok(v1::BucketUnit::Hour) => Some(BucketUnit::Hour),
         Ok(v1::BucketUnit::Day) => Some(BucketUnit::Day),
@@ -118,13 +115,19 @@ fn size(request: &SumSeriesRequest, violations: &mut Violations) -> Option<Bucke
     let hint = "must be BUCKET_UNIT_MINUTE (1), BUCKET_UNIT_HOUR (2), BUCKET_UNIT_DAY (3), \
                 BUCKET_UNIT_WEEK (4), BUCKET_UNIT_MONTH (5) or BUCKET_UNIT_YEAR (6)";
     let is_unit = violations.require(unit, "bucket_unit", hint).is_some();
-    let count = if request.bucket_count == 0 { 1 } else { request.bucket_count };
+    let count = if count == 0 { 1 } else { count };
     // Whatever the unit: a wrong count is told along with a wrong unit.
     let counted = u32::try_from(count)
         .ok()
         .and_then(|count| BucketSize::new(unit.unwrap_or(BucketUnit::Day), count));
     let hint = format!("must be 1 to {}, or 0 for 1", buckets::UNITS_MAX);
     violations.require(counted, "bucket_count", hint).filter(|_| is_unit)
+}
+
+/// Checks the field `time_zone`.
+pub(super) fn zone(name: &str, violations: &mut Violations) -> Option<Tz> {
+    let hint = "must be an IANA name, for example Europe/Berlin, or empty for UTC";
+    violations.require(buckets::time_zone(name), "time_zone", hint)
 }
 
 /// Checks the field `direction`, which means nothing where both are asked for.
@@ -141,7 +144,8 @@ fn directions(request: &SumSeriesRequest, violations: &mut Violations) -> Option
     }
 }
 
-fn buckets_pb(edges: &[DateTime<Utc>], sums: Vec<BucketSum>) -> Vec<SeriesBucket> {
+/// Buckets between edges, with what is summed up in each.
+pub(super) fn buckets_pb(edges: &[DateTime<Utc>], sums: Vec<BucketSum>) -> Vec<SeriesBucket> {
     let windows = edges.windows(2).map(|pair| v1::Window {
         start: pair.first().copied().map(decode::timestamp),
         end: pair.last().copied().map(decode::timestamp),

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::{
-    domain::access::Scope,
+    domain::{access::Scope, job::JobState},
     error::Error,
     grpc::{
         decode::timestamp,
@@ -15,7 +15,7 @@ use crate::{
     },
     sync::{
         Sync,
-        request::{JobState, ListedJob, Priority},
+        request::{ListedJob, Priority},
     },
 };
 

@@ -1,7 +1,7 @@
 //! `SyncService.SyncToken`.
 
 use crate::{
-    domain::account::NetworkKind,
+    domain::{account::NetworkKind, chain::HEIGHT_MAX},
     error::Error,
     grpc::{
         decode::{self, AccountFields},
@@ -11,9 +11,6 @@ use crate::{
     },
     sync::{Sync, request::Priority},
 };
-
-/// Largest height of a block: positions inside of an instant hold it in 39 bits.
-const HEIGHT_MAX: i64 = (1 << 39) - 1;
 
 pub(super) async fn sync_token(
     sync: &Sync,

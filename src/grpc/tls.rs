@@ -15,15 +15,15 @@ use tokio_rustls::{
     rustls::{
         self, RootCertStore, ServerConfig,
         crypto::ring,
-        pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject},
+        pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem, pem::PemObject},
         server::WebPkiClientVerifier,
         version::{TLS12, TLS13},
     },
 };
 use tokio_util::sync::CancellationToken;
 
-/// What is spoken inside: HTTP/2 alone (RFC 7301, RFC 9113 section 3.2).
-const PROTOCOLS: [&[u8]; 1] = [b"h2"];
+/// What is spoken inside: HTTP/2, or HTTP/1.1 with those who know no other (RFC 7301).
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// Largest file that is read: certificates are some kilobytes.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -83,6 +83,7 @@ pub struct Tls {
 struct Current {
     contents: Contents,
     config: Arc<ServerConfig>,
+    certificate: Option<CertificateDer<'static>>,
 }
 
 /// The bytes of the files.
@@ -99,9 +100,19 @@ impl Tls {
     /// # Errors
     /// If one cannot be read, holds something else, or the key can be read by everybody.
     pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
-        let contents = Contents::read(&files)?;
-        let config = Arc::new(contents.config(&files)?);
-        Ok(Self { files, current: Arc::new(RwLock::new(Current { contents, config })) })
+        let current = Contents::read(&files)?.into_current(&files)?;
+        Ok(Self { files, current: Arc::new(RwLock::new(current)) })
+    }
+
+    /// Whether the server's certificate is for a host of this name or address.
+    #[must_use]
+    pub fn is_for(&self, host: &str) -> bool {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        let Ok(host) = ServerName::try_from(host) else { return false };
+        let certificate = current.certificate.as_ref();
+        certificate
+            .and_then(|certificate| webpki::EndEntityCert::try_from(certificate).ok())
+            .is_some_and(|certificate| certificate.verify_is_valid_for_subject_name(&host).is_ok())
     }
 
     /// What makes the next handshake.
@@ -124,9 +135,8 @@ impl Tls {
         if is_known {
             return Ok(false);
         }
-        let config = Arc::new(contents.config(&self.files)?);
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        *current = Current { contents, config };
+        let next = contents.into_current(&self.files)?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
         Ok(true)
     }
 
@@ -174,6 +184,12 @@ impl Contents {
             key: read(key)?,
             client_ca: files.client_ca.as_deref().map(read).transpose()?,
         })
+    }
+
+    fn into_current(self, files: &TlsFiles) -> Result<Current, TlsError> {
+        let config = Arc::new(self.config(files)?);
+        let certificate = certificates(&self.certificate, &files.certificate)?.into_iter().next();
+        Ok(Current { contents: self, config, certificate })
     }
 
     fn config(&self, files: &TlsFiles) -> Result<ServerConfig, TlsError> {

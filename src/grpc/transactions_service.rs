@@ -58,6 +58,8 @@ impl TransactionsApi {
         let start = instant(&request.timestamp_start_utc, WINDOW_FIELDS.start, &mut violations);
         let end = instant(&request.timestamp_end_utc, WINDOW_FIELDS.end, &mut violations);
         let window = decode::span(start, end, WINDOW_FIELDS, &mut violations);
+        let days_max = self.analytics.window_days_max();
+        let window = decode::not_longer(days_max, window, WINDOW_FIELDS.end, &mut violations);
         let direction = Direction::parse(&request.direction);
         let direction =
             violations.require(direction, "direction", "must be `sender` or `receiver`");

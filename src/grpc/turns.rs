@@ -8,7 +8,10 @@ use std::{
 
 use uuid::Uuid;
 
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    telemetry::metrics::{Refused, refused},
+};
 
 /// After what time whoever has too many calls at work may ask again.
 const WAIT: Duration = Duration::from_millis(100);
@@ -44,6 +47,7 @@ impl Turns {
         let mut at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
         let count = at_work.entry(token_id).or_default();
         if *count >= self.most {
+            refused(Refused::TokenConcurrency);
             return Err(Error::new(ErrorKind::TooOften(WAIT)));
         }
         *count += 1;

@@ -36,7 +36,7 @@ pub(super) async fn update_alert_rule(
     let tells_secret = rotates || settings.is_some();
     let webhook_secret = rotates.then(WebhookSecret::random);
     let change = RuleChange { rule_id, settings, is_enabled, webhook_secret };
-    let rule = alerts.change_rule(&change, &by).await?;
+    let rule = alerts.change_rule(&change, by).await?;
     let webhook_secret = if tells_secret { secret_pb(&rule) } else { String::new() };
     Ok(UpdateAlertRuleResponse { rule: Some(rule_pb(&rule)), webhook_secret })
 }

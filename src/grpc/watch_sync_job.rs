@@ -12,7 +12,7 @@ use tonic::{Request, Status};
 use uuid::Uuid;
 
 use crate::{
-    domain::access::Scope,
+    domain::{access::Scope, job::JobState},
     error::{Error, ErrorKind},
     grpc::{
         admission::{Pass, identity, pass},
@@ -23,10 +23,7 @@ use crate::{
         sync_service::SyncApi,
         violations::Violations,
     },
-    sync::{
-        Sync,
-        request::{JobState, ListedJob},
-    },
+    sync::{Sync, request::ListedJob},
 };
 
 /// Time between two looks at a job.

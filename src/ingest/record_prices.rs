@@ -16,6 +16,7 @@ use crate::{
         record_transactions::{ATTEMPTS_MAX, Hindrance, hindrance, pause},
     },
     store::record_prices::{self as store, KeyedPrice, PriceFate},
+    telemetry::metrics::{self, RowKind},
 };
 
 /// How ticks are recorded.
@@ -143,6 +144,17 @@ impl Ingest {
     ) -> Result<PriceOutcome, Error> {
         // Closed never.
         let _turn = self.turns.acquire().await;
+        let outcome = self.record_price_chunk(rows, options).await?;
+        metrics::rows_recorded(RowKind::Prices, outcome.recorded + outcome.replaced);
+        metrics::rows_refused(RowKind::Prices, outcome.refused.len());
+        Ok(outcome)
+    }
+
+    async fn record_price_chunk(
+        &self,
+        rows: Vec<NewPrice>,
+        options: &PriceOptions,
+    ) -> Result<PriceOutcome, Error> {
         let mut chunk = Chunk::new(rows);
         self.sort_out_price_days(&mut chunk, options).await?;
         for attempt in 0..ATTEMPTS_MAX {

@@ -35,6 +35,7 @@ use crate::{
         create_asset::{CreatedAsset, create_asset},
         record_transactions as store,
     },
+    telemetry::metrics::{self, RowKind},
 };
 
 /// Times that a chunk is tried while other writers, or days that go, get in its way.
@@ -89,6 +90,17 @@ impl Ingest {
     ) -> Result<ChunkOutcome, Error> {
         // Closed never.
         let _turn = self.turns.acquire().await;
+        let outcome = self.record_chunk(rows, options).await?;
+        metrics::rows_recorded(RowKind::Transactions, outcome.recorded);
+        metrics::rows_refused(RowKind::Transactions, outcome.refused.len());
+        Ok(outcome)
+    }
+
+    async fn record_chunk(
+        &self,
+        rows: Vec<NewTransaction>,
+        options: &RecordOptions,
+    ) -> Result<ChunkOutcome, Error> {
         let mut chunk = Chunk::new(&rows, options);
         self.key(rows, &mut chunk).await?;
         chunk.set_repeated_apart();
@@ -105,6 +117,7 @@ impl Ingest {
             }
             let writing = chunk.candidates.iter().map(|candidate| &candidate.row);
             let Err(error) = store::record_transactions(&self.database, writing).await else {
+                self.recorded.add(chunk.candidates.len());
                 chunk.settle(|_| Some(Fate::Recorded));
                 return Ok(chunk.finish());
             };

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-pub use crate::store::{sync_jobs::JobState, sync_wallets::WalletSync};
+pub use crate::store::sync_wallets::WalletSync;
 use crate::{
     domain::{access::Scope, wallet::Wallet},
     error::{Error, ErrorKind},

@@ -19,7 +19,8 @@ use serde::de::DeserializeOwned;
 use crate::{
     domain::{
         account::{Address, Network},
-        bitcoin::{Block, BlockHash, Coin, FoundTransaction, Owner, Satoshis, Txid, read_hex},
+        bitcoin::{Block, BlockHash, Coin, FoundTransaction, Owner, Satoshis, Txid},
+        hex,
     },
     outbound::{
         headers::retry_after,
@@ -356,20 +357,18 @@ impl Answer {
 
 /// What a status other than 200 and 404 means.
 fn refusal(status: StatusCode, headers: &HeaderMap, answer: &Answer) -> SourceError {
-    let wait = retry_after(headers, WAIT_MAX);
-    let said = || format!("HTTP {status}: {}", answer.quoted());
-    match status.as_u16() {
-        429 => SourceError::RateLimited { wait },
-        402 => SourceError::QuotaUsedUp { wait },
-        401 | 403 | 451 => SourceError::Forbidden(status.as_u16()),
-        // mempool.space's answer to a place in a history that is not there.
-        422 => SourceError::UnknownPlace(said()),
-        413 => SourceError::TooMuch(said()),
-        400 if answer.says_too_many() => SourceError::TooMuch(said()),
-        400..=499 if status != StatusCode::REQUEST_TIMEOUT => SourceError::Unsupported(said()),
-        408 | 500.. => SourceError::Unavailable { why: format!("HTTP {status}"), wait },
-        _ => malformed(said()),
-    }
+    let own = || {
+        let said = format!("HTTP {status}: {}", answer.quoted());
+        match status.as_u16() {
+            // mempool.space's answer to a place in a history that is not there.
+            422 => SourceError::UnknownPlace(said),
+            413 => SourceError::TooMuch(said),
+            400 if answer.says_too_many() => SourceError::TooMuch(said),
+            400..=499 => SourceError::Unsupported(said),
+            _ => malformed(said),
+        }
+    };
+    SourceError::of_status(status, retry_after(headers, WAIT_MAX)).unwrap_or_else(own)
 }
 
 fn block_hash(text: &str) -> Result<BlockHash, SourceError> {
@@ -386,7 +385,7 @@ fn instant(seconds: i64) -> Result<DateTime<Utc>, SourceError> {
 }
 
 fn coin(network: &Network, script: &str, value: u64) -> Result<Coin, SourceError> {
-    let bytes = read_hex(script);
+    let bytes = hex::bare_bytes(script);
     let bytes = bytes.ok_or_else(|| malformed("a script is not in hexadecimal digits"));
     let value = Satoshis::new(value).ok_or_else(|| malformed(format!("no amount: {value}")))?;
     Ok(Coin { owner: Owner::of_script(network, &bytes?), value })

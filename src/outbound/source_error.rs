@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use reqwest::Url;
 
 use crate::outbound::{
@@ -53,6 +54,20 @@ pub enum SourceError {
     /// What it answers is not what its documents say, or not consistent.
     #[error("answers something else than documented: {0}")]
     Malformed(String),
+}
+
+impl SourceError {
+    /// What a status means whoever answers with it, where the answer asks for this wait. `None` for
+    /// one that each source uses in its own way.
+    pub(super) fn of_status(status: StatusCode, wait: Option<Duration>) -> Option<Self> {
+        Some(match status.as_u16() {
+            429 => Self::RateLimited { wait },
+            402 => Self::QuotaUsedUp { wait },
+            code @ (401 | 403 | 451) => Self::Forbidden(code),
+            408 | 500.. => Self::Unavailable { why: format!("HTTP {status}"), wait },
+            _ => return None,
+        })
+    }
 }
 
 impl From<HttpFault> for SourceError {

@@ -58,7 +58,7 @@ pub async fn add_wallet(
         return Ok(if has_room { AddedWallet::AccountFull } else { AddedWallet::UserFull });
     };
     if added.get("is_new") {
-        note(&tx, &by, "add wallet", &format!("{user_uuid} {network}:{address}")).await?;
+        note(&tx, by, "add wallet", &format!("{user_uuid} {network}:{address}")).await?;
     }
     tx.commit().await?;
     Ok(AddedWallet::Tracked(added_at))

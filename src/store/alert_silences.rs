@@ -11,6 +11,7 @@ use crate::{
         statement::statement,
         tx::PooledTx,
     },
+    telemetry::metrics,
 };
 
 /// Symbols that one tx judges at most.
@@ -48,8 +49,9 @@ pub async fn judge_silences(database: &Database) -> Result<usize, StoreError> {
             }
         }
     }
-    record(&tx, &events, &states, true).await?;
+    let turns = record(&tx, &events, &states, true).await?;
     tx.commit().await?;
+    metrics::alert_events(turns);
     Ok(symbols.len())
 }
 

@@ -26,6 +26,7 @@ use crate::{
         statement::{Statement, statement},
         tx::PooledTx,
     },
+    telemetry::metrics::AlertTurns,
 };
 
 /// How far ahead of the clock a tick may be dated and still be judged.
@@ -49,14 +50,14 @@ pub(super) struct Event<'a> {
 pub(super) type States = HashMap<(i32, Uuid), AlertState>;
 
 /// Holds the rules about these ticks, which the tx has recorded, against them, and records what
-/// fires.
+/// fires; how many rules turned.
 ///
 /// # Errors
 /// What the database says.
 pub(super) async fn judge_recorded(
     tx: &PooledTx,
     recorded: &[&KeyedPrice],
-) -> Result<(), StoreError> {
+) -> Result<AlertTurns, StoreError> {
     let mut by_symbol: BTreeMap<i32, Vec<&KeyedPrice>> = BTreeMap::new();
     let latest = Utc::now() + AHEAD_MAX;
     for tick in recorded.iter().filter(|tick| tick.ticked_at <= latest) {
@@ -64,13 +65,13 @@ pub(super) async fn judge_recorded(
     }
     let symbols: Vec<i32> = by_symbol.keys().copied().collect();
     if symbols.is_empty() {
-        return Ok(());
+        return Ok(AlertTurns::default());
     }
     let rules = rules_for(tx, &symbols).await?;
     by_symbol.retain(|symbol_id, _| rules.iter().any(|rule| rule.covers(*symbol_id)));
     let symbols: Vec<i32> = by_symbol.keys().copied().collect();
     if symbols.is_empty() {
-        return Ok(());
+        return Ok(AlertTurns::default());
     }
     let watermarks = lock_watermarks(tx, &symbols).await?;
     for (symbol_id, ticks) in &mut by_symbol {
@@ -80,16 +81,17 @@ pub(super) async fn judge_recorded(
     }
     by_symbol.retain(|_, ticks| !ticks.is_empty());
     if by_symbol.is_empty() {
-        return Ok(());
+        return Ok(AlertTurns::default());
     }
     let mut states = states_of(tx, &rules, &symbols).await?;
     let measured = measure(tx, &rules, &by_symbol).await?;
     let events = judge_all(&rules, &by_symbol, &watermarks, &measured, &mut states);
-    record(tx, &events, &states, false).await?;
+    let turns = record(tx, &events, &states, false).await?;
     let ends = by_symbol.iter().filter_map(|(symbol_id, ticks)| Some((*symbol_id, ticks.last()?)));
     let (ids, instants): (Vec<i32>, Vec<DateTime<Utc>>) =
         ends.map(|(symbol_id, tick)| (symbol_id, tick.ticked_at)).unzip();
-    tx.rows(statement!("alert_watermarks_move"), &[&ids, &instants]).await.map(drop)
+    tx.rows(statement!("alert_watermarks_move"), &[&ids, &instants]).await?;
+    Ok(turns)
 }
 
 /// The rules in force about any of these symbols.
@@ -263,15 +265,15 @@ fn judge_all<'a>(
     events
 }
 
-/// Records events and the states that they lead to.
+/// Records events and the states that they lead to; how many rules turned.
 pub(super) async fn record(
     tx: &PooledTx,
     events: &[Event<'_>],
     states: &States,
     is_of_clock: bool,
-) -> Result<(), StoreError> {
+) -> Result<AlertTurns, StoreError> {
     if events.is_empty() {
-        return Ok(());
+        return Ok(AlertTurns::default());
     }
     let touched: BTreeSet<Uuid> = events.iter().map(|event| event.rule.rule_id).collect();
     let touched: Vec<Uuid> = touched.into_iter().collect();
@@ -320,5 +322,7 @@ pub(super) async fn record(
     let fired: Vec<Option<DateTime<Utc>>> =
         turned.values().map(|(_, state)| state.fired_at).collect();
     let statement = statement!("alert_states_put");
-    tx.rows(statement, &[&symbols, &rule_ids, &revisions, &firing, &fired]).await.map(drop)
+    tx.rows(statement, &[&symbols, &rule_ids, &revisions, &firing, &fired]).await?;
+    let firing = events.iter().filter(|event| event.judgement.is_firing).count();
+    Ok(AlertTurns { firing, ceased: events.len() - firing })
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::decimal::Decimal,
-    store::{StoreError, content_hash::postgres_micros, numeric},
+    store::{StoreError, content_hash::postgres_micros, numeric, statement::Measure},
 };
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
@@ -108,6 +108,7 @@ impl CopyBuffer {
     ) -> Result<u64, StoreError> {
         self.bytes.put_i16(-1);
         let mut rest = self.bytes.freeze();
+        let _measure = Measure::of(stem);
         let outcome = async {
             let sink = client.copy_in(text).await?;
             pin_mut!(sink);

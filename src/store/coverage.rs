@@ -89,6 +89,11 @@ impl Coverages {
                 return Ok(synced.asset_ids.contains(&asset_id));
             }
         }
+        self.look(asset_id).await
+    }
+
+    /// Whether rows of an asset are synced, as the database has it now.
+    async fn look(&self, asset_id: i32) -> Result<bool, StoreError> {
         let read_at = Some(Instant::now());
         let answer = self.database.read(statement!("coverage_assets"), &[]).await?;
         let ids: Vec<i32> =
@@ -173,9 +178,33 @@ impl Coverages {
         asset_id: i32,
         window: Window,
     ) -> Result<HashSet<Uuid>, StoreError> {
-        if !self.is_synced(asset_id).await? {
-            return Ok(HashSet::new());
+        match self.is_synced(asset_id).await? {
+            true => self.unranked_users_of_synced(asset_id, window).await,
+            false => Ok(HashSet::new()),
         }
+    }
+
+    /// Users who are not ranked, as the database has it now: nothing that was true a moment ago is
+    /// believed.
+    ///
+    /// # Errors
+    /// If the database cannot answer.
+    pub async fn unranked_users_now(
+        &self,
+        asset_id: i32,
+        window: Window,
+    ) -> Result<HashSet<Uuid>, StoreError> {
+        match self.look(asset_id).await? {
+            true => self.unranked_users_of_synced(asset_id, window).await,
+            false => Ok(HashSet::new()),
+        }
+    }
+
+    async fn unranked_users_of_synced(
+        &self,
+        asset_id: i32,
+        window: Window,
+    ) -> Result<HashSet<Uuid>, StoreError> {
         let (start, end) = (window.start(), window.end());
         let params = [&asset_id as _, &start as _, &end as _];
         let answer = self.database.read(statement!("coverage_rank_users"), &params).await?;

@@ -8,6 +8,7 @@ use tokio_postgres::error::SqlState;
 use crate::{
     domain::{price::spans::PriceSpan, running_total::damage::Damaged},
     error::{BoxError, Error, ErrorKind},
+    telemetry::metrics,
 };
 
 /// What a failure of the database means.
@@ -40,6 +41,46 @@ pub enum StoreErrorKind {
     Unexpected,
 }
 
+impl StoreErrorKind {
+    const EVERY: [Self; 12] = [
+        Self::Disconnected,
+        Self::TooManyConnections,
+        Self::PoolTimeout,
+        Self::Cancelled,
+        Self::OutOfResources,
+        Self::OutOfRange,
+        Self::Conflict,
+        Self::Unique,
+        Self::Reference,
+        Self::Check,
+        Self::Damaged,
+        Self::Unexpected,
+    ];
+
+    /// Has failures of every kind counted from zero.
+    pub(super) fn count_from_zero() {
+        Self::EVERY.iter().for_each(|kind| metrics::statements_failed(kind.name(), 0));
+    }
+
+    /// What failures of this kind are counted as.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Disconnected => "disconnected",
+            Self::TooManyConnections => "too_many_connections",
+            Self::PoolTimeout => "pool_timeout",
+            Self::Cancelled => "cancelled",
+            Self::OutOfResources => "out_of_resources",
+            Self::OutOfRange => "out_of_range",
+            Self::Conflict => "conflict",
+            Self::Unique => "unique",
+            Self::Reference => "reference",
+            Self::Check => "check",
+            Self::Damaged => "damaged",
+            Self::Unexpected => "unexpected",
+        }
+    }
+}
+
 /// A failure of a statement.
 #[derive(Debug)]
 pub struct StoreError {
@@ -52,7 +93,9 @@ impl StoreError {
     /// A failure of the named statement, told apart by its cause.
     #[must_use]
     pub fn from_postgres(stem: &'static str, source: tokio_postgres::Error) -> Self {
-        Self { kind: kind_of(&source), stem, source: Some(Box::new(source)) }
+        let kind = kind_of(&source);
+        metrics::statements_failed(kind.name(), 1);
+        Self { kind, stem, source: Some(Box::new(source)) }
     }
 
     /// A failure without a cause of Postgres's own.

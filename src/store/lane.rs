@@ -81,6 +81,7 @@ impl Lane {
         statement: Statement,
         params: &Params<'_>,
     ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let _measure = statement.measure();
         if !self.prepared.contains_key(statement.stem) {
             let prepared = self.wire.drive(self.client.prepare(statement.text)).await?;
             self.prepared.insert(statement.stem, prepared);

@@ -29,7 +29,7 @@ macro_rules! migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: [Migration; 21] = [
+pub const MIGRATIONS: [Migration; 25] = [
     migration!(1, "0001_ledger"),
     migration!(2, "0002_partitions"),
     migration!(3, "0003_seed"),
@@ -51,6 +51,10 @@ pub const MIGRATIONS: [Migration; 21] = [
     migration!(19, "0019_chains"),
     migration!(20, "0020_token_checks"),
     migration!(21, "0021_audit_log_callers"),
+    migration!(22, "0022_sql_cells"),
+    migration!(23, "0023_sql_sums"),
+    migration!(24, "0024_sql_series"),
+    migration!(25, "0025_sql_rankings"),
 ];
 
 /// A migration that is recorded in the database.

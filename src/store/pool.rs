@@ -21,10 +21,16 @@ use crate::{
         statement::Statement,
         tx::PooledTx,
     },
+    telemetry::metrics::{PoolGauges, PoolMeter},
 };
 
 /// Stem that errors of connecting carry in the place of a statement's.
 const CONNECT: &str = "connect";
+
+/// Names of the pools, as they are counted.
+const ROWS: &str = "rows";
+const TOTALS: &str = "totals";
+const INGEST: &str = "ingest";
 
 /// Longest wait for the server to say whether a pooled connection is well.
 const RECYCLE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -55,6 +61,8 @@ pub struct Database {
     pool: Pool,
     totals_pool: LanePool,
     ingest_pool: Pool,
+    meter: PoolMeter,
+    totals_meter: PoolMeter,
     config: Arc<Config>,
     schema: Arc<str>,
     connector: MakeRustlsConnect,
@@ -68,6 +76,7 @@ impl Database {
     /// # Errors
     /// If the settings of the pool contradict each other.
     pub fn new(target: &DatabaseTarget, settings: &PoolSettings) -> Result<Self, StoreError> {
+        StoreErrorKind::count_from_zero();
         let connect_timeout = Duration::from_millis(settings.connect_timeout_ms);
         let mut config = target.config.clone();
         config.application_name("daybook").connect_timeout(connect_timeout);
@@ -89,6 +98,8 @@ impl Database {
             pool,
             totals_pool,
             ingest_pool,
+            meter: PoolMeter::new(ROWS),
+            totals_meter: PoolMeter::new(TOTALS),
             config: Arc::new(config),
             schema: Arc::from(target.schema.as_str()),
             connector,
@@ -110,7 +121,7 @@ impl Database {
     /// their own.
     #[must_use]
     pub fn for_ingest(&self) -> Self {
-        Self { pool: self.ingest_pool.clone(), ..self.clone() }
+        Self { pool: self.ingest_pool.clone(), meter: PoolMeter::new(INGEST), ..self.clone() }
     }
 
     /// Schema that holds everything of Daybook's.
@@ -191,6 +202,16 @@ impl Database {
         self.totals_pool.status().max_size
     }
 
+    /// How it stands with each pool.
+    #[must_use]
+    pub fn pools(&self) -> [PoolGauges; 3] {
+        [
+            gauges(ROWS, self.pool.status()),
+            gauges(TOTALS, self.totals_pool.status()),
+            gauges(INGEST, self.ingest_pool.status()),
+        ]
+    }
+
     /// Runs a task that [`Self::close`] waits for.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(task);
@@ -224,14 +245,36 @@ impl Database {
     }
 
     pub(super) async fn session(&self) -> Result<Session, StoreError> {
-        let object = self.pool.get().await.map_err(pool_error)?;
+        let begun_at = Instant::now();
+        let outcome = self.pool.get().await.map_err(pool_error);
+        let object = waited(outcome, begun_at, &self.meter)?;
         Ok(Session::new(object, self.connector.clone(), self.tasks.clone()))
     }
 
     async fn totals_session(&self) -> Result<LaneSession, StoreError> {
-        let object = self.totals_pool.get().await.map_err(pool_error)?;
+        let begun_at = Instant::now();
+        let outcome = self.totals_pool.get().await.map_err(pool_error);
+        let object = waited(outcome, begun_at, &self.totals_meter)?;
         Ok(LaneSession::new(object, self.tasks.clone()))
     }
+}
+
+/// What came of waiting for a connection since then.
+fn waited<T>(
+    outcome: Result<T, StoreError>,
+    begun_at: Instant,
+    meter: &PoolMeter,
+) -> Result<T, StoreError> {
+    meter.waited(begun_at.elapsed());
+    if matches!(&outcome, Err(error) if error.kind() == StoreErrorKind::PoolTimeout) {
+        meter.gave_up();
+    }
+    outcome
+}
+
+fn gauges(pool: &'static str, status: managed::Status) -> PoolGauges {
+    let managed::Status { max_size, size, available, waiting, .. } = status;
+    PoolGauges { pool, max: max_size, open: size, idle: available, waiting }
 }
 
 fn build<M: managed::Manager, W: From<managed::Object<M>>>(

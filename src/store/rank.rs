@@ -94,15 +94,53 @@ pub async fn rank_users(
     session: &Session,
     measure: Measure,
 ) -> Result<Snapshot<RankedUser>, StoreError> {
+    let Some(users) = read_users(session, &measure).await? else { return Ok(Snapshot::empty()) };
+    measure_users(session, &users, measure).await
+}
+
+/// Measures every user twice, from running totals: as senders and as receivers, in this order.
+/// The direction of `measure` means nothing.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn rank_users_on_both_sides(
+    session: &Session,
+    measure: Measure,
+) -> Result<[Snapshot<RankedUser>; 2], StoreError> {
+    let Some(users) = read_users(session, &measure).await? else {
+        return Ok([Snapshot::empty(), Snapshot::empty()]);
+    };
+    let on = |direction| Measure { direction, ..measure };
+    let (sent, received) = tokio::try_join!(
+        measure_users(session, &users, on(Direction::Sender)),
+        measure_users(session, &users, on(Direction::Receiver)),
+    )?;
+    Ok([sent, received])
+}
+
+async fn read_users(
+    session: &Session,
+    measure: &Measure,
+) -> Result<Option<UserColumns>, StoreError> {
     let rows = session.rows(statement!("rank_users"), &[&measure.members_max]).await?;
-    let Some(users) = rows.first().map(UserColumns::read) else { return Ok(Snapshot::empty()) };
+    Ok(rows.first().map(UserColumns::read))
+}
+
+async fn measure_users(
+    session: &Session,
+    users: &UserColumns,
+    measure: Measure,
+) -> Result<Snapshot<RankedUser>, StoreError> {
     if measure.cuts(users.user_ids.len()) {
         return Ok(Snapshot::cut());
     }
     let sums = DaySums::read(session, &measure).await?;
     let (moments, made) = sums.of_owners(users.user_ids.len(), &users.wallets())?;
-    let names = users.user_uuids.into_iter().zip(users.usernames);
-    let members = names.map(|(user_uuid, username)| RankedUser { user_uuid, username });
+    let names = users.user_uuids.iter().zip(&users.usernames);
+    let members = names.map(|(user_uuid, username)| RankedUser {
+        user_uuid: *user_uuid,
+        username: username.clone(),
+    });
     let members = members.zip(moments).collect();
     Ok(Snapshot { members, as_of: users.as_of, made, is_cut: false })
 }

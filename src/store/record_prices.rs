@@ -15,6 +15,7 @@ use crate::{
         statement::statement,
         tx::PooledTx,
     },
+    telemetry::metrics::{self, AlertTurns},
 };
 
 /// A tick, its symbol by its id.
@@ -63,17 +64,23 @@ pub async fn record_prices(
     let written = write(&tx, rows, &order, &places, replace).await;
     let is_kept = |fates: &Vec<PriceFate>| !(keep_whole && fates.contains(&PriceFate::Differs));
     let judged = match written {
-        Ok(fates) if is_kept(&fates) => judge_new(&tx, rows, &fates).await.map(|()| fates),
-        written => written,
+        Ok(fates) if is_kept(&fates) => {
+            judge_new(&tx, rows, &fates).await.map(|turns| (fates, turns))
+        }
+        written => written.map(|fates| (fates, AlertTurns::default())),
     };
     match judged {
-        Ok(fates) if is_kept(&fates) => tx.commit().await.map(|()| fates),
+        Ok((fates, turns)) if is_kept(&fates) => {
+            tx.commit().await?;
+            metrics::alert_events(turns);
+            Ok(fates)
+        }
         given_up => {
             // In order, so that the connection is kept.
             if let Err(second) = tx.roll_back().await {
                 tracing::debug!(error = %second, "could not roll back");
             }
-            given_up.map(undone)
+            given_up.map(|(fates, _)| undone(fates))
         }
     }
 }
@@ -83,7 +90,7 @@ async fn judge_new(
     tx: &PooledTx,
     rows: &[KeyedPrice],
     fates: &[PriceFate],
-) -> Result<(), StoreError> {
+) -> Result<AlertTurns, StoreError> {
     let is_new = |(row, fate): (_, &PriceFate)| (*fate == PriceFate::Recorded).then_some(row);
     let recorded: Vec<&KeyedPrice> = rows.iter().zip(fates).filter_map(is_new).collect();
     judge_recorded(tx, &recorded).await

@@ -35,7 +35,7 @@ pub async fn remove_wallet(
     let rows = tx.rows(statement!("remove_wallet"), params).await?;
     let row = rows.first().ok_or_else(|| StoreError::lost("remove_wallet"))?;
     if row.get("was_tracked") {
-        note(&tx, &by, "remove wallet", &format!("{user_uuid} {network}:{address}")).await?;
+        note(&tx, by, "remove wallet", &format!("{user_uuid} {network}:{address}")).await?;
     }
     tx.commit().await?;
     Ok(RemovedWallet {

@@ -93,6 +93,7 @@ async fn take(
 ) -> Result<Vec<RowChange>, StoreError> {
     let statement =
         if has_damaged { statement!("seal_take_sound") } else { statement!("seal_take") };
+    let _measure = statement.measure();
     let taken = async {
         let rows = client.query_raw(statement.text, [rows_max]).await?;
         rows.map_ok(|row| row_change(&row)).try_collect().await

@@ -162,6 +162,7 @@ async fn query(
     statement: Statement,
     params: &Params<'_>,
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
+    let _measure = statement.measure();
     let prepared = object.prepare_cached(statement.text).await?;
     object.query(&prepared, params).await
 }

@@ -8,17 +8,20 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
-use crate::store::{
-    Database, StoreError,
-    pool::Reader,
-    session::Answer,
-    sum_amount::{FoundSum, SumQuery, sum_amounts},
+use crate::{
+    store::{
+        Database, StoreError,
+        pool::Reader,
+        session::Answer,
+        sum_amount::{FoundSum, SumQuery, sum_amounts},
+    },
+    telemetry::metrics::SharedSumMeter,
 };
 
 /// Most questions in one statement: bounds how long the first one waits for the last.
@@ -41,6 +44,7 @@ pub struct SharedSums {
     database: Database,
     statements_max: usize,
     state: Arc<Mutex<State>>,
+    meter: SharedSumMeter,
 }
 
 #[derive(Default)]
@@ -51,6 +55,7 @@ struct State {
 
 struct Waiting {
     query: SumQuery,
+    since: Instant,
     reply: oneshot::Sender<Result<SharedSum, StoreError>>,
 }
 
@@ -59,7 +64,7 @@ impl SharedSums {
     #[must_use]
     pub fn new(database: Database) -> Self {
         let statements_max = database.totals_pool_size();
-        Self { database, statements_max, state: Arc::default() }
+        Self { database, statements_max, state: Arc::default(), meter: SharedSumMeter::new() }
     }
 
     /// Answers a question.
@@ -74,7 +79,8 @@ impl SharedSums {
                 None
             } else {
                 let (reply, answer) = oneshot::channel();
-                state.waiting.push_back(Waiting { query: query.clone(), reply });
+                let since = Instant::now();
+                state.waiting.push_back(Waiting { query: query.clone(), since, reply });
                 Some(answer)
             }
         };
@@ -107,6 +113,9 @@ impl SharedSums {
 
     async fn answer(&self, mut together: Vec<Waiting>) {
         let queries: Vec<_> = together.iter().map(|waiting| waiting.query.clone()).collect();
+        for waiting in &together {
+            self.meter.waited(waiting.since.elapsed());
+        }
         let outcome = {
             let gone = join_all(together.iter_mut().map(|waiting| waiting.reply.closed()));
             tokio::select! {

@@ -188,8 +188,8 @@ fn damaged(account_id: i64, asset_id: i32, direction: i16) -> StoreError {
     StoreError::of_damaged("sum_series_cells", Damaged::Series(key))
 }
 
-/// Adds what one account moved between each edge and the next.
-fn add_buckets(
+/// Adds what one tree has between each edge and the next.
+pub(super) fn add_buckets(
     levels: &[BTreeMap<i64, &[u8]>],
     edges: &[DateTime<Utc>],
     sums: &mut [ScaledSums],

@@ -9,10 +9,13 @@ use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::store::{
-    Database, StoreError,
-    statement::{Statement, statement},
-    tx::PooledTx,
+use crate::{
+    domain::job::JobState,
+    store::{
+        Database, StoreError,
+        statement::{Statement, statement},
+        tx::PooledTx,
+    },
 };
 
 /// Why a job is there; the first are taken first.
@@ -242,41 +245,6 @@ pub struct ListedJob {
     pub complete_until: Option<DateTime<Utc>>,
     /// The block up to which they are.
     pub head_height: Option<i64>,
-}
-
-/// How it stands with a job.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum JobState {
-    /// It waits.
-    Queued,
-    /// A worker is at it.
-    Running,
-    /// It waits until somebody asks for it.
-    Parked,
-    /// It is over.
-    Succeeded,
-}
-
-impl JobState {
-    /// Its word in the database.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Parked => "parked",
-            Self::Succeeded => "succeeded",
-        }
-    }
-
-    pub(super) fn of(word: &str) -> Self {
-        match word {
-            "running" => Self::Running,
-            "parked" => Self::Parked,
-            "queued" => Self::Queued,
-            _ => Self::Succeeded,
-        }
-    }
 }
 
 /// Which jobs are listed.

@@ -152,20 +152,8 @@ pub async fn ensure(
 ) -> Result<Stream, StoreError> {
     let params = [&asset_id as _, &account_id as _, &first_height as _, &last_height as _];
     database.read(statement!("sync_streams_add"), &params).await?;
-    find(database, asset_id, account_id).await?.ok_or_else(|| StoreError::lost("sync_streams_find"))
-}
-
-/// The stream of an asset and an account (0: all of them).
-///
-/// # Errors
-/// If the database cannot answer.
-pub async fn find(
-    database: &Database,
-    asset_id: i32,
-    account_id: i64,
-) -> Result<Option<Stream>, StoreError> {
-    let answer = database.read(statement!("sync_streams_find"), &[&asset_id, &account_id]).await?;
-    Ok(answer.value.first().map(stream))
+    let added = look_up(database, None, Some((asset_id, account_id))).await?;
+    added.ok_or_else(|| StoreError::lost("sync_streams_get"))
 }
 
 /// A stream by its key.
@@ -173,7 +161,18 @@ pub async fn find(
 /// # Errors
 /// If the database cannot answer.
 pub async fn get(database: &Database, stream_id: i64) -> Result<Option<Stream>, StoreError> {
-    let answer = database.read(statement!("sync_streams_get"), &[&stream_id]).await?;
+    look_up(database, Some(stream_id), None).await
+}
+
+/// A stream by its key, or by its asset and account.
+async fn look_up(
+    database: &Database,
+    stream_id: Option<i64>,
+    subject: Option<(i32, i64)>,
+) -> Result<Option<Stream>, StoreError> {
+    let (asset_id, account_id) = subject.unzip();
+    let params = [&stream_id as _, &asset_id as _, &account_id as _];
+    let answer = database.read(statement!("sync_streams_get"), &params).await?;
     Ok(answer.value.first().map(stream))
 }
 
@@ -197,6 +196,20 @@ pub struct Mark {
     pub is_progress: bool,
     /// Where a scan goes on that is cut off.
     pub resume: Option<String>,
+}
+
+impl Mark {
+    /// One that moves nothing and counts nothing.
+    pub const UNMOVED: Self = Self {
+        head: None,
+        final_height: -1,
+        complete_from: None,
+        transfers_added: 0,
+        others_added: 0,
+        is_withdrawal: false,
+        is_progress: false,
+        resume: None,
+    };
 }
 
 /// The block up to which everything is recorded.

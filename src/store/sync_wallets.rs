@@ -7,13 +7,10 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::{
-    domain::{account::AccountKey, decimal::Decimal},
+    domain::{account::AccountKey, decimal::Decimal, job::JobState},
     store::{
-        Database, Reader, StoreError,
-        accounts::account_key,
-        numeric::Numeric,
-        statement::statement,
-        sync_jobs::{JobState, Progress},
+        Database, Reader, StoreError, accounts::account_key, numeric::Numeric,
+        statement::statement, sync_jobs::Progress,
     },
 };
 

@@ -8,9 +8,9 @@ use rand::{Rng, seq::index};
 
 use crate::{
     domain::{
+        chain::first_position,
         decimal::Decimal,
         holders::{Holders, Nets},
-        token::first_position,
         window::Window,
     },
     error::Error,

@@ -5,7 +5,10 @@ use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 
 use crate::{
-    domain::token::{KnownBlock, Token, TokenCheck, TokenJob, TokenStream, ZERO_ADDRESS},
+    domain::{
+        job::JobState,
+        token::{KnownBlock, Token, TokenCheck, TokenStream, ZERO_ADDRESS},
+    },
     store::{Snapshot, StoreError, assets::decimals, numeric::Numeric, statement::statement},
 };
 
@@ -56,7 +59,7 @@ fn stream(stream_id: i64, row: &Row) -> TokenStream {
         transfer_count: row.get("transfer_count"),
         other_count: row.get("other_count"),
         synced_at: row.get("synced_at"),
-        job: row.get::<_, Option<&str>>("job_state").and_then(TokenJob::parse),
+        job: row.get::<_, Option<&str>>("job_state").map(JobState::of),
     }
 }
 

@@ -77,7 +77,7 @@ pub(super) async fn walk(lease: Lease) -> Result<Walked, JobError> {
         let error = match walk.pick().await {
             Ok(turns) => {
                 let source = turns.source.key.source.clone();
-                let error = match walk.with_source(turns).await {
+                let error = match Box::pin(walk.with_source(turns)).await {
                     Ok(Reached::Goal) => return Ok(walk.outcome()),
                     Ok(Reached::Behind) => {
                         let behind = JobError::Inconsistent("is behind what is recorded".into());

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use crate::{
     config::{ChainNetwork, ChainSource, ChainsFile, SourceKind},
     domain::{
@@ -30,6 +32,10 @@ const ETHEREUM_FINALITY: u32 = 64;
 
 /// Longest time that one call may cost: a day's end is the furthest that turns are kept for.
 const INTERVAL_MAX: Duration = Duration::from_secs(86_400);
+
+/// What of a key is escaped to make it one part of a URL: all but the characters that RFC 3986,
+/// section 2.3, leaves to everybody.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What some editors begin a file with.
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -190,17 +196,6 @@ fn fault(text: &str, error: &toml::de::Error) -> String {
     format!("line {number}{key}: {what}")
 }
 
-/// A key as one part of a URL, whatever characters it has.
-fn escaped(key: &str) -> String {
-    let one = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
-        other => format!("%{other:02X}"),
-    };
-    key.bytes().map(one).collect()
-}
-
 fn network(
     table: &ChainNetwork,
     names: &mut BTreeSet<String>,
@@ -279,7 +274,8 @@ fn keyed(
         TurnPrice { cost: i64::from(cost), interval, per_day: source.per_day.map(i64::from) };
     let keys = if source.keys.is_empty() { vec![String::new()] } else { source.keys.clone() };
     let one = |(number, key): (usize, &String)| {
-        let url = SourceUrl::parse(&source.url.replace("{key}", &escaped(key)))
+        let key = utf8_percent_encode(key, ESCAPED).to_string();
+        let url = SourceUrl::parse(&source.url.replace("{key}", &key))
             .ok_or_else(|| (about("url"), SourceUrl::RULE))?;
         let key_number = i32::try_from(number).unwrap_or(i32::MAX);
         Ok(SyncSource {

@@ -5,12 +5,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-pub use crate::store::sync_jobs::{JobFilter, JobState, ListedJob, Priority};
+pub use crate::store::sync_jobs::{JobFilter, ListedJob, Priority};
 use crate::{
     domain::{
         access::{Identity, Scope},
         account::{AccountKey, NetworkKind},
         asset::NewAsset,
+        bitcoin,
+        job::JobState,
     },
     error::{Error, ErrorKind, Obstacle},
     store::{
@@ -21,9 +23,6 @@ use crate::{
     },
     sync::{Sync, networks::SyncNetwork},
 };
-
-/// Decimals of a bitcoin.
-const COIN_DECIMALS: u32 = 8;
 
 /// What a request for a job came to.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -187,7 +186,8 @@ impl Sync {
             return Ok(coin);
         }
         let code = network.coin_code.clone();
-        let asset = NewAsset { name: format!("coin of {name}"), code, decimals: COIN_DECIMALS };
+        let decimals = bitcoin::DECIMALS;
+        let asset = NewAsset { name: format!("coin of {name}"), code, decimals };
         self.record_asset(&asset, name, None, "").await
     }
 

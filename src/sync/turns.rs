@@ -15,6 +15,7 @@ use crate::{
         error::JobError,
         networks::{SyncNetwork, SyncSource},
     },
+    telemetry::metrics::{self, SourceTrouble},
 };
 
 /// How long a call waits for its turn at most before the job makes room for another one.
@@ -92,6 +93,7 @@ impl Turns {
         call: impl Future<Output = Result<T, SourceError>>,
     ) -> Result<T, JobError> {
         self.wait().await?;
+        metrics::source_called(&self.source.key.source);
         let outcome = call.await;
         self.settle(outcome.as_ref().err()).await?;
         outcome.map_err(JobError::Source)
@@ -120,6 +122,7 @@ impl Turns {
         let Some(error) = error else {
             return sync_sources::note_well(&self.database, &self.source.key).await;
         };
+        metrics::source_refused(&self.source.key.source, trouble(error));
         let (wait, is_failure) = match error {
             SourceError::RateLimited { wait } => (wait.unwrap_or(LIMITED_WAIT), wait.is_none()),
             SourceError::QuotaUsedUp { wait } => {
@@ -140,9 +143,25 @@ impl Turns {
         };
         let why = error.to_string();
         let key: &SourceKey = &self.source.key;
+        metrics::source_paused(&key.source);
         tracing::info!(source = key.source, key = key.key_number, %error, "a source is left alone");
         let block = Block { wait, why: &why, is_failure, wait_max: FAILURE_WAIT_MAX };
         sync_sources::block(&self.database, key, block).await
+    }
+}
+
+/// What an error of a source is counted as.
+fn trouble(error: &SourceError) -> SourceTrouble {
+    match error {
+        SourceError::RateLimited { .. } => SourceTrouble::RateLimited,
+        SourceError::QuotaUsedUp { .. } => SourceTrouble::UsedUp,
+        SourceError::Forbidden(_) => SourceTrouble::Forbidden,
+        SourceError::Unavailable { .. } => SourceTrouble::Unavailable,
+        SourceError::Malformed(_) => SourceTrouble::Malformed,
+        SourceError::TooMuch(_)
+        | SourceError::Ahead(_)
+        | SourceError::UnknownPlace(_)
+        | SourceError::Unsupported(_) => SourceTrouble::Question,
     }
 }
 

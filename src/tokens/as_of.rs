@@ -8,7 +8,8 @@ use chrono::{DateTime, Duration, Utc};
 
 use crate::{
     domain::{
-        token::{KnownBlock, TokenStream, first_position},
+        chain::first_position,
+        token::{KnownBlock, TokenStream},
         window::Window,
     },
     error::{Error, ErrorKind, Obstacle, Violation},

@@ -12,9 +12,10 @@ use crate::{
     domain::{
         account::AccountKey,
         asset::Asset,
+        chain::first_position,
         recorded_transaction::RowPlace,
         running_total::instants::TimeOrder,
-        token::{KnownBlock, TokenStream, first_position},
+        token::{KnownBlock, TokenStream},
         window::Window,
     },
     error::Error,

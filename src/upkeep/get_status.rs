@@ -1,9 +1,14 @@
 //! How Daybook itself is doing.
 
-pub use crate::store::get_status::DatabaseStatus;
+use chrono::{DateTime, Utc};
+
+pub use crate::store::{
+    get_status::{DatabaseStatus, JobCounts},
+    get_status_days::StoredDay,
+};
 use crate::{
     error::Error,
-    store::{Database, get_status},
+    store::{Database, Reader, get_status, get_status_days},
     upkeep::verifier::{VerifierCounts, VerifierStatus},
 };
 
@@ -12,13 +17,21 @@ use crate::{
 pub struct StatusReader {
     database: Database,
     verified: VerifierCounts,
+    started_at: DateTime<Utc>,
 }
 
 impl StatusReader {
-    /// Reads the status of this database, and what the verifier counts here.
+    /// Reads the status of this database, and what the verifier counts here. Made when the process
+    /// starts.
     #[must_use]
     pub fn new(database: Database, verified: VerifierCounts) -> Self {
-        Self { database, verified }
+        Self { database, verified, started_at: Utc::now() }
+    }
+
+    /// When the process started.
+    #[must_use]
+    pub fn started_at(&self) -> DateTime<Utc> {
+        self.started_at
     }
 
     /// What the verifier of this process did.
@@ -32,6 +45,18 @@ impl StatusReader {
     /// # Errors
     /// What the database says.
     pub async fn get_status(&self) -> Result<DatabaseStatus, Error> {
-        Ok(get_status::get_status(&self.database).await?)
+        Ok(get_status::get_status(Reader::Pool(&self.database)).await?)
+    }
+
+    /// The same with every day, from one snapshot.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn get_status_with_days(&self) -> Result<(DatabaseStatus, Vec<StoredDay>), Error> {
+        let snapshot = self.database.snapshot().await?;
+        let status = get_status::get_status(Reader::Snapshot(&snapshot)).await?;
+        let days = get_status_days::days(&snapshot).await?;
+        snapshot.end().await?;
+        Ok((status, days))
     }
 }

@@ -23,6 +23,7 @@ use crate::{
         sum_series::{self, SeriesSubject},
         verifier,
     },
+    telemetry::metrics,
     upkeep::UpkeepError,
 };
 
@@ -96,6 +97,7 @@ impl VerifierCounts {
     }
 
     fn add(&self, agrees: bool) {
+        metrics::verified(agrees);
         self.0.last_checked_at.store(Utc::now().timestamp_micros(), Ordering::Relaxed);
         self.0.checks.fetch_add(1, Ordering::AcqRel);
         self.0.mismatches.fetch_add(u64::from(!agrees), Ordering::AcqRel);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::upkeep::pulse::Pulse;
+use crate::{telemetry::metrics, upkeep::pulse::Pulse};
 
 /// Time between two questions.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub async fn run(mut pulse: Pulse, is_serving: watch::Sender<bool>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let is_alive = pulse.is_felt(PATIENCE).await;
+        metrics::is_serving(is_alive);
         is_serving.send_if_modified(|serving| {
             let is_new = *serving != is_alive;
             if is_new && is_alive {
@@ -30,5 +31,6 @@ pub async fn run(mut pulse: Pulse, is_serving: watch::Sender<bool>, stop: Cancel
         });
         let _ = tokio::time::timeout(INTERVAL, stop.cancelled()).await;
     }
+    metrics::is_serving(false);
     is_serving.send_replace(false);
 }

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::upkeep::sealing::{Sealing, SealingPolicy};
+use crate::{
+    telemetry::metrics::{SealingRound, sealing_round},
+    upkeep::sealing::{Sealing, SealingPolicy},
+};
 
 /// Time between two looks at how many corrections there are.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -27,6 +30,11 @@ pub async fn run(mut sealing: Sealing, policy: SealingPolicy, stop: Cancellation
         match outcome {
             Ok(rows) => {
                 pause = LOOK_INTERVAL;
+                sealing_round(if rows > 0 {
+                    SealingRound::Folded(rows)
+                } else {
+                    SealingRound::Idle
+                });
                 if rows > 0 {
                     tracing::debug!(rows, "sealed");
                 }
@@ -36,6 +44,7 @@ pub async fn run(mut sealing: Sealing, policy: SealingPolicy, stop: Cancellation
             }
             Err(error) => {
                 pause = (pause * 2).min(PAUSE_MAX);
+                sealing_round(SealingRound::Failed);
                 tracing::warn!(%error, "sealing failed");
             }
         }

@@ -26,7 +26,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 )
 from standardwebhooks import Webhook
 
-from server import Server, check, within
+from server import Server, check, free_port, within
 
 PRICES = "daybook.v1.PriceService"
 
@@ -131,12 +131,6 @@ class Hook:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         server.socket = self.context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
-
-
-def free_port():
-    server = http.server.HTTPServer(("127.0.0.1", 0), None)
-    server.server_close()
-    return server.server_port
 
 
 def main(daybook, address, folder):

@@ -1,5 +1,6 @@
 """What checks that start servers of their own share."""
 
+import socket
 import subprocess
 import time
 
@@ -23,12 +24,18 @@ def within(seconds, condition):
     return False
 
 
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 class Server:
     """A server with data of its own, which can be killed as hard as can be."""
 
-    def __init__(self, daybook, address, data, flags, log):
-        self.command = [daybook, "serve", "--no-seed", "--listen", address]
-        self.command += ["--data-dir", data, *flags]
+    def __init__(self, daybook, address, data, flags, log, is_seeded=False):
+        self.command = [daybook, "serve", "--listen", address, "--data-dir", data, *flags]
+        self.command += [] if is_seeded else ["--no-seed"]
         self.health = [daybook, "health", "--address", f"http://{address}"]
         self.log, self.process = log, None
 

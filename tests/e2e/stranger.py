@@ -8,6 +8,8 @@ With the token in the file, the same call is answered. Prints a line a check;
 started by `scripts/e2e`.
 """
 
+import http.client
+import json
 import re
 import socket
 import ssl
@@ -45,6 +47,15 @@ def answer(sock: socket.socket, sent: bytes) -> bytes:
     except OSError:
         pass
     return told
+
+
+def by_http(host: str, port: int, ca: str, method: str, path: str, body: str = "") -> tuple[int, bytes]:
+    """What plain HTTP is answered with, in TLS."""
+    context = ssl.create_default_context(cafile=ca)
+    connection = http.client.HTTPSConnection(host, port, context=context, timeout=10)
+    connection.request(method, path, body, {"content-type": "application/json"})
+    response = connection.getresponse()
+    return response.status, response.read()
 
 
 def grpcurl(tools: str, address: str, *words: str) -> tuple[int, str]:
@@ -109,6 +120,15 @@ def main(address: str, ca: str, token_file: str, tools: str):
         if code == 0 or "Code: Unauthenticated" not in told:
             wrong[path] = told
     check("every rpc is refused without a token", not wrong, wrong)
+    wrong = {}
+    for rpc in rpcs:
+        path = "/" + "/".join(rpc.rsplit(".", 1))
+        status, told = by_http(host, int(port), ca, "POST", path, "{}")
+        if status != 401 or json.loads(told)["code"] != "unauthenticated":
+            wrong[path] = status, told
+    check("every rpc is refused without a token in JSON, too", not wrong, wrong)
+    told = {path: by_http(host, int(port), ca, "GET", path)[0] for path in ("/", "/metrics", "/x")}
+    check("the page is there and nothing else", told["/"] == 200 and told["/metrics"] >= 400 and told["/x"] == 404, told)
     token = Path(token_file).read_text().strip()
     path = "daybook.v1.LedgerService/ListUsers"
     for name, words, expected in [

@@ -16,9 +16,10 @@ use daybook::{
                 ledger_service_client::LedgerServiceClient, record_transactions_request::Message,
             },
         },
-        policy::POLICIES,
+        policy::{POLICIES, is_stream},
     },
 };
+use http::request::Builder;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use rand::RngExt;
@@ -32,6 +33,7 @@ use crate::{
     process::{Daybook, free_address, program},
     support::{
         cluster::{TestFolder, eventually},
+        http::{connect_stream, grpc_web, json, unframed},
         ledger::{add_user, ensure_days},
         raw::{LIST_USERS, RawClient},
         rows::NewRow,
@@ -43,12 +45,13 @@ use crate::{
 
 /// Who may call what: r reader, i ingester, u user, a admin, and * whoever asks. Written down here
 /// once more, so that a change of the policy is a change of two files.
-const EXPECTED: [(&str, &str); 48] = [
+const EXPECTED: [(&str, &str); 49] = [
     ("/daybook.v1.AnalyticsService/BatchSumAmount", "rua"),
     ("/daybook.v1.AnalyticsService/Histogram", "rua"),
     ("/daybook.v1.AnalyticsService/Rank", "ra"),
     ("/daybook.v1.AnalyticsService/SumAmount", "rua"),
     ("/daybook.v1.AnalyticsService/SumSeries", "rua"),
+    ("/daybook.v1.AnalyticsService/WatchOverview", "ra"),
     ("/daybook.v1.IngestService/RecordPrices", "ia"),
     ("/daybook.v1.IngestService/RecordTransaction", "ia"),
     ("/daybook.v1.IngestService/RecordTransactions", "ia"),
@@ -177,6 +180,27 @@ fn every_rpc_has_a_policy_and_every_policy_an_rpc() {
     assert_eq!(expected, served);
 }
 
+/// What the same message is answered with in gRPC-Web, as a stream of Connect's, and in JSON.
+async fn answered_otherwise(client: &RawClient, path: &str, authorization: &[&str]) -> [Code; 3] {
+    let as_caller = |mut call: Builder| {
+        for value in authorization {
+            call = call.header("authorization", *value);
+        }
+        call
+    };
+    let message = if path.ends_with("/WatchAlerts") { WRONG } else { EMPTY };
+    let said = client.ask(as_caller(grpc_web(path)), message.clone()).await.unwrap();
+    let (_, status) = unframed(&said.headers, said.body);
+    let stream = client.ask(as_caller(connect_stream(path)), message).await.unwrap();
+    let said = client.ask(as_caller(json(path)), "{}").await.unwrap();
+    [status.code(), stream.end(), said.code()]
+}
+
+/// Whether calls of it are answered in JSON.
+fn is_unary(path: &str) -> bool {
+    !is_stream(path) && !path.starts_with("/grpc.reflection")
+}
+
 #[tokio::test]
 async fn every_role_may_what_the_table_says_and_nothing_else() {
     let service = guarded(Duration::from_secs(60)).await;
@@ -212,6 +236,9 @@ async fn every_role_may_what_the_table_says_and_nothing_else() {
                 }
                 (false, Some(_)) => assert_eq!(code, Code::PermissionDenied, "{cell}"),
             }
+            let in_json = if is_unary(path) || !is_allowed { code } else { Code::Unimplemented };
+            let found = answered_otherwise(&client, path, &authorization).await;
+            assert_eq!(found, [code, code, in_json], "{cell}");
             cells += 1;
         }
     }

@@ -1,5 +1,5 @@
-//! Broken requests to every rpc: the server panics at none of them, answers each with a code
-//! that the contracts name, and is well afterwards.
+//! Broken requests to every rpc, in each form of a call: the server panics at none of them, answers
+//! each with a code that the contracts name, and is well afterwards.
 //!
 //! Messages are made from the descriptors of the contracts, so that an rpc that is added is
 //! covered by itself. `DAYBOOK_FUZZ_MESSAGES=100000 cargo test --test it fuzz -- --nocapture`
@@ -36,6 +36,7 @@ use crate::{
     sum_amount::window,
     support::{
         cluster::TestFolder,
+        http::{grpc_web, json, unframed},
         random::random,
         raw::{LIST_USERS, RawClient},
     },
@@ -69,8 +70,17 @@ const FIT: [Code; 11] = [
 /// Answers by rpc and code.
 type Tally = BTreeMap<(String, String), usize>;
 
+/// In which form a call is made.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Grpc,
+    GrpcWeb,
+    Json,
+}
+
 /// A call: its path and all of its bytes.
 struct Call {
+    form: Form,
     path: String,
     body: Bytes,
 }
@@ -78,6 +88,11 @@ struct Call {
 impl Call {
     fn draw(contracts: &Contracts, words: &Words, random: &mut ChaCha12Rng) -> Self {
         let method = contracts.methods.choose(random).unwrap();
+        let form = *[Form::Grpc, Form::Grpc, Form::GrpcWeb, Form::Json].choose(random).unwrap();
+        if matches!(form, Form::Json) {
+            let body = json_of(contracts, method, words, random);
+            return Self { form, path: method.path.clone(), body };
+        }
         let count = if method.is_client_streaming { random.random_range(0..6) } else { 1 };
         let mut body = BytesMut::new();
         for _ in 0..count {
@@ -90,21 +105,34 @@ impl Call {
         if random.random_bool(0.03) {
             break_frames(&mut body, random);
         }
-        Self { path: method.path.clone(), body: body.freeze() }
+        Self { form, path: method.path.clone(), body: body.freeze() }
     }
 
     /// Calls, and says with which code it was answered.
     async fn make(&self, client: &RawClient) -> Code {
         // It goes on for as long as its client likes.
         let deadline = self.path.contains("/Watch").then_some("200m");
-        let sent = client.send(&self.path, self.body(), deadline);
-        let answer = tokio::time::timeout(ANSWER_MAX, sent);
+        let answer = tokio::time::timeout(ANSWER_MAX, self.send(client, deadline));
         let answer = answer.await.unwrap_or_else(|_| panic!("no answer to {self}"));
-        let answer =
-            answer.unwrap_or_else(|error| panic!("{error} instead of an answer to {self}"));
-        let status = answer.status;
-        assert!(FIT.contains(&status.code()), "{status:?} is the answer to {self}");
-        status.code()
+        let code = answer.unwrap_or_else(|error| panic!("{error} instead of an answer to {self}"));
+        assert!(FIT.contains(&code), "{code:?} is the answer to {self}");
+        code
+    }
+
+    async fn send(&self, client: &RawClient, deadline: Option<&str>) -> Result<Code, h2::Error> {
+        match self.form {
+            Form::Grpc => {
+                let answer = client.send(&self.path, self.body(), deadline).await?;
+                Ok(answer.status.code())
+            }
+            Form::GrpcWeb => {
+                let deadline = deadline.unwrap_or("30S");
+                let call = grpc_web(&self.path).header("grpc-timeout", deadline);
+                let said = client.ask(call, self.body()).await?;
+                Ok(unframed(&said.headers, said.body).1.code())
+            }
+            Form::Json => Ok(client.ask(json(&self.path), self.body()).await?.code()),
+        }
     }
 
     fn body(&self) -> Bytes {
@@ -115,8 +143,30 @@ impl Call {
 impl std::fmt::Display for Call {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let hex: String = self.body.iter().map(|byte| format!("{byte:02x}")).collect();
-        write!(formatter, "{} of {hex}", self.path)
+        write!(formatter, "{} of {hex} as {:?}", self.path, self.form)
     }
+}
+
+/// A message in JSON, often broken.
+fn json_of(
+    contracts: &Contracts,
+    method: &Method,
+    words: &Words,
+    random: &mut ChaCha12Rng,
+) -> Bytes {
+    let message = contracts.message(&method.input, words, random);
+    let mut json = contracts.json(&method.input, &message).unwrap_or_default();
+    for _ in 0..random.random_range(0..3) {
+        let place = random.random_range(0..=json.len());
+        match random.random_range(0..5) {
+            0 => json.truncate(place),
+            1 if place < json.len() => json[place] = random.random(),
+            2 if place < json.len() => drop(json.remove(place)),
+            3 => json.insert(place, *b"{}[]\",:0e-".choose(random).unwrap()),
+            _ => drop(json.splice(place..place, *b"[[[[[[[[")),
+        }
+    }
+    json.into()
 }
 
 /// A message behind its five bytes of head.

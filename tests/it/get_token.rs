@@ -132,7 +132,7 @@ async fn a_sample_is_as_of_the_last_final_block() {
     let mut token = TestToken::start(30).await;
     let database = token.service.database.clone();
     let take = async |wanted, accounts_max| {
-        let stream = sync_streams::find(&database, token.asset_id, 0).await.unwrap().unwrap();
+        let stream = sync_streams::get(&database, token.stream_id).await.unwrap().unwrap();
         sample(&database, &stream, wanted, accounts_max).await.unwrap()
     };
     assert_eq!(take(10, 1_000).await, None, "nothing is recorded yet");
@@ -145,7 +145,7 @@ async fn a_sample_is_as_of_the_last_final_block() {
     let at = At { height: final_height, changes_after: FIRST };
     let expected = token.expected(at);
     let take = async |wanted, accounts_max| {
-        let stream = sync_streams::find(&database, token.asset_id, 0).await.unwrap().unwrap();
+        let stream = sync_streams::get(&database, token.stream_id).await.unwrap().unwrap();
         sample(&database, &stream, wanted, accounts_max).await.unwrap()
     };
     for wanted in [1, 5, 12, 100] {

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use daybook::{
     alerts::{Alerts, Outlets},
-    analytics::Analytics,
+    analytics::{Analytics, overviews::Overviews},
     grpc::{
         admission::Gate,
         pb::v1::{ListUsersRequest, SumAmountRequest},
@@ -32,7 +32,7 @@ use tonic_types::StatusExt;
 use crate::support::{
     cluster::eventually,
     raw::{LIST_USERS, RawClient, SUM_AMOUNT},
-    service::{TestService, new_target, settings},
+    service::{TestService, edges, new_target, settings},
 };
 
 const SERVICES: [&str; 5] = [
@@ -68,8 +68,10 @@ impl Server {
         let mut settings = settings();
         settings.server.drain_timeout_ms = drain_timeout_ms;
         let database = Database::new(&new_target(), &settings.pool).unwrap();
+        let analytics = Analytics::new(database.clone());
         let services = Services {
-            analytics: Analytics::new(database.clone()),
+            overviews: Overviews::new(analytics.clone(), &settings.server),
+            analytics,
             ledger: Ledger::new(database.clone()),
             prices: Prices::new(database.clone()),
             tokens: Tokens::new(database.clone(), settings.server.holders_max),
@@ -97,9 +99,10 @@ impl Server {
         let (serving, is_serving) = watch::channel(false);
         let stop = Stop { drain: CancellationToken::new(), hurry: CancellationToken::new() };
         let (signals, told) = (Signals { is_started, is_serving }, stop.clone());
-        let slow = Duration::from_secs(5);
+        let (slow, edges) = (Duration::from_secs(5), edges(&settings, None));
         let task = tokio::spawn(async move {
-            serve(listener, &settings.server, slow, services, signals, told).await.unwrap()
+            let settings = (&settings.server, slow);
+            serve(listener, settings, services, edges, signals, told).await.unwrap()
         });
         let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
         let channel = endpoint.connect().await.unwrap();

@@ -22,7 +22,7 @@ use crate::{
     sum_amount::window,
     support::{
         raw::{LIST_USERS, RawClient},
-        service::TestService,
+        service::{TestService, new_target, settings},
     },
 };
 
@@ -204,6 +204,31 @@ async fn a_sum_names_every_field_that_is_wrong() {
         let status = client.sum_amount(request.clone()).await.unwrap_err();
         let shown: String = format!("{request:?}").chars().take(300).collect();
         assert_eq!(fields(&status), expected, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_window_may_be_as_long_as_the_setting_says_and_no_longer() {
+    let mut settings = settings();
+    settings.server.window_days_max = 31;
+    let service = TestService::start_with(new_target(), settings).await;
+    let mut client = service.analytics().await;
+    for (end, expected) in
+        [("2024-02-01T00:00:00Z", vec![]), ("2024-02-01T00:00:00.000001Z", vec!["window.end"])]
+    {
+        let window = window("2024-01-01T00:00:00Z", end);
+        let asked = SumAmountRequest { window, ..sum_request() };
+        let outcomes = [
+            client.sum_amount(asked).await.err(),
+            client.rank(RankRequest { window, ..rank_request() }).await.err(),
+            client.sum_series(SumSeriesRequest { window, ..series_request() }).await.err(),
+            client.histogram(HistogramRequest { window, ..histogram_request() }).await.err(),
+        ];
+        // Whoever is asked about is unknown, which is found out behind what is wrong.
+        let refused = outcomes.iter().flatten().filter(|status| status.code() != Code::NotFound);
+        let named: Vec<_> = refused.map(fields).collect();
+        assert_eq!(named.len(), 4 * expected.len(), "{end}: {named:?}");
+        assert!(named.iter().all(|named| *named == expected), "{end}: {named:?}");
     }
 }
 

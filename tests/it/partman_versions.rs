@@ -85,7 +85,7 @@ async fn check_seeded_service(schema: TestSchema) {
 
 #[tokio::test]
 async fn everything_runs_on_pg_partman_5() {
-    check_line("5").await;
+    Box::pin(check_line("5")).await;
 }
 
 /// Where pg_partman 5 is the installed one, the script makes a 4.7.
@@ -97,6 +97,6 @@ async fn everything_runs_on_pg_partman_4() {
         // Its upkeep is what every other test runs on.
         check_seeded_service(on_shared).await;
     } else {
-        check_line("4").await;
+        Box::pin(check_line("4")).await;
     }
 }

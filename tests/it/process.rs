@@ -420,7 +420,7 @@ async fn the_verifier_runs_unless_it_is_switched_off() {
         let mut client = StatusServiceClient::new(endpoint.connect().await.unwrap());
         let mut told = VerifierStatus::default();
         eventually("it has checked if it should", async || {
-            let answer = client.get_status(GetStatusRequest {}).await.unwrap().into_inner();
+            let answer = client.get_status(GetStatusRequest::default()).await.unwrap().into_inner();
             told = answer.verifier.unwrap();
             !is_wanted || told.checks > 20
         })

@@ -3,6 +3,8 @@
 
 mod listing;
 mod prices;
+mod sql_functions;
+mod status;
 mod tokens;
 mod totals;
 

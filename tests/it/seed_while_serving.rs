@@ -127,7 +127,7 @@ async fn nothing_is_answered_until_a_seeding_from_outside_is_complete() {
     }
     assert_eq!(counts.read().checks, 0, "there is nothing to compare yet");
     verifier.end().await;
-    let status = service.status().await.get_status(GetStatusRequest {}).await.unwrap();
+    let status = service.status().await.get_status(GetStatusRequest::default()).await.unwrap();
     assert_eq!(status.get_ref().detached_days, Vec::<String>::new());
 
     sql.batch_execute("ROLLBACK").await.unwrap();

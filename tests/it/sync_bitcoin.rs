@@ -34,6 +34,17 @@ pub(crate) async fn lively(chain: &mut Chain, blocks: usize) {
     }
 }
 
+/// Two servers that tell a chain, and what asks them, the first one first.
+pub(crate) async fn two_sources(chain: &Chain) -> ([EsploraServer; 2], Wallets) {
+    let servers = [
+        EsploraServer::start(Api::Blockstream, chain.index()).await,
+        EsploraServer::start(Api::Mempool, chain.index()).await,
+    ];
+    let sources = [(&servers[0], Api::Blockstream), (&servers[1], Api::Mempool)];
+    let wallets = Wallets::new(&sources).await;
+    (servers, wallets)
+}
+
 #[tokio::test]
 async fn a_history_becomes_rows_whoever_tells_it() {
     let mut chain = Chain::made();
@@ -105,12 +116,7 @@ async fn rows_of_a_block_are_in_its_order() {
 async fn wallets_that_share_a_transaction_record_it_once() {
     let mut chain = Chain::made();
     lively(&mut chain, 30).await;
-    let servers = [
-        EsploraServer::start(Api::Blockstream, chain.index()).await,
-        EsploraServer::start(Api::Mempool, chain.index()).await,
-    ];
-    let sources = [(&servers[0], Api::Blockstream), (&servers[1], Api::Mempool)];
-    let wallets = Wallets::new(&sources).await;
+    let (_servers, wallets) = two_sources(&chain).await;
     wallets.request(&WALLETS).await;
     // All at once.
     tokio::join!(wallets.finish(), wallets.finish(), wallets.finish());

@@ -7,10 +7,10 @@ use std::{
 
 use daybook::{
     config::{ChainNetwork, ChainSource, ChainsFile, SourceKind},
-    domain::account::AccountKey,
+    domain::{account::AccountKey, job::JobState},
     outbound::source_error::SourceError,
     store::{
-        sync_jobs::{self, Again, HeldJob, JobFilter, JobState, Priority, Progress},
+        sync_jobs::{self, Again, HeldJob, JobFilter, Priority, Progress},
         sync_streams,
         tx::PooledTx,
     },
@@ -195,16 +195,7 @@ async fn whoever_lost_a_job_writes_nothing_more() {
     assert_eq!(find(&service, second.job_id).await.attempts, 2);
     for (is_progress, attempts) in [(false, 2), (true, 0)] {
         let tx = PooledTx::begin(&service.database, "test").await.unwrap();
-        let mark = sync_streams::Mark {
-            head: None,
-            final_height: -1,
-            complete_from: None,
-            transfers_added: 0,
-            others_added: 0,
-            is_withdrawal: false,
-            is_progress,
-            resume: None,
-        };
+        let mark = sync_streams::Mark { is_progress, ..sync_streams::Mark::UNMOVED };
         sync_streams::mark(&tx, stream, &mark).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(find(&service, second.job_id).await.attempts, attempts);

@@ -11,7 +11,7 @@ use std::env;
 use chrono::{DateTime, TimeDelta};
 use daybook::{
     config::SourceKind,
-    domain::erc20::{Address, hex},
+    domain::{erc20::Address, hex},
     outbound::{
         ethereum::{Explorer, Node},
         source_error::SourceUrl,

@@ -46,6 +46,7 @@ use crate::{
     process::{free_address, program},
     support::{
         cluster::{TestFolder, eventually},
+        http::{WebClient, json},
         raw::{LIST_USERS, RawClient},
         service::{TestService, new_target, settings},
     },
@@ -136,12 +137,13 @@ struct Caller<'a> {
     root: &'a str,
     versions: &'static [&'static SupportedProtocolVersion],
     own: Option<&'a (String, String)>,
+    protocol: &'static [u8],
 }
 
 impl<'a> Caller<'a> {
     fn new(root: &'a str) -> Self {
         const NEWEST: &[&SupportedProtocolVersion] = &[&TLS13];
-        Self { root, versions: NEWEST, own: None }
+        Self { root, versions: NEWEST, own: None, protocol: b"h2" }
     }
 
     async fn connect(&self, address: SocketAddr) -> std::io::Result<TlsStream<TcpStream>> {
@@ -159,7 +161,7 @@ impl<'a> Caller<'a> {
                 builder.with_client_auth_cert(chain, key).unwrap()
             }
         };
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.alpn_protocols = vec![self.protocol.to_vec()];
         let stream = TcpStream::connect(address).await?;
         let name = ServerName::try_from("daybook.test").unwrap();
         TlsConnector::from(Arc::new(config)).connect(name, stream).await
@@ -404,6 +406,37 @@ async fn certificates_are_renewed_under_load_and_no_call_fails() {
     // Connections from before go on.
     let answer = open.call(LIST_USERS, &ListUsersRequest::default(), None).await.unwrap();
     assert_eq!(answer.status.code(), Code::Ok);
+}
+
+#[tokio::test]
+async fn browsers_are_let_in_under_the_names_of_the_certificate() {
+    let authority = Authority::new();
+    let files = Files::new(&authority.sign("daybook.test", |_| {}));
+    let service = files.serve(PATIENCE).await;
+    for protocol in [&b"http/1.1"[..], b"h2"] {
+        let caller = Caller { protocol, ..Caller::new(&authority.pem) };
+        for (host, origin, status) in [
+            ("daybook.test", "https://daybook.test", 200),
+            ("daybook.test:50051", "https://daybook.test:50051", 200),
+            ("daybook.test", "http://daybook.test", 403),
+            ("other.test", "https://other.test", 403),
+        ] {
+            let stream = caller.connect(service.address).await.unwrap();
+            assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol));
+            let call = json(LIST_USERS).header("origin", origin);
+            let said = match protocol {
+                b"h2" => {
+                    let client = RawClient::open_on(stream, service.address).await.unwrap();
+                    client.ask_host(host, call, "{}").await.unwrap()
+                }
+                _ => {
+                    let mut client = WebClient::open_on(stream, service.address).await;
+                    client.ask(call.header("host", host), "{}").await.unwrap()
+                }
+            };
+            assert_eq!(said.status, status, "{host} {origin}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! The transport, by hand: who may connect, who must speak, and what a flood earns.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use bytes::{Buf, BufMut, BytesMut};
 use daybook::{
@@ -16,7 +19,7 @@ use prost::Message;
 use prost_types::FileDescriptorProto;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     sync::watch,
 };
 use tonic::{Code, Status, body::Body};
@@ -84,7 +87,7 @@ async fn who_does_not_speak_in_time_is_closed_and_who_does_stays() {
 #[tokio::test]
 async fn other_protocols_are_closed_at_once() {
     let service = start(|_| ()).await;
-    for words in [&b"GET / HTTP/1.1\r\nHost: daybook.example.org\r\n\r\n"[..], &[0x16; 64]] {
+    for words in [&b"SSH-2.0-OpenSSH_9.2\r\n"[..], b"*1\r\n$4\r\nINFO\r\n", &[0x16; 64]] {
         let mut stream = TcpStream::connect(service.address).await.unwrap();
         stream.write_all(words).await.unwrap();
         let took = until_closed(&mut stream).await;
@@ -104,20 +107,19 @@ async fn what_a_page_elsewhere_may_make_a_browser_send_is_not_answered() {
             Some("text/plain"),
             Some("application/x-www-form-urlencoded"),
             Some("multipart/form-data; boundary=x"),
-            Some("application/json"),
             Some("application/grpcx"),
             Some("text/plain; application/grpc"),
         ] {
-            for origin in [None, Some("https://example.org")] {
+            for (origin, expected) in [(None, 415), (Some("https://example.org"), 403)] {
                 let status = client.status_of(path, content_type, origin).await;
-                assert_eq!(status, 415, "{path} {content_type:?} {origin:?}");
+                assert_eq!(status, expected, "{path} {content_type:?} {origin:?}");
             }
         }
         for content_type in ["application/grpc", "application/grpc+proto"] {
             let content_type = Some(content_type);
             assert_eq!(client.status_of(path, content_type, None).await, 200, "{path}");
-            // No page is let in: not one elsewhere, not one without an origin of its own, and not
-            // one that reached a loopback address by a name of its own.
+            // No page speaks gRPC: not one elsewhere, not one without an origin of its own, and not
+            // the server's own, which speaks gRPC-Web.
             for origin in ["https://example.org", "null", "http://127.0.0.1:50051"] {
                 let status = client.status_of(path, content_type, Some(origin)).await;
                 assert_eq!(status, 403, "{path} {origin}");
@@ -143,6 +145,28 @@ async fn connections_beyond_the_limit_are_closed_until_one_is_free() {
     second.call(LIST_USERS, &quick(), None).await.unwrap();
     first.cut();
     eventually("a place is free", async || {
+        let Ok(mut third) = TcpStream::connect(service.address).await else { return false };
+        third.write_all(GREETING).await.is_ok() && read_until(&mut third, SETTINGS).await.is_some()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_address_has_so_many_connections_and_others_have_theirs() {
+    let service = start(|settings| settings.server.address_connections_max = Some(2)).await;
+    let (first, _second) =
+        (RawClient::open(service.address).await, RawClient::open(service.address).await);
+    let mut third = TcpStream::connect(service.address).await.unwrap();
+    let took = until_closed(&mut third).await;
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    let other = TcpSocket::new_v4().unwrap();
+    other.bind(SocketAddr::from(([127, 0, 0, 2], 0))).unwrap();
+    let mut other = other.connect(service.address).await.unwrap();
+    other.write_all(GREETING).await.unwrap();
+    assert!(read_until(&mut other, SETTINGS).await.is_some());
+    first.call(LIST_USERS, &quick(), None).await.unwrap();
+    first.cut();
+    eventually("a place of the address is free", async || {
         let Ok(mut third) = TcpStream::connect(service.address).await else { return false };
         third.write_all(GREETING).await.is_ok() && read_until(&mut third, SETTINGS).await.is_some()
     })

@@ -2,8 +2,10 @@
 
 use sha2::{Digest, Sha256};
 
-use super::hash::hex;
-use crate::domain::account::{AccountKey, Address, AddressError, Network};
+use crate::domain::{
+    account::{AccountKey, Address, AddressError, Network},
+    hex,
+};
 
 /// Who sends or receives in a row of a chain of Bitcoin. The order is that of rows.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -37,7 +39,7 @@ impl Owner {
     pub fn address(&self) -> String {
         match self {
             Self::Address(address) => address.as_str().to_owned(),
-            Self::Script(digest) => format!("script:{}", hex(digest)),
+            Self::Script(digest) => format!("script:{}", hex::bare_text(digest)),
             Self::Hub => "hub".to_owned(),
             Self::Fees => "fees".to_owned(),
             Self::Coinbase => "coinbase".to_owned(),

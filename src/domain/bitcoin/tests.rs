@@ -120,15 +120,6 @@ fn hashes_are_64_digits_in_lower_case() {
     }
 }
 
-#[test]
-fn positions_are_in_the_order_of_the_chain() {
-    let places = [(0, 0), (0, 1), (0, (1 << 24) - 1), (1, 0), (900_000, 7), (u32::MAX, 0)];
-    let positions = places.map(|(height, index)| position(height, index).expect("a place"));
-    assert!(positions.is_sorted_by(|a, b| a < b), "{positions:?}");
-    assert_eq!(position(1, 1 << 24), None);
-    assert_eq!(positions[4] >> 24, 900_000);
-}
-
 /// What another implementation makes of a script.
 fn theirs(script: &[u8], network: bitcoin::Network) -> Option<String> {
     let script = bitcoin::Script::from_bytes(script);

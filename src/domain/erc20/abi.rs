@@ -1,7 +1,10 @@
 //! Calls of a token's functions and what they return, in the contract ABI:
 //! <https://docs.soliditylang.org/en/latest/abi-spec.html>.
 
-use crate::domain::erc20::{Address, Word, hex};
+use crate::domain::{
+    erc20::{Address, Word},
+    hex,
+};
 
 /// `totalSupply()`.
 pub const TOTAL_SUPPLY: &str = "0x18160ddd";

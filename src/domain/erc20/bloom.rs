@@ -6,7 +6,10 @@
 
 use sha3::{Digest, Keccak256};
 
-use crate::domain::erc20::{Address, TRANSFER_DIGEST, hex};
+use crate::domain::{
+    erc20::{Address, TRANSFER_DIGEST},
+    hex,
+};
 
 /// Bytes of a filter.
 const BYTES: usize = 256;

@@ -5,7 +5,7 @@
 //! or is seen to write is in the tests. Words that are not known refuse nothing but this question:
 //! the caller tries again.
 
-use crate::domain::erc20::{hex, ranges::Range};
+use crate::domain::{erc20::ranges::Range, hex};
 
 /// How a provider's error came: its code, its words, and the range that it names beside them.
 #[derive(Clone, Copy, Debug, Default)]

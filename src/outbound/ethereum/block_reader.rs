@@ -3,7 +3,10 @@
 use serde::Deserialize;
 
 use crate::{
-    domain::erc20::{Hash, bloom::Bloom, hex, logs::Block},
+    domain::{
+        erc20::{Hash, bloom::Bloom, logs::Block},
+        hex,
+    },
     outbound::{
         ethereum::{envelope::malformed, log_reader::instant},
         source_error::SourceError,

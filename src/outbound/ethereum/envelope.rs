@@ -149,14 +149,11 @@ pub(super) fn body<'a>(url: &SourceUrl, answer: &'a HttpAnswer) -> Result<&'a [u
 /// What a status other than 200 means.
 fn status_fault(url: &SourceUrl, answer: &HttpAnswer, body: &[u8]) -> SourceError {
     let (status, wait) = (answer.status, retry_after(&answer.headers, WAIT_MAX));
-    match status.as_u16() {
-        429 => SourceError::RateLimited { wait },
-        402 => SourceError::QuotaUsedUp { wait },
-        code @ (401 | 403 | 451) => SourceError::Forbidden(code),
-        413 => SourceError::TooMuch(format!("HTTP {status}")),
-        500.. | 408 => SourceError::Unavailable { why: format!("HTTP {status}"), wait },
+    let own = || match status {
+        StatusCode::PAYLOAD_TOO_LARGE => SourceError::TooMuch(format!("HTTP {status}")),
         _ => malformed(format!("HTTP {status}: {}", url.quoted(body))),
-    }
+    };
+    SourceError::of_status(status, wait).unwrap_or_else(own)
 }
 
 /// Reads JSON.

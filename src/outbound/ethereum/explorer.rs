@@ -12,10 +12,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    domain::erc20::{
-        Address, TRANSFER_TOPIC, Word, abi, hex,
-        logs::{Block, Log},
-        pages::Place,
+    domain::{
+        erc20::{
+            Address, TRANSFER_TOPIC, Word, abi,
+            logs::{Block, Log},
+            pages::Place,
+        },
+        hex,
     },
     outbound::{
         ethereum::{

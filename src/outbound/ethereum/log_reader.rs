@@ -10,10 +10,13 @@ use serde::{
 };
 
 use crate::{
-    domain::erc20::{
-        Address, Event, Hash, hex,
-        logs::{Log, check},
-        ranges::Range,
+    domain::{
+        erc20::{
+            Address, Event, Hash,
+            logs::{Log, check},
+            ranges::Range,
+        },
+        hex,
     },
     outbound::{ethereum::envelope::malformed, source_error::SourceError},
 };

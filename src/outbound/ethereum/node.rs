@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
 
 use crate::{
-    domain::erc20::{
-        Address, Hash, TRANSFER_TOPIC, Word, abi, hex,
-        logs::{Block, Log},
-        ranges::Range,
+    domain::{
+        erc20::{
+            Address, Hash, TRANSFER_TOPIC, Word, abi,
+            logs::{Block, Log},
+            ranges::Range,
+        },
+        hex,
     },
     outbound::{
         ethereum::{

@@ -113,6 +113,18 @@ impl Source {
     }
 }
 
+impl Source {
+    /// Its name as a setting spells it, and as it is counted.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kraken => "kraken",
+            Self::Coinbase => "coinbase",
+            Self::Binance => "binance",
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {

@@ -8,8 +8,8 @@ use super::{Walk, batch::Listed, inconsistent, scan::Scan};
 use crate::{
     domain::{
         account::AccountKey,
-        bitcoin::{BlockHash, Txid, ValueTransfer, position},
-        chain::chain_row_id,
+        bitcoin::{BlockHash, Txid, ValueTransfer},
+        chain::{chain_row_id, position},
         transaction::KeyedTransaction,
     },
     store::{
@@ -18,6 +18,7 @@ use crate::{
         tx::PooledTx,
     },
     sync::error::JobError,
+    telemetry::metrics,
 };
 
 /// Heights, both ends meant, and what a history has there.
@@ -55,9 +56,10 @@ impl Walk<'_> {
         let tx = self.lease.begin("sync_bitcoin_part").await?;
         let changes = self.write(&tx, &ready).await?;
         let (is_withdrawal, is_progress) = (changes.is_withdrawal, changes.count > 0);
-        let mark = Mark { is_withdrawal, is_progress, resume, ..no_mark() };
+        let mark = Mark { is_withdrawal, is_progress, resume, ..Mark::UNMOVED };
         sync_streams::mark(&tx, self.key().0, &mark).await?;
         tx.commit().await?;
+        metrics::rows_synced(changes.count);
         self.changed += changes.count;
         self.written += changes.transactions;
         Ok(())
@@ -85,7 +87,7 @@ impl Walk<'_> {
             }
         }
         let (is_withdrawal, is_progress) = (changes.is_withdrawal, changes.count > 0);
-        let mut mark = Mark { is_withdrawal, is_progress, ..no_mark() };
+        let mut mark = Mark { is_withdrawal, is_progress, ..Mark::UNMOVED };
         if is_complete {
             // Times of blocks go back and forth, but each is later than the median of the eleven
             // blocks before it: nothing can come any more before the top's median.
@@ -97,6 +99,7 @@ impl Walk<'_> {
         }
         sync_streams::mark(&tx, stream_id, &mark).await?;
         tx.commit().await?;
+        metrics::rows_synced(changes.count);
         self.changed += changes.count;
         Ok(is_complete)
     }
@@ -318,7 +321,7 @@ impl Walk<'_> {
 
     fn rows(&self, one: &Prepared, generation: i64) -> Result<Vec<KeyedTransaction>, JobError> {
         let Placed { reference, height, block_index, mined_at, block_hash, .. } = &one.placed;
-        let position = u32::try_from(*height)
+        let position = u64::try_from(*height)
             .ok()
             .zip(u32::try_from(block_index.unwrap_or(0)).ok())
             .and_then(|(height, index)| position(height, index))
@@ -361,18 +364,4 @@ impl Changes {
 /// Whether a transaction is recorded where it was found, with its index if that is known now.
 fn is_same(placed: &Placed, hash: &str, index: Option<i64>) -> bool {
     placed.block_hash == hash && (placed.block_index.is_none() || placed.block_index == index)
-}
-
-/// A mark that moves nothing.
-fn no_mark() -> Mark {
-    Mark {
-        head: None,
-        final_height: -1,
-        complete_from: None,
-        transfers_added: 0,
-        others_added: 0,
-        is_withdrawal: false,
-        is_progress: false,
-        resume: None,
-    }
 }

@@ -7,11 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::{
     domain::{
         account::AccountKey,
-        chain::{chain_row_id, ordered_row_id},
+        chain::{chain_row_id, ordered_row_id, position},
         erc20::{
             Address, Event, Hash, Transfer,
             logs::{Block, Log},
-            position,
         },
         transaction::KeyedTransaction,
     },
@@ -26,6 +25,7 @@ use crate::{
         error::JobError,
         lease::Lease,
     },
+    telemetry::metrics,
 };
 
 /// Name of the tx in errors.
@@ -163,6 +163,7 @@ impl Recorder {
 
     async fn commit(&mut self, tx: PooledTx, changed: i64) -> Result<(), JobError> {
         tx.commit().await?;
+        metrics::rows_synced(changed);
         self.committed += 1;
         self.changed += changed;
         self.begin_at = None;

@@ -19,6 +19,7 @@ use tonic::Code;
 
 use super::{level, name_symbols, new_user, record, rule_of};
 use crate::{
+    get_status::status,
     invalid_requests::fields,
     support::{
         receiver::{Received, Receiver},
@@ -201,10 +202,12 @@ async fn what_is_given_up_is_kept_and_can_be_tried_anew() {
     scene.fire().await;
     scene.courier.round().await.unwrap();
     assert_eq!(scene.list(AlertDeliveryState::Dead).await.len(), 2);
+    assert_eq!(status(&scene.service).await.dead_delivery_count, 2);
     let mut client = scene.service.prices().await;
     let retry = RetryAlertDeliveryRequest { delivery_id: dead[0].delivery_id };
     client.retry_alert_delivery(retry).await.unwrap();
     assert_eq!(scene.courier.round().await.unwrap(), 1);
+    assert_eq!(status(&scene.service).await.dead_delivery_count, 1);
     let delivered = scene.list(AlertDeliveryState::Delivered).await;
     assert_eq!((delivered[0].delivery_id, delivered[0].attempts), (dead[0].delivery_id, 1));
     assert_eq!(client.retry_alert_delivery(retry).await.unwrap_err().code(), Code::NotFound);

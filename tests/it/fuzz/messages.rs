@@ -9,6 +9,7 @@ use prost::{
     Message,
     encoding::{WireType, encode_key, encode_varint},
 };
+use prost_reflect::{DescriptorPool, DynamicMessage};
 use prost_types::{
     DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet,
     field_descriptor_proto::{Label, Type},
@@ -63,6 +64,7 @@ pub(super) struct Contracts {
     pub(super) methods: Vec<Method>,
     messages: HashMap<String, DescriptorProto>,
     enums: HashMap<String, Vec<i32>>,
+    pool: DescriptorPool,
 }
 
 impl Words {
@@ -135,7 +137,14 @@ impl Contracts {
             }
         }
         assert!(methods.len() > 5, "the contracts have rpcs");
-        Self { methods, messages, enums }
+        Self { methods, messages, enums, pool: DescriptorPool::decode(DESCRIPTORS).unwrap() }
+    }
+
+    /// A message in JSON, where it can be written so.
+    pub(super) fn json(&self, name: &str, message: &[u8]) -> Option<Vec<u8>> {
+        let descriptor = self.pool.get_message_by_name(name.trim_start_matches('.')).unwrap();
+        let message = DynamicMessage::decode(descriptor, message).ok()?;
+        serde_json::to_vec(&message).ok()
     }
 
     /// A well-formed message.

@@ -17,7 +17,11 @@ async fn blocks_and_rows_of_an_instant_are_found_in_few_pages() {
         SELECT $1, n, '2024-06-01'::timestamptz + n * interval '12 seconds', '0x', ''
         FROM generate_series(1000, 50000) AS n";
     sql.execute(text, &[&token.stream_id]).await.unwrap();
-    sql.batch_execute("VACUUM ANALYZE sync_blocks, accounts, transactions").await.unwrap();
+    let text = "INSERT INTO sync_streams (asset_id, account_id)
+        SELECT $1, n FROM generate_series(1000000, 1010000) AS n";
+    sql.execute(text, &[&token.asset_id]).await.unwrap();
+    let text = "VACUUM ANALYZE sync_streams, sync_blocks, accounts, transactions";
+    sql.batch_execute(text).await.unwrap();
     let client = token.service.database.connect().await.unwrap();
     let stream = || Box::new(token.stream_id) as Param;
     let instant = at("2024-06-03T00:00:00Z");
@@ -25,7 +29,8 @@ async fn blocks_and_rows_of_an_instant_are_found_in_few_pages() {
     let ranks: Vec<_> = (0i64..).take(accounts.len()).collect();
     let network = || [Box::new(NETWORK) as Param, Box::new(CONTRACT)];
     let [one, other] = network();
-    let cases: [(&str, Vec<Param>, i64); 6] = [
+    let nothing = || Box::new(None::<i64>) as Param;
+    let cases: [(&str, Vec<Param>, i64); 8] = [
         ("token_find", vec![one, other, Box::new("0x")], 20),
         ("token_block_at_height", vec![stream(), Box::new(30_000_i64)], 10),
         ("token_block_from_height", vec![stream(), Box::new(30_000_i64)], 10),
@@ -35,13 +40,19 @@ async fn blocks_and_rows_of_an_instant_are_found_in_few_pages() {
             vec![
                 Box::new(accounts.clone()),
                 Box::new(ranks),
-                Box::new(None::<i64>),
+                nothing(),
                 Box::new(""),
                 Box::new(5_i64),
             ],
             100,
         ),
         ("token_checks_addresses", vec![Box::new(accounts)], 100),
+        ("sync_streams_get", vec![stream(), Box::new(None::<i32>), nothing()], 20),
+        (
+            "sync_streams_get",
+            vec![nothing(), Box::new(token.asset_id), Box::new(1_005_000_i64)],
+            20,
+        ),
     ];
     for (stem, params, pages_max) in cases {
         let text = statement_text(stem);

@@ -13,7 +13,10 @@ use std::{
     thread,
 };
 
-use daybook::domain::erc20::{Address, Word, hex};
+use daybook::domain::{
+    erc20::{Address, Word},
+    hex,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};

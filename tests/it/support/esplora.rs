@@ -9,10 +9,9 @@ use std::{
 };
 
 use bitcoin::{Address, ScriptBuf, Transaction, Txid, address::NetworkUnchecked};
-use reqwest::Url;
 use serde_json::Value;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
     sync::Notify,
     task::JoinHandle,
@@ -21,6 +20,7 @@ use tokio::{
 use crate::support::{
     bitcoin_index::{Index, SharedIndex},
     esplora_answers as answers,
+    request_target::{request_target, target_parts},
 };
 
 /// Whose API is spoken.
@@ -178,15 +178,8 @@ impl Knobs {
 pub(crate) type Answer = (u16, String);
 
 async fn serve(mut stream: TcpStream, api: Api, knobs: &Mutex<Knobs>, index: &Mutex<Index>) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        match stream.read_u8().await {
-            Ok(byte) => head.push(byte),
-            Err(_) => return,
-        }
-    }
-    let head = String::from_utf8(head).unwrap();
-    let target = head.split(' ').nth(1).unwrap();
+    let Some(target) = request_target(&mut stream).await else { return };
+    let target = target.as_str();
     let (held, refusal) = knobs.lock().unwrap().note(target);
     if let Some(held) = held {
         held.asked.notify_one();
@@ -245,9 +238,8 @@ fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
 }
 
 fn answer(api: Api, target: &str, (length, hidden): (usize, &[Txid]), index: &Index) -> Answer {
-    let url = Url::parse(&format!("http://fake{target}")).unwrap();
+    let (url, parameters) = target_parts(target);
     let path: Vec<&str> = url.path_segments().unwrap().collect();
-    let parameters: HashMap<String, String> = url.query_pairs().into_owned().collect();
     let page = Page { api, index, length, hidden };
     let answer = match api {
         Api::Blockstream | Api::Mempool => page.esplora(&path),

@@ -14,12 +14,13 @@ use daybook::{
     config::{FeedSettings, PriceSource},
     domain::price::candle::{MINUTE, minute_of},
 };
-use reqwest::Url;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
+
+use crate::support::request_target::{request_target, target_parts};
 
 /// Price of the minute that is not over: recorded, it would be seen.
 pub(crate) const OPEN_PRICE: &str = "666.00";
@@ -126,17 +127,8 @@ impl FakeExchange {
 
 /// Answers one question.
 async fn serve(mut stream: TcpStream, source: PriceSource, market: &Mutex<Market>) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        match stream.read_u8().await {
-            Ok(byte) => head.push(byte),
-            Err(_) => return,
-        }
-    }
-    let head = String::from_utf8(head).unwrap();
-    let target = head.split(' ').nth(1).unwrap();
-    let url = Url::parse(&format!("http://fake{target}")).unwrap();
-    let parameters: HashMap<String, String> = url.query_pairs().into_owned().collect();
+    let Some(target) = request_target(&mut stream).await else { return };
+    let (url, parameters) = target_parts(&target);
     let question = Question::read(source, url.path(), &parameters);
     let bytes = answer(source, &question, &mut market.lock().unwrap());
     if bytes.is_none() {

@@ -13,7 +13,7 @@ use std::{
     },
 };
 
-use daybook::domain::erc20::hex;
+use daybook::domain::hex;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},

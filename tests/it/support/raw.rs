@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use h2::client::SendRequest;
 use http::{HeaderMap, Request};
 use prost::Message;
@@ -16,6 +16,8 @@ use tokio::{
     task::JoinHandle,
 };
 use tonic::Status;
+
+use crate::support::http::{Said, framed};
 
 /// Path of `ListUsers`.
 pub(crate) const LIST_USERS: &str = "/daybook.v1.LedgerService/ListUsers";
@@ -118,6 +120,39 @@ impl RawClient {
         response.await.unwrap().status().as_u16()
     }
 
+    /// Asks what need not be gRPC.
+    pub(crate) async fn ask(
+        &self,
+        request: http::request::Builder,
+        sent: impl Into<Bytes>,
+    ) -> Result<Said, h2::Error> {
+        self.ask_host(&self.address.to_string(), request, sent).await
+    }
+
+    /// The same, of a host by name.
+    pub(crate) async fn ask_host(
+        &self,
+        host: &str,
+        request: http::request::Builder,
+        sent: impl Into<Bytes>,
+    ) -> Result<Said, h2::Error> {
+        let mut request = request.body(()).unwrap();
+        let uri = format!("http://{host}{}", request.uri());
+        *request.uri_mut() = uri.parse().unwrap();
+        let mut sender = self.sender.clone().ready().await?;
+        let (response, mut body) = sender.send_request(request, false)?;
+        body.send_data(sent.into(), true)?;
+        let (head, mut body) = response.await?.into_parts();
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = body.data().await {
+            let chunk = chunk?;
+            body.flow_control().release_capacity(chunk.len())?;
+            bytes.extend_from_slice(&chunk);
+        }
+        let status = head.status.as_u16();
+        Ok(Said { status, headers: head.headers, body: bytes.freeze() })
+    }
+
     /// Whether the connection has ended.
     pub(crate) fn is_closed(&self) -> bool {
         self.connection.is_finished()
@@ -199,13 +234,4 @@ impl RawClient {
     pub(crate) fn cut(self) {
         self.connection.abort();
     }
-}
-
-/// A message behind its five bytes of head.
-fn framed(message: &impl Message) -> Bytes {
-    let mut frame = BytesMut::new();
-    frame.put_u8(0);
-    frame.put_u32(u32::try_from(message.encoded_len()).unwrap());
-    message.encode(&mut frame).unwrap();
-    frame.freeze()
 }

@@ -3,7 +3,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -11,13 +14,14 @@ use clap::Parser;
 use daybook::{
     access::Authenticator,
     alerts::{Alerts, Outlets},
-    analytics::Analytics,
+    analytics::{Analytics, overviews::Overviews},
     cli::Cli,
     cluster::ClusterRole,
     config::{Scheduler, ServeSettings, ServerSettings},
     grpc::{
         admission::Gate,
         pb::{
+            DESCRIPTORS,
             transactions_service::transactions_client::TransactionsClient,
             v1::{
                 analytics_service_client::AnalyticsServiceClient,
@@ -28,7 +32,7 @@ use daybook::{
                 token_service_client::TokenServiceClient,
             },
         },
-        serve::{Services, Signals, Stop, serve},
+        serve::{Edges, Services, Signals, Stop, serve},
         tls::{Tls, TlsFiles},
     },
     ingest::Ingest,
@@ -41,6 +45,7 @@ use daybook::{
         days::DayWatch, get_status::StatusReader, migrate, partitions, pulse::Pulse, server_check,
         verifier::VerifierCounts,
     },
+    web::{self, callers::IsNamed},
     workers,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -89,6 +94,26 @@ fn tls(settings: &ServerSettings) -> Option<Tls> {
     Some(Tls::load(TlsFiles { certificate, key, client_ca, is_client_optional }).unwrap())
 }
 
+/// The metrics of a service, where there are real ones in the binary.
+pub(crate) const METRICS: &str = "daybook_tests 1\n";
+
+/// What is around the services, as in the binary.
+pub(crate) fn edges(
+    settings: &ServeSettings,
+    tls: Option<Tls>,
+) -> Edges<web::Outside, web::Inside> {
+    let descriptors = vec![
+        DESCRIPTORS,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        tonic_types::pb::FILE_DESCRIPTOR_SET,
+    ];
+    let is_named = tls.map(|tls| -> IsNamed { Arc::new(move |host| tls.is_for(host)) });
+    let metrics: web::MetricsText = Arc::new(|| METRICS.to_owned());
+    let parts = web::Parts { descriptors, is_named, metrics: Some(metrics) };
+    let (outside, inside) = web::edge(&settings.web, &settings.server, parts).unwrap();
+    Edges { outside, inside }
+}
+
 /// A whole Daybook for one test.
 pub(crate) struct TestService {
     /// Where it serves.
@@ -109,6 +134,8 @@ pub(crate) struct TestService {
     pub(crate) alerts: Alerts,
     /// What takes rows in.
     pub(crate) taking: Ingest,
+    /// Overviews that are watched, and answered here.
+    pub(crate) overviews: Overviews,
     /// What works at jobs of syncing: in a test nobody does by himself.
     pub(crate) sync: Sync,
     /// Lets a test stop it.
@@ -126,6 +153,11 @@ impl TestService {
 
     /// One with settings of the test's own on a database of its choice.
     pub(crate) async fn start_with(target: DatabaseTarget, settings: ServeSettings) -> Self {
+        // On the heap: the future holds everything that serving needs.
+        Box::pin(Self::begin(target, settings)).await
+    }
+
+    async fn begin(target: DatabaseTarget, settings: ServeSettings) -> Self {
         let owner = Database::new(&target, &settings.pool).unwrap();
         Box::pin(prepare(&owner, &settings)).await;
         let database = Database::new(&service_target(&target), &settings.pool).unwrap();
@@ -136,13 +168,16 @@ impl TestService {
         let outlets = Outlets::new(&settings.alerts).unwrap();
         let alerts = Alerts::new(database.clone(), outlets, &settings.alerts);
         let ingest = Ingest::new(&database, &settings.partitions);
-        let taking = ingest.clone();
+        let (taking, days_max) = (ingest.clone(), settings.server.window_days_max);
         let networks = settings.sync.chains_file.as_deref().map(SyncNetworks::load);
         let networks = networks.transpose().unwrap().unwrap_or_default();
         let policy = SyncPolicy::new(&settings.sync);
         let sync = Sync::new(&database, ingest.clone(), networks, policy);
+        let analytics = Analytics::new(database.clone()).with_window_days_max(days_max);
+        let overviews = Overviews::new(analytics.clone(), &settings.server);
         let services = Services {
-            analytics: Analytics::new(database.clone()),
+            analytics,
+            overviews: overviews.clone(),
             ledger: Ledger::new(database.clone()),
             prices: Prices::new(database.clone()),
             tokens: Tokens::new(database.clone(), settings.server.holders_max),
@@ -162,9 +197,10 @@ impl TestService {
         let server_settings = settings.server.clone();
         let slow = Duration::from_secs(5);
         let signals = Signals { is_started, is_serving };
+        let edges = edges(&settings, services.tls.clone());
         let serving = tokio::spawn(async move {
-            let settings = &server_settings;
-            Box::pin(serve(listener, settings, slow, services, signals, told)).await.unwrap()
+            let settings = (&server_settings, slow);
+            Box::pin(serve(listener, settings, services, edges, signals, told)).await.unwrap()
         });
         let workers = CancellationToken::new();
         let pulse = Pulse::new(database.clone());
@@ -172,6 +208,7 @@ impl TestService {
         let watch = DayWatch::new(database.clone());
         tokio::spawn(workers::day_watch::run(watch, workers.clone()));
         tokio::spawn(workers::alerts::look(alerts.clone(), workers.clone()));
+        tokio::spawn(workers::watch_overview::run(overviews.clone(), workers.clone()));
         let sql = sql(target.config.clone(), &target.schema).await;
         Self {
             address,
@@ -183,6 +220,7 @@ impl TestService {
             authenticator,
             alerts,
             taking,
+            overviews,
             sync,
             stop,
             serving: Some(serving),

@@ -11,7 +11,7 @@ use crate::{
         schema::one,
         wallets::{FINALITY, Wallets},
     },
-    sync_bitcoin::{WALLETS, lively},
+    sync_bitcoin::{WALLETS, lively, two_sources},
 };
 
 #[tokio::test]
@@ -96,12 +96,7 @@ const FOREIGN: &str = "00000000000000000001f1c5b8b3f4dc1e0d9a6c5b4a39281706f5e4d
 async fn a_source_of_another_chain_is_given_up_and_parks_a_job_only_if_none_says_otherwise() {
     let mut chain = Chain::made();
     lively(&mut chain, 30).await;
-    let servers = [
-        EsploraServer::start(Api::Blockstream, chain.index()).await,
-        EsploraServer::start(Api::Mempool, chain.index()).await,
-    ];
-    let sources = [(&servers[0], Api::Blockstream), (&servers[1], Api::Mempool)];
-    let wallets = Wallets::new(&sources).await;
+    let (servers, wallets) = two_sources(&chain).await;
     wallets.sync(&[0]).await;
     chain.mine_empty(0, 1).await;
     let tell_another_chain = |server: &EsploraServer| {
@@ -131,12 +126,7 @@ async fn a_source_of_another_chain_is_given_up_and_parks_a_job_only_if_none_says
 async fn a_history_without_an_end_is_not_read_on_and_another_source_is_asked() {
     let mut chain = Chain::made();
     lively(&mut chain, 30).await;
-    let servers = [
-        EsploraServer::start(Api::Blockstream, chain.index()).await,
-        EsploraServer::start(Api::Mempool, chain.index()).await,
-    ];
-    let sources = [(&servers[0], Api::Blockstream), (&servers[1], Api::Mempool)];
-    let wallets = Wallets::new(&sources).await;
+    let (servers, wallets) = two_sources(&chain).await;
     // At first there are more than the source counts, and later more than a block holds.
     for (page_length, pages_most) in [(50, 30), (1_000, 20)] {
         servers[0].knobs().page_length = page_length;
@@ -180,12 +170,7 @@ async fn a_long_backlog_after_a_head_that_is_gone_is_written_in_parts() {
 async fn a_list_that_lacks_what_is_in_the_chain_takes_nothing_back() {
     let mut chain = Chain::made();
     lively(&mut chain, 30).await;
-    let servers = [
-        EsploraServer::start(Api::Blockstream, chain.index()).await,
-        EsploraServer::start(Api::Mempool, chain.index()).await,
-    ];
-    let sources = [(&servers[0], Api::Blockstream), (&servers[1], Api::Mempool)];
-    let wallets = Wallets::new(&sources).await;
+    let (servers, wallets) = two_sources(&chain).await;
     wallets.sync(&[0]).await;
     chain.mine_empty(0, 1).await;
     // The first source has lost the history; the second one tells it.
@@ -199,12 +184,7 @@ async fn a_list_that_lacks_what_is_in_the_chain_takes_nothing_back() {
 async fn what_a_list_leaves_out_stays_as_long_as_its_block_is_there() {
     let mut chain = Chain::made();
     lively(&mut chain, 10).await;
-    let servers = [
-        EsploraServer::start(Api::Blockstream, chain.index()).await,
-        EsploraServer::start(Api::Mempool, chain.index()).await,
-    ];
-    let sources = [(&servers[0], Api::Blockstream), (&servers[1], Api::Mempool)];
-    let wallets = Wallets::new(&sources).await;
+    let (servers, wallets) = two_sources(&chain).await;
     chain.mine_empty(0, 3).await;
     wallets.sync(&[0]).await;
     servers[0].knobs().hidden = vec![chain.index().lock().unwrap().tip().txids[0]];
@@ -300,7 +280,13 @@ async fn a_worker_that_is_killed_at_any_call_leaves_nothing_half() {
 async fn what_is_confirmed_is_not_unconfirmed_any_more() {
     let mut chain = Chain::made();
     lively(&mut chain, 10).await;
-    let (coin, value, _) = chain.spendable().into_iter().find(|coin| coin.2 == 0).unwrap();
+    let (coin, value) = loop {
+        match chain.spendable().into_iter().find(|coin| coin.2 == 0) {
+            Some((coin, value, _)) => break (coin, value),
+            // By chance the wallet has nothing left to spend.
+            None => lively(&mut chain, 1).await,
+        }
+    };
     chain.index().lock().unwrap().mempool.clear();
     let waiting = chain.sign(&[coin], &[(script(1), 1_000), (script(0), value - 1_500)]).await;
     chain.send(&waiting).await;

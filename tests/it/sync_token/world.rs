@@ -7,8 +7,10 @@ use daybook::{
     config::{ChainsFile, SourceKind},
     domain::{
         account::Network,
+        chain::position,
         decimal::Decimal,
-        erc20::{Address, Event, TRANSFER_TOPIC, Word, hex, position},
+        erc20::{Address, Event, TRANSFER_TOPIC, Word},
+        hex,
     },
     ingest::Ingest,
     store::{

@@ -1,10 +1,17 @@
-//! Hexadecimal digits as Ethereum's JSON-RPC writes bytes and numbers:
-//! <https://ethereum.org/developers/docs/apis/json-rpc/#conventions>.
+//! Hexadecimal digits: behind `0x`, as Ethereum's JSON-RPC writes bytes and numbers
+//! (<https://ethereum.org/developers/docs/apis/json-rpc/#conventions>), or bare, as sources of
+//! Bitcoin write bytes.
 
 /// Exactly `N` bytes: `0x` and two digits each. `None` if the text is anything else.
 #[must_use]
 pub fn fixed<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digits = text.as_bytes().strip_prefix(b"0x")?;
+    bare_fixed(text.strip_prefix("0x")?)
+}
+
+/// Exactly `N` bytes: two digits each. `None` if the text is anything else.
+#[must_use]
+pub fn bare_fixed<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = text.as_bytes();
     if digits.len() != 2 * N {
         return None;
     }
@@ -22,9 +29,14 @@ pub fn fixed<const N: usize>(text: &str) -> Option<[u8; N]> {
 /// Any number of bytes. `None` if the text is not `0x` and an even number of digits.
 #[must_use]
 pub fn bytes(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes().strip_prefix(b"0x")?;
+    bare_bytes(text.strip_prefix("0x")?)
+}
+
+/// Any number of bytes. `None` if the text is not an even number of digits.
+#[must_use]
+pub fn bare_bytes(text: &str) -> Option<Vec<u8>> {
     let value = |digit: u8| Some(VALUES[usize::from(digit)]).filter(|&value| value <= 0xf);
-    let (pairs, rest) = digits.as_chunks::<2>();
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     let bytes = pairs.iter().map(|&[high, low]| Some(value(high)? << 4 | value(low)?));
     bytes.collect::<Option<Vec<u8>>>().filter(|_| rest.is_empty())
 }
@@ -46,6 +58,14 @@ pub fn quantity(text: &str) -> Option<u64> {
 pub fn text(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 + 2 * bytes.len());
     text.push_str("0x");
+    append(bytes, &mut text);
+    text
+}
+
+/// The bytes as digits in lower case.
+#[must_use]
+pub fn bare_text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
     append(bytes, &mut text);
     text
 }
@@ -91,6 +111,17 @@ mod tests {
             assert_eq!(bytes(text), None, "{text:?}");
         }
         assert_eq!(text(&[0, 255, 16]), "0x00ff10");
+    }
+
+    #[test]
+    fn bare_digits_have_nothing_before_them() {
+        assert_eq!(bare_fixed("00fF"), Some([0, 255]));
+        assert_eq!(bare_bytes("00fF"), Some(vec![0, 255]));
+        assert_eq!(bare_bytes(""), Some(vec![]));
+        for text in ["0x00ff", "0", "0g", "+0", "é0"] {
+            assert_eq!((bare_fixed::<1>(text), bare_bytes(text)), (None, None), "{text:?}");
+        }
+        assert_eq!(bare_text(&[0, 255, 16]), "00ff10");
     }
 
     #[test]
