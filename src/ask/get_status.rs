@@ -18,6 +18,8 @@ pub(super) async fn ask(asker: &Asker) -> Result<Shown, AskError> {
 }
 
 fn show(asker: &Asker, answer: &v1::GetStatusResponse) -> Page {
-    let facts = facts::of(&json::dynamic_answer(RPC, answer), asker.zone);
+    let mut facts = facts::of(&json::dynamic_answer(RPC, answer), asker.zone);
+    // They were not asked for.
+    facts.retain(|(name, _)| name != "days");
     Page { heading: facts::lines(&facts), ..Page::default() }
 }

@@ -72,6 +72,8 @@ const UNITS: [number, string][] = [
  */
 export function short(value: number, step: number): string {
   const size = Math.abs(value);
+  // Beyond what a word is usual for: 1.2e29.
+  if (size >= 1e15) return value.toExponential(2).replace(/\.?0*e\+/, "e");
   const [unit, suffix] = UNITS.find(([from]) => size >= from * 0.9999) ?? [1, ""];
   const text = (value / unit).toFixed(placesOf(step / unit));
   return `${text.includes(".") ? text.replace(/\.?0+$/, "") : text}${suffix}`;

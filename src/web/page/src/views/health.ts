@@ -161,6 +161,8 @@ function verdict({ verifier }: GetStatusResponse): Child {
   if (mismatches > 0n)
     return el("span.figure-words", {}, mark("bad", `${mismatches} disagree`, "Run daybook audit"));
   if (!verifier?.isRunning) return el("span.figure-words", {}, mark("idle", "Off"));
+  if (verifier.checks === 0n)
+    return el("span.figure-words", {}, mark("idle", "Nothing compared yet"));
   return el("span.figure-words", {}, mark("good", "All agree"));
 }
 

@@ -54,6 +54,8 @@ class OverviewView implements View {
   private isFailed = false;
   /** When it was last heard that the answer holds, by this machine's clock. */
   private heardAt: Instant = 0n;
+  /** When the answer in sight was last found to hold, by the server's clock. */
+  private foundAt: Instant = 0n;
   private begunAt: Instant = 0n;
   private readonly clock = setInterval(() => this.tick(), 1000);
 
@@ -98,10 +100,16 @@ class OverviewView implements View {
       changed: (overview: Overview) => {
         if (signal.aborted) return;
         this.last = overview;
+        this.foundAt = overview.answeredAt;
         this.hear();
         this.render(overview);
       },
-      unchanged: () => this.hear(),
+      // While the database is away a server repeats when it was last there.
+      unchanged: (answeredAt: Instant) => {
+        if (answeredAt <= this.foundAt) return;
+        this.foundAt = answeredAt;
+        this.hear();
+      },
       failed: (failure: Failure) => this.fail(failure),
     };
     void feed({ range, span, zone, asset, bucket }, events, signal);

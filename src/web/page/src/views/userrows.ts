@@ -82,10 +82,8 @@ export class UserRows {
       {
         label: `Amount (${shortAsset(scene.asset)})`,
         isNumber: true,
-        cell: (row) => [
-          row.isOwnTransfer ? "" : row.isReceiver ? "+" : "−",
-          trimmed(row.transaction?.amount ?? "", 8),
-        ],
+        // The sign is drawn and no character: what is copied is the amount as it was recorded.
+        cell: (row) => el(signOf(row), {}, trimmed(row.transaction?.amount ?? "", 8)),
       },
     ];
     // Payments have none; the hash of a chain's transaction is one.
@@ -187,4 +185,9 @@ function syncState({ sync, syncedAt }: Wallet, scene: Scene): Child {
     : "";
   const message = sync.message ? el("div.small", {}, sync.message) : undefined;
   return el("div.small", {}, mark(kind, `${word}${progress}`, title), ago, message);
+}
+
+function signOf(row: ListedTransaction): "span" | `span.signed.${"plus" | "minus"}` {
+  if (row.isOwnTransfer) return "span";
+  return row.isReceiver ? "span.signed.plus" : "span.signed.minus";
 }
