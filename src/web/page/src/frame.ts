@@ -3,6 +3,7 @@ import { LedgerService } from "../generated/daybook/v1/ledger_service_pb";
 import type { App } from "./app";
 import { type ConnectionState, tryNow } from "./connection";
 import { shortAsset, tokenOf } from "./core/asset";
+import { misread } from "./core/range";
 import { VIEWS, type ViewName } from "./core/url";
 import { question, setToken, token } from "./rpc";
 import type { Scene } from "./scene";
@@ -57,6 +58,7 @@ export class Frame {
   private readonly heading = el("h1", { tabindex: "-1" });
   private readonly lead = el("p.lead");
   private readonly banner = el("div.banner", { role: "status", set: { hidden: true } });
+  private readonly misread = el("div.misread", { role: "status", set: { hidden: true } });
   private readonly assets = el("div.assets");
   private readonly main = el("main", { id: "main", tabindex: "-1" });
   private readonly links = new Map<ViewName, HTMLAnchorElement>();
@@ -110,7 +112,7 @@ export class Frame {
     return [
       skip,
       side,
-      el("div.page", {}, this.banner, title, this.timeBar.root, this.main),
+      el("div.page", {}, this.banner, title, this.misread, this.timeBar.root, this.main),
       toast,
     ];
   }
@@ -145,6 +147,9 @@ export class Frame {
     if (!this.view) return;
     const { hasWindow, hasAsset } = TITLES[this.view];
     this.timeBar.root.hidden = !hasWindow;
+    const said = hasWindow ? misread(scene.params) : [];
+    this.misread.hidden = said.length === 0;
+    this.misread.textContent = said.join(" ");
     this.timeBar.update(scene);
     for (const [name, link] of this.links) link.href = this.app.link(name, {});
     this.signOut.hidden = token() === "";

@@ -6,6 +6,7 @@ import {
   DEFAULT_RANGE,
   bucketChoices,
   chooseBucket,
+  misread,
   rangeOf,
   rangeParams,
   saySpan,
@@ -90,4 +91,27 @@ test("a window of whole days is said in days", () => {
     "Mon 1 Jun 2026 – Tue 30 Jun 2026",
   );
   assert.equal(saySpan(span("2026-06-01", "2026-06-02"), "UTC"), "Mon 1 Jun 2026");
+});
+
+test("what a link says that is none is told", () => {
+  const [june, july] = ["2026-06-01T00:00:00Z", "2026-07-01T00:00:00Z"];
+  type Params = Record<string, string>;
+  const right: Params[] = [
+    {},
+    { last: "30d" },
+    { last: "all" },
+    { from: june, to: july, tz: "Asia/Tokyo" },
+  ];
+  for (const params of right) assert.deepEqual(misread(params), []);
+  const wrong: Params[] = [
+    { last: "bogus" },
+    { from: july, to: june },
+    { from: june },
+    { tz: "No/Where" },
+  ];
+  for (const params of wrong) {
+    const [said, ...more] = misread(params);
+    assert.ok(said?.includes(Object.values(params)[0] ?? ""), JSON.stringify(params));
+    assert.deepEqual(more, []);
+  }
 });

@@ -7,6 +7,7 @@ import {
   MINUTE,
   SECOND,
   formatInstant,
+  isZone,
   parseInstant,
   sayDay,
   sayInstant,
@@ -48,6 +49,21 @@ export function rangeOf(params: Record<string, string>): Range {
   const end = parseInstant(to);
   if (start === undefined || end === undefined || start >= end) return DEFAULT_RANGE;
   return { kind: "fixed", span: { start, end } };
+}
+
+/** What in a URL is no window and no time zone, in words: something else is shown in its place. */
+export function misread(params: Record<string, string>): string[] {
+  const { last, from, to, tz } = params;
+  const said: string[] = [];
+  const isAsked = Boolean(last || from || to);
+  if (isAsked && rangeOf(params) === DEFAULT_RANGE && last !== "30d") {
+    const named = last ? `“${last}”` : `from “${from ?? ""}” to “${to ?? ""}”`;
+    said.push(`The link's window, ${named}, is none: these are the last 30 days.`);
+  }
+  if (tz && !isZone(tz)) {
+    said.push(`The link's time zone, “${tz}”, is none: times are your browser's.`);
+  }
+  return said;
 }
 
 /** What to put into the URL for a range; undefined takes a parameter out. */
