@@ -84,8 +84,9 @@ mod update_alert_rule;
 pub mod violations;
 mod waiting;
 mod watch_alerts;
-pub mod watch_overview;
+mod watch_overview;
 mod watch_sync_job;
+pub mod watchers;
 
 /// Types generated from the contracts under `proto/`.
 pub mod pb {

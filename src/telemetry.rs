@@ -1,6 +1,8 @@
 //! Logs: one subscriber for the process, for people or as JSON. Beside it what is counted
-//! (`metrics`), which trace a request belongs to (`trace_context`), and where traces go (`traces`).
+//! (`metrics`; of late: `last_minute`), which trace a request belongs to (`trace_context`), and
+//! where traces go (`traces`).
 
+pub mod last_minute;
 pub mod metrics;
 pub mod trace_context;
 pub mod traces;

@@ -246,7 +246,8 @@ BEGIN
 END
 $$;
 
--- The same parts one by one, for series and rankings.
+-- The same parts one by one, for series and rankings. The reading is written twice, so that a sum
+-- makes no row for each part.
 CREATE FUNCTION cell_parts(
     cell bytea, from_key bigint, before_key bigint, with_squares boolean, what text
 ) RETURNS TABLE (key bigint, row_count bigint, amount numeric, squares numeric)

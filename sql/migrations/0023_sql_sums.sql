@@ -276,6 +276,44 @@ BEGIN
 END
 $$;
 
+-- Moments and balances of accounts, whoever they are of.
+CREATE FUNCTION moments_of(
+    account_ids bigint[], asset_id integer, decimals integer, side smallint,
+    window_start timestamptz, window_end timestamptz,
+    OUT transaction_count bigint, OUT sum_amount numeric, OUT avg_amount numeric,
+    OUT stddev_sample numeric, OUT stddev_population numeric
+)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+DECLARE
+    t record;
+BEGIN
+    t := window_total(account_ids, asset_id, side, window_start, window_end, true);
+    transaction_count := t.row_count;
+    sum_amount := metric_value('sum', t.row_count, t.amount, t.squares, decimals);
+    avg_amount := metric_value('avg', t.row_count, t.amount, t.squares, decimals);
+    stddev_sample := metric_value('stddev_sample', t.row_count, t.amount, t.squares, decimals);
+    stddev_population
+        := metric_value('stddev_population', t.row_count, t.amount, t.squares, decimals);
+END
+$$;
+
+CREATE FUNCTION balance_of(
+    account_ids bigint[], asset_id integer, decimals integer, until timestamptz
+) RETURNS numeric
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+DECLARE
+    received record;
+    sent     record;
+BEGIN
+    PERFORM refuse_days('-infinity', until, false);
+    received := window_total(account_ids, asset_id, 1::smallint, '-infinity', until, false);
+    sent := window_total(account_ids, asset_id, 0::smallint, '-infinity', until, false);
+    RETURN with_decimals(received.amount - sent.amount, decimals);
+END
+$$;
+
 -- What people call. The planner is kept to the indexes that the questions are made for, as on the
 -- sessions on which Daybook asks (src/store/pool.rs).
 
@@ -316,19 +354,13 @@ AS $$
 DECLARE
     side  constant smallint := side_of(direction);
     asked record;
-    t     record;
 BEGIN
     PERFORM refuse_window(window_start, window_end);
     asked := asked_of_user(user_uuid, window_start, window_end, asset, allow_partial);
     PERFORM refuse_days(window_start, window_end, false);
-    t := window_total(asked.account_ids, asked.asset_id, side, window_start, window_end, true);
-    transaction_count := t.row_count;
-    sum_amount := metric_value('sum', t.row_count, t.amount, t.squares, asked.decimals);
-    avg_amount := metric_value('avg', t.row_count, t.amount, t.squares, asked.decimals);
-    stddev_sample
-        := metric_value('stddev_sample', t.row_count, t.amount, t.squares, asked.decimals);
-    stddev_population
-        := metric_value('stddev_population', t.row_count, t.amount, t.squares, asked.decimals);
+    SELECT m.* INTO transaction_count, sum_amount, avg_amount, stddev_sample, stddev_population
+    FROM moments_of(asked.account_ids, asked.asset_id, asked.decimals, side, window_start,
+        window_end) m;
 END
 $$;
 
@@ -343,18 +375,11 @@ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
 AS $$
 DECLARE
     until constant timestamptz := coalesce(at, 'infinity');
-    asked    record;
-    received record;
-    sent     record;
+    asked record;
 BEGIN
     PERFORM refuse_instant(at);
     asked := asked_of_user(user_uuid, '-infinity', until, asset, allow_partial);
-    PERFORM refuse_days('-infinity', until, false);
-    received := window_total(
-        asked.account_ids, asked.asset_id, 1::smallint, '-infinity', until, false);
-    sent := window_total(
-        asked.account_ids, asked.asset_id, 0::smallint, '-infinity', until, false);
-    RETURN with_decimals(received.amount - sent.amount, asked.decimals);
+    RETURN balance_of(asked.account_ids, asked.asset_id, asked.decimals, until);
 END
 $$;
 
@@ -395,19 +420,13 @@ AS $$
 DECLARE
     side  constant smallint := side_of(direction);
     asked record;
-    t     record;
 BEGIN
     PERFORM refuse_window(window_start, window_end);
     asked := asked_of_account(network, address, window_start, window_end, asset, allow_partial);
     PERFORM refuse_days(window_start, window_end, false);
-    t := window_total(asked.account_ids, asked.asset_id, side, window_start, window_end, true);
-    transaction_count := t.row_count;
-    sum_amount := metric_value('sum', t.row_count, t.amount, t.squares, asked.decimals);
-    avg_amount := metric_value('avg', t.row_count, t.amount, t.squares, asked.decimals);
-    stddev_sample
-        := metric_value('stddev_sample', t.row_count, t.amount, t.squares, asked.decimals);
-    stddev_population
-        := metric_value('stddev_population', t.row_count, t.amount, t.squares, asked.decimals);
+    SELECT m.* INTO transaction_count, sum_amount, avg_amount, stddev_sample, stddev_population
+    FROM moments_of(asked.account_ids, asked.asset_id, asked.decimals, side, window_start,
+        window_end) m;
 END
 $$;
 
@@ -422,18 +441,11 @@ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
 AS $$
 DECLARE
     until constant timestamptz := coalesce(at, 'infinity');
-    asked    record;
-    received record;
-    sent     record;
+    asked record;
 BEGIN
     PERFORM refuse_instant(at);
     asked := asked_of_account(network, address, '-infinity', until, asset, allow_partial);
-    PERFORM refuse_days('-infinity', until, false);
-    received := window_total(
-        asked.account_ids, asked.asset_id, 1::smallint, '-infinity', until, false);
-    sent := window_total(
-        asked.account_ids, asked.asset_id, 0::smallint, '-infinity', until, false);
-    RETURN with_decimals(received.amount - sent.amount, asked.decimals);
+    RETURN balance_of(asked.account_ids, asked.asset_id, asked.decimals, until);
 END
 $$;
 
@@ -450,5 +462,6 @@ COMMENT ON FUNCTION balance_of_account IS 'The same for the account at an addres
 REVOKE ALL ON FUNCTION
     with_decimals, side_of, refuse_instant, refuse_window, asked_asset, accounts_of_user,
     account_at, refuse_days, is_system_account, refuse_incomplete, refuse_incomplete_user,
-    refuse_incomplete_account, asked_of_user, asked_of_account, sum_amount, moments,
+    refuse_incomplete_account, asked_of_user, asked_of_account, moments_of, balance_of,
+    sum_amount, moments,
     balance, sum_amount_of_account, moments_of_account, balance_of_account FROM PUBLIC;

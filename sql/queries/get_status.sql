@@ -10,13 +10,7 @@
 -- tables: sealing keeps corrections few, which are read once. One look-up by the primary key of
 -- running_totals for each asset and level. Partial indexes of jobs and deliveries.
 WITH noted AS MATERIALIZED (
-    SELECT (
-        SELECT (count(*), sum(i.inhrelid::bigint))
-        FROM pg_inherits i
-        WHERE i.inhparent = 'transactions'::regclass AND NOT i.inhdetachpending
-    ) IS NOT DISTINCT FROM (
-        SELECT (count(*), sum(k.leaf::bigint)) FROM known_days k
-    ) AS is_noted
+    SELECT days_are_noted() AS is_noted
 ), partition_day AS (
     SELECT k.day
     FROM noted n

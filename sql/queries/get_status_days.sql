@@ -3,13 +3,7 @@
 -- rows are at hand, else whether retention took them away.
 -- Looks at the files of every partition and of its indexes.
 WITH noted AS MATERIALIZED (
-    SELECT (
-        SELECT (count(*), sum(i.inhrelid::bigint))
-        FROM pg_inherits i
-        WHERE i.inhparent = 'transactions'::regclass AND NOT i.inhdetachpending
-    ) IS NOT DISTINCT FROM (
-        SELECT (count(*), sum(k.leaf::bigint)) FROM known_days k
-    ) AS is_noted
+    SELECT days_are_noted() AS is_noted
 ), partition_day AS (
     SELECT k.day, k.leaf
     FROM noted n

@@ -25,7 +25,7 @@ pub(super) async fn ask(asker: &Asker, told: &TransactionArgs) -> Result<Shown, 
     let request = v1::GetTransactionRequest {
         key,
         page_size: if is_reference { told.page.limit } else { 0 },
-        page_token: told.page.page_token.clone(),
+        page_token: told.page.next.page_token.clone(),
     };
     let call = async |client: &Client, request| client.ledger().get_transaction(request).await;
     let rpc = "daybook.v1.LedgerService/GetTransaction";

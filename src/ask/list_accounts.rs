@@ -15,7 +15,7 @@ pub(super) async fn ask(asker: &Asker, told: &AccountsArgs) -> Result<Shown, Ask
     let request = v1::ListAccountsRequest {
         network: told.network.clone(),
         page_size: told.page.limit,
-        page_token: told.page.page_token.clone(),
+        page_token: told.page.next.page_token.clone(),
         ..Default::default()
     };
     let call = async |client: &Client, request| client.ledger().list_accounts(request).await;

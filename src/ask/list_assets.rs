@@ -14,7 +14,7 @@ use crate::{
 pub(super) async fn ask(asker: &Asker, told: &AssetsArgs) -> Result<Shown, AskError> {
     let request = v1::ListAssetsRequest {
         page_size: told.page.limit,
-        page_token: told.page.page_token.clone(),
+        page_token: told.page.next.page_token.clone(),
         code_prefix: told.prefix.clone(),
     };
     let call = async |client: &Client, request| client.ledger().list_assets(request).await;

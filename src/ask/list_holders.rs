@@ -26,7 +26,7 @@ pub(super) async fn ask(asker: &Asker, told: &HoldersArgs) -> Result<Shown, AskE
         as_of,
         span: Some(prost_types::Duration { seconds: span.num_seconds(), nanos: 0 }),
         page_size: told.page.limit,
-        page_token: told.page.page_token.clone(),
+        page_token: told.page.next.page_token.clone(),
     };
     let call = async |client: &Client, request| client.tokens().list_holders(request).await;
     let rpc = "daybook.v1.TokenService/ListHolders";

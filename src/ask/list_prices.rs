@@ -26,7 +26,7 @@ pub(super) async fn ask(asker: &Asker, told: &PricesArgs) -> Result<Shown, AskEr
         bucket_seconds: i32::try_from(seconds)
             .map_err(|_| wrong("must be a year at most".to_owned()))?,
         page_size: told.limit,
-        page_token: told.page_token.clone(),
+        page_token: told.next.page_token.clone(),
     };
     let call = async |client: &Client, request| client.prices().list_prices(request).await;
     let rpc = "daybook.v1.PriceService/ListPrices";

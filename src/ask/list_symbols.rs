@@ -15,7 +15,7 @@ pub(super) async fn ask(asker: &Asker, told: &SymbolsArgs) -> Result<Shown, AskE
     let request = v1::ListSymbolsRequest {
         quote: told.quote.clone(),
         page_size: told.limit,
-        page_token: told.page_token.clone(),
+        page_token: told.next.page_token.clone(),
     };
     let call = async |client: &Client, request| client.prices().list_symbols(request).await;
     let rpc = "daybook.v1.PriceService/ListSymbols";

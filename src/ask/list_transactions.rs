@@ -36,7 +36,7 @@ pub(super) async fn ask(asker: &Asker, told: &TransactionsArgs) -> Result<Shown,
         order: order.into(),
         with_running_balance: told.running_balance,
         page_size: told.page.limit,
-        page_token: told.page.page_token.clone(),
+        page_token: told.page.next.page_token.clone(),
         explain: told.explain,
     };
     let call = async |client: &Client, request| client.ledger().list_transactions(request).await;

@@ -25,7 +25,7 @@ pub(super) async fn ask(asker: &Asker, told: &TransfersArgs) -> Result<Shown, As
         range: asker.window_if_said(&told.window)?.map(Range::Window),
         order: order.into(),
         page_size: told.page.limit,
-        page_token: told.page.page_token.clone(),
+        page_token: told.page.next.page_token.clone(),
     };
     let call = async |client: &Client, request| client.tokens().list_transfers(request).await;
     let rpc = "daybook.v1.TokenService/ListTransfers";

@@ -18,7 +18,7 @@ pub(super) async fn ask(asker: &Asker, told: &WalletsArgs) -> Result<Shown, AskE
         Who::User { uuid, .. } => uuid.clone(),
         Who::Account(_) | Who::All => String::new(),
     };
-    let (page_size, page_token) = (told.page.limit, told.page.page_token.clone());
+    let (page_size, page_token) = (told.page.limit, told.page.next.page_token.clone());
     let request = v1::ListWalletsRequest { user_uuid, page_size, page_token };
     let call = async |client: &Client, request| client.ledger().list_wallets(request).await;
     let rpc = "daybook.v1.LedgerService/ListWallets";

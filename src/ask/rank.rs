@@ -41,7 +41,7 @@ pub(super) async fn ask(asker: &Asker, told: &RankArgs) -> Result<Shown, AskErro
         order: if told.bottom { v1::RankOrder::Bottom } else { v1::RankOrder::Top }.into(),
         include_idle: told.include_idle,
         page_size: told.limit,
-        page_token: told.page_token.clone(),
+        page_token: told.next.page_token.clone(),
         standing_of,
         explain: told.explain.explain,
         verify: told.explain.verify,

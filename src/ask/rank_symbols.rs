@@ -26,7 +26,7 @@ pub(super) async fn ask(asker: &Asker, told: &RankSymbolsArgs) -> Result<Shown, 
         lowest_first: told.lowest_first,
         include_thin: told.include_thin,
         page_size: told.limit,
-        page_token: told.page_token.clone(),
+        page_token: told.next.page_token.clone(),
         verify: told.verify,
         ..Default::default()
     };

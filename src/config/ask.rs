@@ -137,6 +137,20 @@ pub struct RowsArgs {
     pub allow_partial: bool,
 }
 
+/// Where a list goes on that is longer than a page.
+#[derive(Args, Clone, Debug, Default)]
+pub struct NextPageArgs {
+    /// What the page before said that the next one begins with
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        default_value = "",
+        hide_default_value = true,
+        allow_hyphen_values = true
+    )]
+    pub page_token: String,
+}
+
 /// Which page of a list.
 #[derive(Args, Clone, Debug, Default)]
 pub struct PageArgs {
@@ -145,9 +159,9 @@ pub struct PageArgs {
         value_parser = clap::value_parser!(i32).range(1..=1_000))]
     pub limit: i32,
 
-    /// What the page before said that the next one begins with
-    #[arg(long, value_name = "TOKEN", default_value = "", hide_default_value = true)]
-    pub page_token: String,
+    /// Where it goes on.
+    #[command(flatten)]
+    pub next: NextPageArgs,
 }
 
 /// How answers are made and checked.
@@ -178,4 +192,24 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
         return Err("must be 0.001 to 86400 seconds".to_owned());
     }
     Ok(Duration::from_secs_f64(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        page: PageArgs,
+    }
+
+    #[test]
+    fn a_page_token_may_begin_with_a_hyphen() {
+        let line = Line::try_parse_from(["ask", "--page-token", "-S--", "--limit", "3"]);
+        let page = line.expect("it is right").page;
+        assert_eq!((page.next.page_token.as_str(), page.limit), ("-S--", 3));
+    }
 }

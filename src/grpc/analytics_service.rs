@@ -3,7 +3,7 @@
 use tonic::{Request, Response, Status};
 
 use crate::{
-    analytics::Analytics,
+    analytics::{Analytics, overviews::Overviews},
     grpc::{
         admission::identity,
         batch_sum_amount::batch_sum_amount,
@@ -11,13 +11,15 @@ use crate::{
         pb::v1::{
             BatchSumAmountRequest, BatchSumAmountResponse, HistogramRequest, HistogramResponse,
             RankRequest, RankResponse, SumAmountRequest, SumAmountResponse, SumSeriesRequest,
-            SumSeriesResponse, WatchOverviewRequest, analytics_service_server::AnalyticsService,
+            SumSeriesResponse, WatchOverviewRequest, WatchOverviewResponse,
+            analytics_service_server::AnalyticsService,
         },
         rank::{RankLimits, rank},
         status::to_status,
         sum_amount::sum_amount,
         sum_series::sum_series,
-        watch_overview::{OverviewStream, OverviewStreams, watch_overview},
+        watch_overview::watch_overview,
+        watchers::{Messages, Watchers},
     },
 };
 
@@ -27,17 +29,18 @@ pub struct AnalyticsApi {
     analytics: Analytics,
     rank_limits: RankLimits,
     histogram_rows_max: u64,
-    overviews: OverviewStreams,
+    overviews: (Overviews, Watchers),
 }
 
 impl AnalyticsApi {
-    /// Serves answers of these analytics; a histogram reads so many rows at most.
+    /// Serves answers of these analytics; a histogram reads so many rows at most. Overviews come
+    /// with the room for those who watch them.
     #[must_use]
     pub fn new(
         analytics: Analytics,
         rank_limits: RankLimits,
         histogram_rows_max: u64,
-        overviews: OverviewStreams,
+        overviews: (Overviews, Watchers),
     ) -> Self {
         Self { analytics, rank_limits, histogram_rows_max, overviews }
     }
@@ -45,7 +48,7 @@ impl AnalyticsApi {
 
 #[tonic::async_trait]
 impl AnalyticsService for AnalyticsApi {
-    type WatchOverviewStream = OverviewStream;
+    type WatchOverviewStream = Messages<WatchOverviewResponse>;
 
     async fn sum_amount(
         &self,
@@ -92,6 +95,8 @@ impl AnalyticsService for AnalyticsApi {
         &self,
         request: Request<WatchOverviewRequest>,
     ) -> Result<Response<Self::WatchOverviewStream>, Status> {
-        watch_overview(&self.analytics, &self.overviews, &request).await.map(Response::new)
+        let (overviews, watchers) = &self.overviews;
+        let stream = watch_overview(&self.analytics, (overviews, watchers), &request).await;
+        stream.map(Response::new)
     }
 }

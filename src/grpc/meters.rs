@@ -24,8 +24,9 @@ use uuid::Uuid;
 
 use crate::{
     grpc::{
+        call_counts::CallCounts,
         pb::DESCRIPTORS,
-        policy::{METRICS, POLICIES, place_of},
+        policy::{METRICS, POLICIES, Policy, place_of, policy_of},
     },
     telemetry::{
         metrics::RpcMeter,
@@ -53,6 +54,8 @@ pub(super) struct Meters {
     /// Reading the metrics, which is no rpc.
     metrics: Rpc,
     unknown: Rpc,
+    /// Those of the last minute.
+    calls: CallCounts,
 }
 
 struct Rpc {
@@ -60,6 +63,8 @@ struct Rpc {
     method: &'static str,
     meter: RpcMeter,
     is_stream: bool,
+    /// Whether `GetStatus` tells of it: what callers wait for, once they are let in.
+    is_told: bool,
 }
 
 impl Meters {
@@ -73,10 +78,19 @@ impl Meters {
             });
             let kind = kinds.get(path).copied().unwrap_or(UNARY);
             let meter = RpcMeter::new(kind, service, method);
-            Rpc { service, method, meter, is_stream: kind != UNARY }
+            let is_stream = kind != UNARY;
+            let is_told = !is_stream && policy_of(path) != Some(Policy::Open);
+            Rpc { service, method, meter, is_stream, is_told }
         };
         let rpcs = POLICIES.iter().map(|&(path, _)| rpc(path)).collect();
-        Arc::new(Self { rpcs, metrics: rpc(METRICS.0), unknown: rpc("") })
+        let calls = CallCounts::new();
+        Arc::new(Self { rpcs, metrics: rpc(METRICS.0), unknown: rpc(""), calls })
+    }
+
+    /// The calls of the last minute that were answered: no streams, and nothing that is open to
+    /// all.
+    pub(super) fn calls(&self) -> CallCounts {
+        self.calls.clone()
     }
 
     /// A call of what is at this path begins.
@@ -170,8 +184,13 @@ impl Call {
 
     /// Ends with this answer: at once, or where it is a stream with the end of that.
     pub(super) fn answered(mut self, response: Response<Body>) -> Response<Body> {
-        if let Some(status) = response.extensions().get::<Status>() {
-            self.end(status.code());
+        // Where all went well the status is left out.
+        let code = response.extensions().get::<Status>().map_or(Code::Ok, Status::code);
+        if self.rpc().is_told {
+            self.meters.calls.count(self.begun_at.elapsed(), code != Code::Ok);
+        }
+        if code != Code::Ok {
+            self.end(code);
             return response;
         }
         if self.rpc().is_stream {

@@ -1,8 +1,5 @@
 //! `daybook.v1.PriceService`: the index of its rpcs.
 
-use std::sync::Arc;
-
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
@@ -22,12 +19,14 @@ use crate::{
             ListAlertRulesRequest, ListAlertRulesResponse, ListPricesRequest, ListPricesResponse,
             ListSymbolsRequest, ListSymbolsResponse, RankSymbolsRequest, RankSymbolsResponse,
             RetryAlertDeliveryRequest, RetryAlertDeliveryResponse, UpdateAlertRuleRequest,
-            UpdateAlertRuleResponse, WatchAlertsRequest, price_service_server::PriceService,
+            UpdateAlertRuleResponse, WatchAlertsRequest, WatchAlertsResponse,
+            price_service_server::PriceService,
         },
         rank_symbols::rank_symbols,
         status::to_status,
         update_alert_rule::update_alert_rule,
-        watch_alerts::{EventStream, watch_alerts},
+        watch_alerts::watch_alerts,
+        watchers::{Messages, Watchers},
     },
     prices::Prices,
 };
@@ -49,9 +48,7 @@ pub struct PriceApi {
     prices: Prices,
     pub(super) alerts: Alerts,
     limits: PriceLimits,
-    /// Places of streams.
-    pub(super) places: Arc<Semaphore>,
-    pub(super) stop: CancellationToken,
+    pub(super) watchers: Watchers,
 }
 
 impl PriceApi {
@@ -62,14 +59,14 @@ impl PriceApi {
         limits: PriceLimits,
         stop: CancellationToken,
     ) -> Self {
-        let places = Arc::new(Semaphore::new(limits.streams_max));
-        Self { prices, alerts, limits, places, stop }
+        let watchers = Watchers::new(limits.streams_max, stop);
+        Self { prices, alerts, limits, watchers }
     }
 }
 
 #[tonic::async_trait]
 impl PriceService for PriceApi {
-    type WatchAlertsStream = EventStream;
+    type WatchAlertsStream = Messages<WatchAlertsResponse>;
 
     async fn list_symbols(
         &self,

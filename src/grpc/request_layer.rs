@@ -38,6 +38,7 @@ use crate::{
     grpc::{
         accept::Peer,
         admission::{Admitted, Gate},
+        call_counts::CallCounts,
         deadline,
         gather::{TooMany, gather, make},
         meters::Meters,
@@ -139,6 +140,12 @@ impl RequestLayer {
             // Ending many connections at once would keep others waiting.
             tokio::time::sleep(if is_any_late { LATE_PAUSE } else { LATE_LOOK }).await;
         }
+    }
+
+    /// The calls of the last minute.
+    #[must_use]
+    pub fn calls(&self) -> CallCounts {
+        self.shared.meters.calls()
     }
 
     /// Number of requests that have begun and whose answer has not left.

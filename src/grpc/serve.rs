@@ -17,7 +17,6 @@ use crate::{
         accept::{self, Patience, Room},
         admission::Gate,
         analytics_service::AnalyticsApi,
-        call_counts::{CallCounts, CountedService},
         connections::{self, HttpService},
         health,
         ingest_service::IngestApi,
@@ -42,7 +41,7 @@ use crate::{
         tls::Tls,
         token_service::TokenApi,
         transactions_service::TransactionsApi,
-        watch_overview::OverviewStreams,
+        watchers::Watchers,
     },
     ingest::Ingest,
     ledger::Ledger,
@@ -130,7 +129,7 @@ pub async fn serve<Outside, Inside>(
 ) -> anyhow::Result<usize>
 where
     Inside: Layer<Routes, Service: HttpService>,
-    Outside: Layer<CountedService<RequestService<Inside::Service>>, Service: HttpService>,
+    Outside: Layer<RequestService<Inside::Service>, Service: HttpService>,
 {
     let (reporter, health_server) = health::health().await;
     let following = tokio::spawn(health::follow(reporter, signals.is_serving));
@@ -144,13 +143,12 @@ where
         slow,
     };
     let tls = services.tls.clone();
-    let calls = CallCounts::new();
     let layer = RequestLayer::new(limits, services.gate.clone(), signals.is_started);
     let mut routes = Routes::builder();
     routes.add_service(health_server);
     let streams = Streams { stop: stop.drain.clone(), tasks: TaskTracker::new() };
     let (reader, ingest) = (services.status.clone(), services.ingest.clone());
-    let status = StatusApi::new(reader, ingest, calls.clone());
+    let status = StatusApi::new(reader, ingest, layer.calls());
     add_services(&mut routes, settings, services, status, &streams);
     if is_reflection_open(settings) {
         add_reflection(&mut routes)?;
@@ -167,7 +165,7 @@ where
     let following_files = tls.map(|tls| tokio::spawn(tls.follow(stop.drain.clone())));
     let cutting = tokio::spawn(layer.clone().cut_late());
     let services = edges.inside.layer(routes.routes().prepare());
-    let service = edges.outside.layer(calls.layer(layer.layer(services)));
+    let service = edges.outside.layer(layer.layer(services));
     let serving = connections::serve(incoming, settings, service, stop.drain.clone());
     let drain_timeout = Duration::from_millis(settings.drain_timeout_ms);
     let overtime = async {
@@ -228,7 +226,7 @@ fn add_services(
     };
     let rows_max = settings.histogram_rows_max;
     let streams_max = settings.overview_streams_max;
-    let overviews = OverviewStreams::new(services.overviews, streams_max, streams.stop.clone());
+    let overviews = (services.overviews, Watchers::new(streams_max, streams.stop.clone()));
     let analytics = AnalyticsApi::new(services.analytics.clone(), rank_limits, rows_max, overviews);
     let ledger_limits = LedgerLimits {
         wallets: WalletLimits {

@@ -1,8 +1,5 @@
 //! `daybook.v1.SyncService`: the index of its rpcs.
 
-use std::sync::Arc;
-
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
@@ -13,14 +10,15 @@ use crate::{
         pb::v1::{
             GetSyncJobRequest, GetSyncJobResponse, ListSyncJobsRequest, ListSyncJobsResponse,
             SyncTokenRequest, SyncTokenResponse, SyncUserWalletsRequest, SyncUserWalletsResponse,
-            SyncWalletRequest, SyncWalletResponse, WatchSyncJobRequest,
+            SyncWalletRequest, SyncWalletResponse, WatchSyncJobRequest, WatchSyncJobResponse,
             sync_service_server::SyncService,
         },
         status::to_status,
         sync_job::get_sync_job,
         sync_token::sync_token,
         sync_wallet::{sync_user_wallets, sync_wallet},
-        watch_sync_job::{JobStream, watch_sync_job},
+        watch_sync_job::watch_sync_job,
+        watchers::{Messages, Watchers},
     },
     sync::Sync,
 };
@@ -29,22 +27,20 @@ use crate::{
 #[derive(Clone)]
 pub struct SyncApi {
     pub(super) sync: Sync,
-    /// Places of streams.
-    pub(super) places: Arc<Semaphore>,
-    pub(super) stop: CancellationToken,
+    pub(super) watchers: Watchers,
 }
 
 impl SyncApi {
     /// Serves these jobs, to `streams_max` streams at most. They end once `stop` is told.
     #[must_use]
     pub fn new(sync: Sync, streams_max: usize, stop: CancellationToken) -> Self {
-        Self { sync, places: Arc::new(Semaphore::new(streams_max)), stop }
+        Self { sync, watchers: Watchers::new(streams_max, stop) }
     }
 }
 
 #[tonic::async_trait]
 impl SyncService for SyncApi {
-    type WatchSyncJobStream = JobStream;
+    type WatchSyncJobStream = Messages<WatchSyncJobResponse>;
 
     async fn sync_wallet(
         &self,
@@ -92,7 +88,7 @@ impl SyncService for SyncApi {
     async fn watch_sync_job(
         &self,
         request: Request<WatchSyncJobRequest>,
-    ) -> Result<Response<JobStream>, Status> {
+    ) -> Result<Response<Self::WatchSyncJobStream>, Status> {
         watch_sync_job(self, &request).await.map(Response::new)
     }
 }

@@ -3,14 +3,9 @@
 //! What a stream sends is read from the events, page by page, behind the last id that it sent.
 //! That there are new ones is told to all streams by one look at the database for all of them.
 
-use std::{collections::VecDeque, pin::Pin, time::Duration};
+use std::collections::VecDeque;
 
-use futures_util::{Stream, stream};
-use tokio::{
-    sync::{OwnedSemaphorePermit, watch},
-    time::{Instant, sleep_until},
-};
-use tokio_util::sync::CancellationToken;
+use tokio::{sync::watch, time::sleep_until};
 use tonic::{Request, Status};
 use uuid::Uuid;
 
@@ -19,41 +14,27 @@ use crate::{
     domain::decimal::Decimal,
     error::{Error, ErrorKind, Violation},
     grpc::{
-        admission::{Pass, identity, pass},
-        deadline,
+        admission::identity,
         decode::timestamp,
         list_alert_rules::owner,
         pb::v1::{self, WatchAlertsRequest, WatchAlertsResponse},
         price_service::PriceApi,
         status::to_status,
         violations::Violations,
+        watchers::{Messages, Stay, Watch, messages},
     },
 };
-
-/// Time between two looks whether a stream may still be read.
-const PASS_INTERVAL: Duration = Duration::from_secs(2);
-
-/// Longest time for a stream whose client sets no deadline: a year.
-const TIME_MAX: Duration = Duration::from_secs(31_536_000);
-
-/// What a stream sends.
-pub(super) type EventStream =
-    Pin<Box<dyn Stream<Item = Result<WatchAlertsResponse, Status>> + Send>>;
 
 /// Opens a stream.
 pub(super) async fn watch_alerts(
     api: &PriceApi,
     request: &Request<WatchAlertsRequest>,
-) -> Result<EventStream, Status> {
-    let (scope, pass) = (identity(request)?.scope, pass(request).map_err(to_status)?);
-    let headers = request.metadata().clone().into_headers();
-    // The request layer has refused one that cannot be read.
-    let time = deadline::time_limit(&headers, TIME_MAX).unwrap_or_default();
-    let request = request.get_ref();
+) -> Result<Messages<WatchAlertsResponse>, Status> {
+    let scope = identity(request)?.scope;
     let open = async {
         let mut violations = Violations::default();
-        let user_uuid = owner(&request.user_uuid, &mut violations);
-        let after = match request.after_event_id {
+        let user_uuid = owner(&request.get_ref().user_uuid, &mut violations);
+        let after = match request.get_ref().after_event_id {
             None => Some(None),
             Some(id) if id >= 0 => Some(Some(id)),
             Some(_) => None,
@@ -61,9 +42,7 @@ pub(super) async fn watch_alerts(
         let hint = "must be the id of an event, or 0 for the first one there is";
         let after = violations.require(after, "after_event_id", hint);
         let (user_uuid, after) = violations.finish(user_uuid.zip(after))?;
-        let place = api.places.clone().try_acquire_owned().map_err(|_| {
-            Error::new(ErrorKind::ResourceExhausted("the server is at its limit of streams"))
-        })?;
+        let stay = api.watchers.begin(request)?;
         let owner = api.alerts.owner(user_uuid, scope).await?;
         // From here on nothing that happens is missed.
         let news = api.alerts.listen();
@@ -78,36 +57,22 @@ pub(super) async fn watch_alerts(
         Ok::<_, Error>(Watching {
             alerts: api.alerts.clone(),
             owner,
-            pass,
-            stop: api.stop.clone(),
-            ends_at: Instant::now() + time,
-            next_check_at: Instant::now() + PASS_INTERVAL,
+            stay,
             news,
             after,
             known: last,
             read: VecDeque::new(),
             is_greeted: false,
-            _place: place,
         })
     };
-    let watching = open.await.map_err(to_status)?;
-    Ok(Box::pin(stream::unfold(Some(watching), |watching| async move {
-        let mut watching = watching?;
-        match watching.next().await {
-            Ok(response) => Some((Ok(response), Some(watching))),
-            Err(error) => Some((Err(to_status(error)), None)),
-        }
-    })))
+    open.await.map(messages).map_err(to_status)
 }
 
 /// A stream at work.
 struct Watching {
     alerts: Alerts,
     owner: Option<Uuid>,
-    pass: Pass,
-    stop: CancellationToken,
-    ends_at: Instant,
-    next_check_at: Instant,
+    stay: Stay,
     news: watch::Receiver<i64>,
     /// The last event that was sent, or is not to be.
     after: i64,
@@ -115,22 +80,23 @@ struct Watching {
     known: i64,
     read: VecDeque<AlertEvent>,
     is_greeted: bool,
-    _place: OwnedSemaphorePermit,
 }
 
-impl Watching {
-    async fn next(&mut self) -> Result<WatchAlertsResponse, Error> {
+impl Watch for Watching {
+    type Message = WatchAlertsResponse;
+
+    async fn next(&mut self) -> Result<Option<WatchAlertsResponse>, Error> {
         if !self.is_greeted {
             self.is_greeted = true;
-            return Ok(WatchAlertsResponse { event: None, resume_after: self.after });
+            return Ok(Some(WatchAlertsResponse { event: None, resume_after: self.after }));
         }
         loop {
             // However much there is to send.
-            self.check().await?;
+            self.stay.check().await?;
             if let Some(event) = self.read.pop_front() {
                 self.after = event.event_id;
-                let resume_after = self.after;
-                return Ok(WatchAlertsResponse { event: Some(event_pb(event)), resume_after });
+                let (event, resume_after) = (Some(event_pb(event)), self.after);
+                return Ok(Some(WatchAlertsResponse { event, resume_after }));
             }
             if self.after < self.known {
                 let events = self.alerts.events_after(self.after, self.owner).await?;
@@ -144,31 +110,15 @@ impl Watching {
             self.wait().await?;
         }
     }
+}
 
-    /// Whether the stream may go on.
-    async fn check(&mut self) -> Result<(), Error> {
-        if self.stop.is_cancelled() {
-            return Err(Error::new(ErrorKind::Unavailable("the server is stopping")));
-        }
-        let now = Instant::now();
-        if now >= self.ends_at {
-            return Err(Error::new(ErrorKind::DeadlineExceeded));
-        }
-        // What lets a stream in may be revoked or expire while it lasts.
-        if now >= self.next_check_at {
-            self.pass.check().await?;
-            self.next_check_at = Instant::now() + PASS_INTERVAL;
-        }
-        Ok(())
-    }
-
+impl Watching {
     /// Waits for an event that is not known yet, or for something to check.
     async fn wait(&mut self) -> Result<(), Error> {
-        let until = self.ends_at.min(self.next_check_at);
         let changed = tokio::select! {
             changed = self.news.changed() => changed,
-            () = self.stop.cancelled() => return Ok(()),
-            () = sleep_until(until) => return Ok(()),
+            () = self.stay.stopped() => return Ok(()),
+            () = sleep_until(self.stay.next_check_at()) => return Ok(()),
         };
         changed.map_err(|source| Error::with_source(ErrorKind::Internal, source))?;
         self.known = self.known.max(*self.news.borrow_and_update());

@@ -4,15 +4,10 @@
 //! same. A client that does not read keeps nothing waiting: its stream is not asked for the next
 //! message, and finds the latest one when it is.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::{Stream, stream};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, sleep_until},
-};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, sleep_until};
 use tonic::{Request, Status};
 
 use crate::{
@@ -23,26 +18,20 @@ use crate::{
         watch_overview::{OverviewQuestion, OverviewRange},
     },
     domain::window::Window,
-    error::{Error, ErrorKind},
+    error::Error,
     grpc::{
-        admission::{Pass, pass},
-        deadline, decode,
+        decode,
         pb::v1::{WatchOverviewRequest, WatchOverviewResponse, watch_overview_request::Range},
         rank::user_row,
         status::to_status,
         sum_series::{buckets_pb, size, zone},
         violations::Violations,
+        watchers::{Messages, Stay, Watch, Watchers, messages, stopping},
     },
 };
 
 /// Time without a message after which there is a heartbeat.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-
-/// Time between two looks whether a stream may still be read.
-const PASS_INTERVAL: Duration = Duration::from_secs(2);
-
-/// Longest time for a stream whose client sets no deadline: a year.
-const TIME_MAX: Duration = Duration::from_secs(31_536_000);
 
 /// Shortest and longest window that follows the clock.
 const LAST_MIN: TimeDelta = TimeDelta::seconds(60);
@@ -57,65 +46,28 @@ const INTERVAL_DEFAULT: Duration = Duration::from_secs(2);
 const INTERVAL_MIN: Duration = Duration::from_millis(250);
 const INTERVAL_MAX: Duration = Duration::from_secs(60);
 
-/// What a stream sends.
-pub(super) type OverviewStream =
-    Pin<Box<dyn Stream<Item = Result<WatchOverviewResponse, Status>> + Send>>;
-
-/// What streams are made of.
-#[derive(Clone)]
-pub struct OverviewStreams {
-    overviews: Overviews,
-    places: Arc<Semaphore>,
-    stop: CancellationToken,
-}
-
-impl OverviewStreams {
-    /// Streams of these overviews, so many at most. They end once `stop` is told.
-    #[must_use]
-    pub fn new(overviews: Overviews, streams_max: usize, stop: CancellationToken) -> Self {
-        Self { overviews, places: Arc::new(Semaphore::new(streams_max)), stop }
-    }
-}
-
 /// Opens a stream.
 pub(super) async fn watch_overview(
     analytics: &Analytics,
-    streams: &OverviewStreams,
+    (overviews, watchers): (&Overviews, &Watchers),
     request: &Request<WatchOverviewRequest>,
-) -> Result<OverviewStream, Status> {
-    let pass = pass(request).map_err(to_status)?;
-    let headers = request.metadata().clone().into_headers();
-    // The request layer has refused one that cannot be read.
-    let time = deadline::time_limit(&headers, TIME_MAX).unwrap_or_default();
+) -> Result<Messages<WatchOverviewResponse>, Status> {
     let open = async {
         let question = question(analytics, request.get_ref()).await?;
-        let place = streams.places.clone().try_acquire_owned().map_err(|_| {
-            Error::new(ErrorKind::ResourceExhausted("the server is at its limit of streams"))
-        })?;
+        let stay = watchers.begin(request)?;
         let now = Instant::now();
         Ok::<_, Error>(Open {
-            watching: streams.overviews.watch(&question)?,
+            watching: overviews.watch(&question)?,
             interval: question.interval,
-            pass,
-            stop: streams.stop.clone(),
-            ends_at: now + time,
-            next_check_at: now + PASS_INTERVAL,
+            stay,
             asset: question.asset.code,
             sent: 0,
             held: None,
             next_answer_at: now,
             heartbeat_at: now + HEARTBEAT,
-            _place: place,
         })
     };
-    let open = open.await.map_err(to_status)?;
-    Ok(Box::pin(stream::unfold(Some(open), |open| async move {
-        let mut open = open?;
-        match open.next().await {
-            Ok(response) => Some((Ok(response), Some(open))),
-            Err(error) => Some((Err(to_status(error)), None)),
-        }
-    })))
+    open.await.map(messages).map_err(to_status)
 }
 
 async fn question(
@@ -191,10 +143,7 @@ fn duration(given: prost_types::Duration) -> Option<Duration> {
 struct Open {
     watching: Watching,
     interval: Duration,
-    pass: Pass,
-    stop: CancellationToken,
-    ends_at: Instant,
-    next_check_at: Instant,
+    stay: Stay,
     asset: Arc<str>,
     /// Number of the answer that was sent last; 0 before the first.
     sent: u64,
@@ -202,39 +151,42 @@ struct Open {
     held: Option<(Window, DateTime<Utc>)>,
     next_answer_at: Instant,
     heartbeat_at: Instant,
-    _place: OwnedSemaphorePermit,
 }
 
-impl Open {
-    async fn next(&mut self) -> Result<WatchOverviewResponse, Error> {
+impl Watch for Open {
+    type Message = WatchOverviewResponse;
+
+    async fn next(&mut self) -> Result<Option<WatchOverviewResponse>, Error> {
         loop {
-            self.check().await?;
+            self.stay.check().await?;
             let watched = self.watching.watched.borrow_and_update().clone();
             if let Some(kind) = watched.failed {
                 return Err(Error::new(kind));
             }
             let is_fresh = |latest: &Latest| latest.looked_at >= self.watching.since;
             let latest = watched.latest.filter(is_fresh);
-            let (now, mut wake_at) = (Instant::now(), self.ends_at.min(self.next_check_at));
+            let (now, mut wake_at) = (Instant::now(), self.stay.next_check_at());
             if let Some(latest) = latest {
                 let is_due = now >= self.next_answer_at;
                 match latest.number == self.sent {
                     true => self.held = Some((latest.window, latest.found_at)),
-                    false if is_due => return Ok(self.answer(&latest)),
+                    false if is_due => return Ok(Some(self.answer(&latest))),
                     false => wake_at = wake_at.min(self.next_answer_at),
                 }
             }
             if let Some((window, found_at)) = self.held {
                 if now >= self.heartbeat_at {
                     self.heartbeat_at = now + HEARTBEAT;
-                    return Ok(heartbeat_pb(window, found_at));
+                    return Ok(Some(heartbeat_pb(window, found_at)));
                 }
                 wake_at = wake_at.min(self.heartbeat_at);
             }
             self.wait(wake_at).await?;
         }
     }
+}
 
+impl Open {
     /// The answer that is sent now.
     fn answer(&mut self, latest: &Latest) -> WatchOverviewResponse {
         let now = Instant::now();
@@ -256,36 +208,14 @@ impl Open {
         }
     }
 
-    /// Whether the stream may go on.
-    async fn check(&mut self) -> Result<(), Error> {
-        if self.stop.is_cancelled() {
-            return Err(stopping());
-        }
-        let now = Instant::now();
-        if now >= self.ends_at {
-            return Err(Error::new(ErrorKind::DeadlineExceeded));
-        }
-        // What lets a stream in may be revoked or expire while it lasts.
-        if now >= self.next_check_at {
-            self.pass.check().await?;
-            self.next_check_at = Instant::now() + PASS_INTERVAL;
-        }
-        Ok(())
-    }
-
     /// Waits for another answer, or for something to check or to send.
     async fn wait(&mut self, wake_at: Instant) -> Result<(), Error> {
         tokio::select! {
             changed = self.watching.watched.changed() => changed.map_err(|_| stopping()),
-            () = self.stop.cancelled() => Err(stopping()),
+            () = self.stay.stopped() => Err(stopping()),
             () = sleep_until(wake_at) => Ok(()),
         }
     }
-}
-
-/// What a stream ends with when the server does.
-fn stopping() -> Error {
-    Error::new(ErrorKind::Unavailable("the server is stopping"))
 }
 
 /// That the answer before it was found in a window at an instant.

@@ -1,17 +1,11 @@
 //! How many transactions this process recorded, and how many of late, for `GetStatus`.
 
-use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
 };
 
-/// Spans of time that rows are counted by, and how many of them are kept: the one at work and
-/// those of a minute before it.
-const SPAN: Duration = Duration::from_secs(5);
-const SPANS: usize = 13;
+use crate::telemetry::last_minute::{SpanClock, Spans};
 
 /// Counts rows that were recorded. Clones share their counts.
 #[derive(Clone)]
@@ -20,30 +14,25 @@ pub struct RecordedRows {
 }
 
 struct Shared {
-    started_at: Instant,
+    clock: SpanClock,
     rows: AtomicU64,
-    /// Rows of a span, by its number since the start; one lock a chunk.
-    spans: Mutex<[(u64, u64); SPANS]>,
+    /// One lock a chunk.
+    spans: Mutex<Spans<u64>>,
 }
 
 impl Default for RecordedRows {
     fn default() -> Self {
-        let (rows, spans) = (AtomicU64::new(0), Mutex::default());
-        Self { shared: Arc::new(Shared { started_at: Instant::now(), rows, spans }) }
+        let (rows, spans) = (AtomicU64::new(0), Mutex::new(Spans::new(|| 0)));
+        Self { shared: Arc::new(Shared { clock: SpanClock::start(), rows, spans }) }
     }
 }
 
 impl RecordedRows {
     pub(super) fn add(&self, rows: usize) {
-        let rows = rows as u64;
+        let (rows, now) = (rows as u64, self.shared.clock.now());
         self.shared.rows.fetch_add(rows, Ordering::Relaxed);
-        let number = self.number(self.shared.started_at.elapsed());
         let mut spans = self.shared.spans.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = usize::try_from(number % SPANS as u64).expect("there are few spans");
-        if spans[place].0 != number {
-            spans[place] = (number, 0);
-        }
-        spans[place].1 += rows;
+        *spans.at(now, |rows| *rows = 0) += rows;
     }
 
     /// Rows since the start.
@@ -55,20 +44,8 @@ impl RecordedRows {
     /// Rows a second over the last minute (60 to 65 seconds), or since the start.
     #[must_use]
     pub fn per_second(&self) -> f64 {
-        let elapsed = self.shared.started_at.elapsed();
-        let now = self.number(elapsed);
-        let first = now.saturating_sub(SPANS as u64 - 1);
-        let spans = *self.shared.spans.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = spans.iter().filter(|(number, _)| (first..=now).contains(number));
-        let rows: u64 = kept.map(|(_, rows)| rows).sum();
-        let begun = SPAN * u32::try_from(first).unwrap_or(u32::MAX);
-        let seconds = elapsed.saturating_sub(begun).as_secs_f64().max(1.0);
-        #[expect(clippy::cast_precision_loss, reason = "a rate is rounded")]
-        let rate = rows as f64 / seconds;
-        rate
-    }
-
-    fn number(&self, elapsed: Duration) -> u64 {
-        elapsed.as_secs() / SPAN.as_secs()
+        let now = self.shared.clock.now();
+        let spans = self.shared.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        now.per_second(spans.kept(now).sum())
     }
 }

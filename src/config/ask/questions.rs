@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::config::ask::{AskDirection, ExplainArgs, PageArgs, RowsArgs, WindowArgs};
+use crate::config::ask::{AskDirection, ExplainArgs, NextPageArgs, PageArgs, RowsArgs, WindowArgs};
 
 /// What is asked. Whom a question is about (WHO) is said by username, by the beginning of one that
 /// no other begins with, by UUID, or as NETWORK:ADDRESS for one account.
@@ -161,15 +161,9 @@ pub struct RankArgs {
     #[arg(long, default_value_t = 10, value_name = "N",
         value_parser = clap::value_parser!(i32).range(1..=10_000))]
     pub limit: i32,
-    /// What the page before said that the next one begins with
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        default_value = "",
-        hide_default_value = true,
-        allow_hyphen_values = true
-    )]
-    pub page_token: String,
+    /// Where it goes on.
+    #[command(flatten)]
+    pub next: NextPageArgs,
     /// When.
     #[command(flatten)]
     pub window: WindowArgs,
@@ -320,15 +314,9 @@ pub struct SymbolsArgs {
     #[arg(long, default_value_t = 100, value_name = "N",
         value_parser = clap::value_parser!(i32).range(1..=1_000))]
     pub limit: i32,
-    /// What the page before said that the next one begins with
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        default_value = "",
-        hide_default_value = true,
-        allow_hyphen_values = true
-    )]
-    pub page_token: String,
+    /// Where it goes on.
+    #[command(flatten)]
+    pub next: NextPageArgs,
 }
 
 /// `daybook ask prices`.
@@ -344,15 +332,9 @@ pub struct PricesArgs {
     #[arg(long, default_value_t = 1_440, value_name = "N",
         value_parser = clap::value_parser!(i32).range(1..=10_000))]
     pub limit: i32,
-    /// What the page before said that the next one begins with
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        default_value = "",
-        hide_default_value = true,
-        allow_hyphen_values = true
-    )]
-    pub page_token: String,
+    /// Where it goes on.
+    #[command(flatten)]
+    pub next: NextPageArgs,
     /// When; without any of these, the last 24 hours.
     #[command(flatten)]
     pub window: WindowArgs,
@@ -395,15 +377,9 @@ pub struct RankSymbolsArgs {
     #[arg(long, default_value_t = 20, value_name = "N",
         value_parser = clap::value_parser!(i32).range(1..=10_000))]
     pub limit: i32,
-    /// What the page before said that the next one begins with
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        default_value = "",
-        hide_default_value = true,
-        allow_hyphen_values = true
-    )]
-    pub page_token: String,
+    /// Where it goes on.
+    #[command(flatten)]
+    pub next: NextPageArgs,
     /// When; without any of these, the last 24 hours.
     #[command(flatten)]
     pub window: WindowArgs,
