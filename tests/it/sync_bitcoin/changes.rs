@@ -281,9 +281,9 @@ async fn what_is_confirmed_is_not_unconfirmed_any_more() {
     let mut chain = Chain::made();
     lively(&mut chain, 10).await;
     let (coin, value) = loop {
-        match chain.spendable().into_iter().find(|coin| coin.2 == 0) {
+        match chain.spendable().into_iter().find(|coin| coin.2 == 0 && coin.1 > 2_000) {
             Some((coin, value, _)) => break (coin, value),
-            // By chance the wallet has nothing left to spend.
+            // By chance the wallet has too little left to spend.
             None => lively(&mut chain, 1).await,
         }
     };
