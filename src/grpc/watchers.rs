@@ -45,7 +45,8 @@ impl Watchers {
     /// A place for the stream that a request opens, until the deadline of its client.
     ///
     /// # Errors
-    /// `ResourceExhausted` where there is none; `Unauthenticated` for a request that passed no gate.
+    /// `ResourceExhausted` where there is none; `Unauthenticated` for a request that passed no
+    /// gate.
     pub(super) fn begin<T>(&self, request: &Request<T>) -> Result<Stay, Error> {
         let pass = pass(request)?;
         let headers = request.metadata().clone().into_headers();

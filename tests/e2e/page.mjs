@@ -96,6 +96,29 @@ async function userAgrees(page) {
   same(said[2], transactionCount);
 }
 
+/** By letters from the middle of a display name, in capitals; and by nobody's. */
+async function nameIsFound(page, server) {
+  const list = `grpcurl -plaintext -d '{"page_size": 1}' ${server.address}`;
+  const [{ userUuid, username, name }] = runLine(
+    `${list} daybook.v1.LedgerService/ListUsers`,
+    tools,
+  ).users;
+  await open(page, "#/user");
+  const field = page.getByRole("combobox", { name: "Find a user" });
+  await field.fill(name.slice(1, -1).toUpperCase());
+  const option = page.locator('[role="option"]', { hasText: userUuid });
+  await option.waitFor();
+  same(await option.locator("span").allTextContents(), [username, name, userUuid]);
+  await option.click();
+  await page.waitForURL(new RegExp(`user=${userUuid}`));
+  await open(page, "#/user");
+  await field.fill("%");
+  await page.locator('[role="option"]', { hasText: "Nobody is called that" }).waitFor();
+  await field.fill("a");
+  await page.locator('[role="option"]', { hasText: "And more: type on" }).waitFor();
+  same(await page.locator('[role="option"]').count(), 9);
+}
+
 async function pagesTurn(page) {
   const list = 'section[aria-label="Newest transactions"]';
   const first = await numbers(page, `${list} td .num`);
@@ -439,6 +462,7 @@ async function seededChecks(server, browser, axe) {
   await check("a user is found, and has the numbers of the rpcs", () => userAgrees(page));
   await check("pages turn, and back turns them back", () => pagesTurn(page));
   const user = new URLSearchParams(new URL(page.url()).hash.split("?")[1]).get("user");
+  await check("a user is found by a part of a name", () => nameIsFound(page, server));
   await check("a deep link ranks as the rpc does, and finds a position", () => rankAgrees(page));
   await check("prices are those of the rpcs", () => pricesAgree(page));
   await check("a token's holders and transfers are those of the rpcs", () => tokenAgrees(page));
