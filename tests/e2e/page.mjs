@@ -322,6 +322,26 @@ async function errorsAreSaid(page) {
   await page.locator(".failed", { hasText: "page_token:" }).waitFor();
 }
 
+/** What a link says that there is not is told, with what is shown instead. */
+async function linksAreRead(page) {
+  const said = page.locator(".misread:visible");
+  for (const [hash, words, heading] of [
+    ["#/rank?last=all&metric=kount", "The link's metric, “kount”, is none of sum, count", "Rank"],
+    ["#/rank?last=all&metrik=count", "says “metrik”, which this view does not know", "Rank"],
+    ["#/nowhere?last=all", "The link's view, “nowhere”, is none: this is the overview", "Overview"],
+    ["#/prices?symbol=nocoin", "The link's symbol, “nocoin”, has no prices: this is", "Prices"],
+    ["#/health?tz=Mars", "The link's time zone, “Mars”, is none", "Health"],
+  ]) {
+    await open(page, hash);
+    await said.filter({ hasText: words }).waitFor();
+    same(await page.locator("h1").textContent(), heading);
+  }
+  await open(page, "#/rank?last=all&metric=kount");
+  same(await page.getByLabel("By").inputValue(), "sum");
+  await open(page, "#/prices?symbol=ethbtc");
+  same(await said.count(), 0);
+}
+
 /** From the address bar to a zoomed chart without a mouse. */
 async function keyboardWalks(page) {
   await open(page, "#/overview?last=all");
@@ -473,6 +493,7 @@ async function seededChecks(server, browser, axe) {
   await check("dragging zooms, and back zooms out", () => dragZooms(page));
   await check("a window in another zone is chosen", () => rangeIsChosen(page));
   await check("what is wrong is said in words", () => errorsAreSaid(page));
+  await check("what a link says that there is not is told", () => linksAreRead(page));
   await check("it can be walked by keyboard alone", () => keyboardWalks(page));
   await check("an alert comes by itself", () => alertsFollow(page, server));
   await check("the overview follows what is recorded", () =>

@@ -3,6 +3,7 @@
 import { StatusService } from "../generated/daybook/v1/status_service_pb";
 import { noteAnswer, watchConnection } from "./connection";
 import { MINUTE, fromDate, isZone, parseInstant } from "./core/instant";
+import { understand } from "./core/link";
 import { type Span, rangeOf, spanOf } from "./core/range";
 import { type Place, type ViewName, carried, changed, formatPlace, parsePlace } from "./core/url";
 import { Frame } from "./frame";
@@ -117,7 +118,7 @@ export class App implements Stage {
   }
 
   private async scene(): Promise<Scene> {
-    const { params } = this.place;
+    const { params, unread } = understand(this.place);
     const zone = params.tz && isZone(params.tz) ? params.tz : BROWSER_ZONE;
     const range = rangeOf(params);
     const asset = params.asset ?? this.usual ?? "";
@@ -131,6 +132,6 @@ export class App implements Stage {
       this.worked = { key, span: spanOf(range, now, zone, data), now };
     }
     const { span, now } = this.worked;
-    return { params, zone, asset, range, span, now, allowPartial: params.partial === "1" };
+    return { params, unread, zone, asset, range, span, now, allowPartial: params.partial === "1" };
   }
 }

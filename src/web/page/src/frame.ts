@@ -147,7 +147,8 @@ export class Frame {
     if (!this.view) return;
     const { hasWindow, hasAsset } = TITLES[this.view];
     this.timeBar.root.hidden = !hasWindow;
-    const said = hasWindow ? misread(scene.params) : [];
+    const { tz = "" } = scene.params;
+    const said = [...scene.unread, ...misread(hasWindow ? scene.params : { tz })];
     this.misread.hidden = said.length === 0;
     this.misread.textContent = said.join(" ");
     this.timeBar.update(scene);

@@ -5,7 +5,10 @@ import type { ViewName } from "./core/url";
 
 /** Where in the URL the page stands, worked out. */
 export interface Scene {
+  /** Parameters of the URL, as far as the view understands them. */
   params: Record<string, string>;
+  /** What it does not, in whole sentences. */
+  unread: string[];
   /** IANA name of the zone in which times are said. */
   zone: string;
   /** Code of the asset; empty while the page does not know any. */

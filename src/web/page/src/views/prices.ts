@@ -10,6 +10,7 @@ import {
 } from "../../generated/daybook/v1/price_service_pb";
 import { sayLength, toPixels } from "../core/decimal";
 import { DAY, formatInstant, parseInstant, sayInstant } from "../core/instant";
+import type { CHOICES } from "../core/link";
 import type { Span } from "../core/range";
 import { axisSeconds, instantOf, spanOfWindow, windowOf } from "../messages";
 import { question } from "../rpc";
@@ -24,7 +25,7 @@ import { type Column, pager, table } from "../ui/table";
 import { when } from "../ui/when";
 import { Alerts } from "./alerts";
 
-const METRICS = [
+const METRICS: { value: Metric; label: string; metric: SymbolMetric }[] = [
   { value: "change", label: "Change in percent", metric: SymbolMetric.CHANGE_PERCENT },
   {
     value: "return",
@@ -39,6 +40,7 @@ const METRICS = [
   { value: "stddev", label: "Deviation of prices", metric: SymbolMetric.STDDEV_OF_PRICE },
   { value: "mean", label: "Mean price", metric: SymbolMetric.MEAN },
 ];
+type Metric = (typeof CHOICES.prices.metric)[number];
 const BARS = 288n;
 const PAGE_SIZE = 20;
 
@@ -52,6 +54,7 @@ class PricesView implements View {
   private readonly chart = new Panel("24 hours", undefined, "wide");
   private readonly ranking = new Panel("Symbols", undefined, "wide");
   private readonly alerts: Alerts;
+  private readonly unread = el("div.misread", { role: "status", set: { hidden: true } });
   private drawn: Chart | undefined;
   private isShown = false;
 
@@ -84,11 +87,23 @@ class PricesView implements View {
       this.root.replaceChildren(this.symbols.root, this.alerts.root);
       return;
     }
-    this.root.replaceChildren(this.chart.root, this.ranking.root, this.alerts.root);
+    this.tellSymbol(scene.params.symbol, chosen.name);
+    this.root.replaceChildren(
+      this.unread,
+      this.chart.root,
+      this.ranking.root,
+      this.alerts.root,
+    );
     const span = lastDay(symbols, parseInstant(scene.params.asof ?? "") ?? asOf);
     this.showTools(scene, symbols, chosen.name);
     this.drawPrices(scene, chosen, span, isForced);
     this.rank(scene, span, isForced);
+  }
+
+  /** That a link names a symbol that there is not. */
+  private tellSymbol(asked: string | undefined, shown: string): void {
+    this.unread.hidden = !asked || asked === shown;
+    this.unread.textContent = `The link's symbol, “${asked}”, has no prices: this is ${shown}.`;
   }
 
   private showTools(scene: Scene, symbols: PricedSymbol[], current: string): void {
