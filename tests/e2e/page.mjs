@@ -454,6 +454,43 @@ async function tokenIsAsked(server, browser) {
   await context.close();
 }
 
+/** A token of one user leads to that user, and whatever is about others says so. */
+async function ownerIsLed(server, browser, axe, shots) {
+  const admin = /dbk_[\w-]+/.exec(server.run(["token", "create", "--role", "admin", "--name", "all"]))[0];
+  const list = `grpcurl -plaintext -H 'authorization: Bearer ${admin}' -d '{"page_size": 2}'`;
+  const { users } = runLine(`${list} ${server.address} daybook.v1.LedgerService/ListUsers`, tools);
+  const [own, other] = users;
+  const made = ["token", "create", "--role", "user", "--name", "own", "--user", own.userUuid];
+  const [token] = /dbk_[\w-]+/.exec(server.run(made));
+  const { context, page, complaints } = await openTab(browser, server.address);
+  await page.goto("/");
+  await page.getByLabel("Token").fill(token);
+  await page.keyboard.press("Enter");
+  await page.locator(".who-name", { hasText: own.name }).waitFor();
+  await settled(page);
+  same(new URL(page.url()).hash, `#/user?user=${own.userUuid}`);
+  same(await page.locator(".failed").count(), 0);
+  same(await page.locator(".whose a").textContent(), own.username);
+  for (const view of ["overview", "rank", "health"]) {
+    await open(page, `#/${view}`);
+    await page.getByText("This token sees one user only").waitFor();
+    if (shots) await page.screenshot({ path: join(shots, `own-${view}.png`) });
+  }
+  await isAccessible(page, axe);
+  await page.locator(".notice a", { hasText: own.username }).click();
+  await page.locator(".who-name", { hasText: own.name }).waitFor();
+  await open(page, `#/user?user=${other.userUuid}`);
+  await page.getByText("alone: whoever else is asked about is not found").waitFor();
+  await page.locator(".misread a", { hasText: own.username }).click();
+  await page.locator(".who-name", { hasText: own.name }).waitFor();
+  await open(page, "#/prices");
+  same(await page.locator(".failed").count(), 0);
+  await open(page, "#/tokens");
+  await page.getByText("who holds a token, and who sent it to whom, is for others").waitFor();
+  same(complaints, []);
+  await context.close();
+}
+
 async function emptyIsSaid(server, browser, axe) {
   const { context, page, complaints } = await openTab(browser, server.address);
   const said = {
@@ -507,6 +544,9 @@ async function seededChecks(server, browser, axe) {
   await context.close();
   await check("a token is asked for, and stays out of copied lines", () =>
     tokenIsAsked(server, browser),
+  );
+  await check("a token of one user leads to that user", () =>
+    ownerIsLed(server, browser, axe, shots),
   );
 }
 

@@ -1,5 +1,6 @@
 // What stands around a view: navigation, title, window, asset, and banners.
 import { LedgerService } from "../generated/daybook/v1/ledger_service_pb";
+import type { User } from "../generated/daybook/v1/user_pb";
 import type { App } from "./app";
 import { type ConnectionState, tryNow } from "./connection";
 import { shortAsset, tokenOf } from "./core/asset";
@@ -8,8 +9,9 @@ import { VIEWS, type ViewName } from "./core/url";
 import { question, setToken, token } from "./rpc";
 import type { Scene } from "./scene";
 import { select } from "./ui/controls";
-import { ICONS, el, icon } from "./ui/dom";
+import { type Child, ICONS, append, el, icon } from "./ui/dom";
 import { loginForm } from "./ui/login";
+import { empty } from "./ui/notice";
 import { TimeBar } from "./ui/timebar";
 
 const TITLES: Record<
@@ -68,6 +70,7 @@ export class Frame {
     { type: "button", on: { click: () => this.leave() } },
     "Forget token",
   );
+  private readonly whose = el("p.whose");
   /** Names of assets by their codes. */
   private names: Map<string, string> | undefined;
   private countdown: ReturnType<typeof setInterval> | undefined;
@@ -100,7 +103,7 @@ export class Frame {
       "Refresh",
     );
     const nav = el("nav.views", { "aria-label": "Views" }, ...links);
-    const inner = el("div.side-inner", {}, brand, nav, el("div.side-foot", {}, this.signOut));
+    const inner = el("div.side-inner", {}, brand, nav, el("div.side-foot", {}, this.whose, this.signOut));
     const side = el("header.side", {}, inner);
     const title = el(
       "div.title",
@@ -149,13 +152,44 @@ export class Frame {
     this.timeBar.root.hidden = !hasWindow;
     const { tz = "" } = scene.params;
     const said = [...scene.unread, ...misread(hasWindow ? scene.params : { tz })];
-    this.misread.hidden = said.length === 0;
-    this.misread.textContent = said.join(" ");
+    const limits = scene.own ? this.limits(scene, scene.own) : [];
+    this.misread.hidden = said.length + limits.length === 0;
+    this.misread.replaceChildren();
+    append(this.misread, [said.join(" "), said.length > 0 ? " " : "", ...limits]);
     this.timeBar.update(scene);
     for (const [name, link] of this.links) link.href = this.app.link(name, {});
     this.signOut.hidden = token() === "";
+    this.whose.replaceChildren();
+    if (scene.own) append(this.whose, ["Token of ", this.linkTo(scene.own)]);
     this.assets.hidden = !hasAsset;
     void this.showAssets(scene);
+  }
+
+  /** What a token of one user does not see in a view, beside what it does. */
+  private limits({ params }: Scene, own: User): Child[] {
+    const isOther = this.view === "user" && params.user !== own.userUuid;
+    if (!isOther && this.view !== "tokens") return [];
+    const more = isOther
+      ? " alone: whoever else is asked about is not found."
+      : " alone: who holds a token, and who sent it to whom, is for others.";
+    return ["This token sees ", this.linkTo(own), more];
+  }
+
+  private linkTo({ userUuid, username }: User): HTMLElement {
+    return el("a", { href: this.app.link("user", { user: userUuid }) }, username);
+  }
+
+  /** In the place of a view that is about everybody: for whom it is not, and where to go. */
+  refuse(own: User): void {
+    const { title } = TITLES[this.view ?? "overview"];
+    this.timeBar.root.hidden = true;
+    this.assets.hidden = true;
+    const lines = [
+      el("p", {}, `${title} is about everybody. This token sees `, this.linkTo(own), " alone:"),
+      el("p", {}, "what that user sent, received and holds; and prices, which are nobody's."),
+    ];
+    const notice = empty("This token sees one user only", ...lines);
+    this.mount(el("div.view", {}, el("section.panel.wide", { "aria-label": title }, notice)));
   }
 
   private async showAssets(scene: Scene): Promise<void> {

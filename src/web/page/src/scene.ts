@@ -1,4 +1,5 @@
 // What a view is given to show, and what it can ask of the page around it.
+import type { User } from "../generated/daybook/v1/user_pb";
 import type { Instant } from "./core/instant";
 import type { Range, Span } from "./core/range";
 import type { ViewName } from "./core/url";
@@ -20,6 +21,8 @@ export interface Scene {
   now: Instant;
   /** Whether answers are wanted where rows may be missing. */
   allowPartial: boolean;
+  /** The one user whom the token may see; undefined for everybody. */
+  own: User | undefined;
 }
 
 /** The page around a view. */
