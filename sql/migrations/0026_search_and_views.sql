@@ -38,3 +38,47 @@ COMMENT ON FUNCTION trigrams IS 'Every three letters that follow each other on a
 -- whoever writes a user.
 CREATE INDEX users_trigrams_idx ON users
     USING gin (trigrams(folded(username || E'\n' || name COLLATE "C")));
+
+-- What dashboards and BI tools read, in the words of docs/sql.md and without keys that are
+-- Daybook's own. They have the rights of whoever asks, as the views before them.
+CREATE VIEW asset_details WITH (security_invoker = true) AS
+SELECT a.code AS asset, a.name, a.decimals, c.network, c.contract, a.created_at
+FROM assets a
+LEFT JOIN chain_assets c ON c.asset_id = a.asset_id;
+COMMENT ON VIEW asset_details IS
+    'Assets; those that are synced from a chain with its network, and tokens with their contract.';
+
+CREATE VIEW user_details WITH (security_invoker = true) AS
+SELECT u.user_uuid, u.username, u.name, u.created_at,
+    (SELECT count(*) FROM user_wallets w WHERE w.user_id = u.user_id) AS wallet_count
+FROM users u;
+COMMENT ON VIEW user_details IS 'Users, and how many accounts each tracks.';
+
+CREATE VIEW wallet_details WITH (security_invoker = true) AS
+SELECT u.user_uuid, u.username, a.network, a.address, w.added_at
+FROM user_wallets w
+JOIN users u ON u.user_id = w.user_id
+JOIN accounts a ON a.account_id = w.account_id;
+COMMENT ON VIEW wallet_details IS 'Which accounts users track, one row a user and account.';
+
+CREATE VIEW symbol_details WITH (security_invoker = true) AS
+SELECT s.name AS symbol, s.base, s.quote, s.tick_interval_seconds, s.created_at
+FROM symbols s;
+COMMENT ON VIEW symbol_details IS 'Symbols that have, or may have, prices.';
+
+-- Conditions on ticked_at choose partitions as they do on the table, one on the symbol the index.
+CREATE VIEW price_details WITH (security_invoker = true) AS
+SELECT p.ticked_at, s.name AS symbol, p.price, s.quote, p.recorded_at
+FROM prices p
+JOIN symbols s ON s.symbol_id = p.symbol_id;
+COMMENT ON VIEW price_details IS 'Price ticks with their symbols by name.';
+
+CREATE VIEW sync_details WITH (security_invoker = true) AS
+SELECT c.network, c.contract, b.code AS asset, a.address, s.first_height, s.head_height,
+    s.final_height, s.complete_from, s.complete_until, s.transfer_count, s.synced_at
+FROM sync_streams s
+JOIN chain_assets c ON c.asset_id = s.asset_id
+JOIN assets b ON b.asset_id = s.asset_id
+LEFT JOIN accounts a ON a.account_id = s.account_id;
+COMMENT ON VIEW sync_details IS
+    'What is synced from chains, and how far: one row a wallet, whose address it has, or a token.';
