@@ -108,6 +108,10 @@ async function nameIsFound(page, server) {
   await field.fill(name.slice(1, -1).toUpperCase());
   const option = page.locator('[role="option"]', { hasText: userUuid });
   await option.waitFor();
+  if (shots) await page.screenshot({ path: join(shots, "search-light.png") });
+  await page.emulateMedia({ colorScheme: "dark" });
+  if (shots) await page.screenshot({ path: join(shots, "search-dark.png") });
+  await page.emulateMedia({ colorScheme: "light" });
   same(await option.locator("span").allTextContents(), [username, name, userUuid]);
   await option.click();
   await page.waitForURL(new RegExp(`user=${userUuid}`));
@@ -189,6 +193,8 @@ async function tokenAgrees(page) {
     await numbers(page, `${part} td:nth-child(4) .num`),
     holders.map(({ sharePercent }) => sharePercent),
   );
+  same(await page.locator(`${part} .pager button:not([disabled])`).count(), 1);
+  await page.getByText("A heading puts the rows of this page alone").waitFor();
   await page.locator(`${part} th button`, { hasText: "Change" }).click();
   const changes = (await numbers(page, `${part} td:nth-child(5) .num`)).map(Number);
   same(
@@ -261,6 +267,34 @@ async function alertsFollow(page, server) {
   const row = await page.locator('section[aria-label="Alerts"] tbody').innerText();
   if (!/Fires.*ethbtc.*Dear/s.test(row)) throw new Error(row);
   same((await numbers(page, 'section[aria-label="Alerts"] td .num'))[0], "0.75");
+}
+
+/** A tick that comes is in the chart, in place; who does not hear of any is told. */
+async function pricesFollow(page, server) {
+  const chart = 'section[aria-label="24 hours"]';
+  await open(page, "#/prices?symbol=ethbtc");
+  await page.locator(`${chart} .panel-note`, { hasText: "Live · up to" }).waitFor();
+  await page.locator(`${chart} summary`).click();
+  await page.locator(`${chart} .u-over`).hover();
+  await page.evaluate(() => (globalThis.before = document.querySelector(".chart canvas")));
+  const ticks = (await numbers(page, `${chart} td:last-child .num`)).map(Number);
+  const file = join(scratch, "later.csv");
+  writeFileSync(file, "symbol,timestamp,price\nethbtc,2018-01-10T23:59:59Z,0.8125\n");
+  server.run(["import", "--prices", file, "--tick-interval", "300"]);
+  const shown = () => numbers(page, `${chart} .figure-value .num`);
+  await until(async () => (await shown())[0] === "0.8125", "the chart shows what came");
+  const sum = (list) => list.reduce((all, one) => all + one, 0);
+  const after = (await numbers(page, `${chart} td:last-child .num`)).map(Number);
+  same(sum(after), sum(ticks) + 1);
+  same(await page.locator(".chart-tip:visible").count(), 1);
+  const isSame = () => globalThis.before === document.querySelector(".chart canvas");
+  same(await page.evaluate(isSame), true);
+  const { bars } = runLine(await copiedLine(page, chart), tools);
+  same(await shown(), [bars.at(-1).close]);
+  await page.route("**/ListSymbols", (route) => route.abort());
+  await page.locator(`${chart} .panel-note`, { hasText: "Stale · up to" }).waitFor();
+  await page.unroute("**/ListSymbols");
+  await page.locator(`${chart} .panel-note`, { hasText: "Live · up to" }).waitFor();
 }
 
 async function healthAgrees(page) {
@@ -537,6 +571,7 @@ async function seededChecks(server, browser, axe) {
     overviewFollows(page, server.address, "5000"),
   );
   await check("nothing complains in the console", () => same(complaints, []));
+  await check("prices follow what is recorded", () => pricesFollow(page, server));
   await viewsAreAccessible(browser, server.address, axe, user);
   await check("a lost connection is said, and comes back by itself", () =>
     connectionComesBack(server, page),

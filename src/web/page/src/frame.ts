@@ -184,11 +184,14 @@ export class Frame {
     const { title } = TITLES[this.view ?? "overview"];
     this.timeBar.root.hidden = true;
     this.assets.hidden = true;
-    const lines = [
-      el("p", {}, `${title} is about everybody. This token sees `, this.linkTo(own), " alone:"),
-      el("p", {}, "what that user sent, received and holds; and prices, which are nobody's."),
-    ];
-    const notice = empty("This token sees one user only", ...lines);
+    const line = el(
+      "p",
+      {},
+      `${title} is about everybody. This token sees what `,
+      this.linkTo(own),
+      " sent, received and holds; and prices, which are nobody's.",
+    );
+    const notice = empty("This token sees one user only", line);
     this.mount(el("div.view", {}, el("section.panel.wide", { "aria-label": title }, notice)));
   }
 
