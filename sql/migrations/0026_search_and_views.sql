@@ -22,22 +22,32 @@ AS $$
 $$;
 COMMENT ON FUNCTION folded IS 'A text in lower case, in any locale.';
 
--- Every three letters that follow each other on a line: a text can only be a part of another one
--- whose threes have all of its own. Dear enough for the planner to have an index do without it.
-CREATE FUNCTION trigrams(words text) RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 10000
+-- Letters that follow each other on a line, so many of them at least and at most. A text can only
+-- be a part of another one whose groups of letters have all of its own. Dear enough for the planner
+-- to have an index do without it.
+CREATE FUNCTION letter_groups(words text, shortest integer, longest integer) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 10000
 AS $$
-    SELECT coalesce(array_agg(DISTINCT three), '{}')
-    FROM generate_series(1, length(words) - 2) AS place,
-        substr(words COLLATE "C", place, 3) AS three
-    WHERE strpos(three, E'\n') = 0
+DECLARE
+    line  text;
+    found text[] := '{}';
+BEGIN
+    FOREACH line IN ARRAY string_to_array(words, E'\n') LOOP
+        FOR size IN shortest..longest LOOP
+            FOR place IN 1..length(line) - size + 1 LOOP
+                found := found || substr(line, place, size);
+            END LOOP;
+        END LOOP;
+    END LOOP;
+    RETURN found;
+END
 $$;
-COMMENT ON FUNCTION trigrams IS 'Every three letters that follow each other on a line of a text.';
+COMMENT ON FUNCTION letter_groups IS 'Letters that follow each other on a line of a text.';
 
 -- Both are pure, and everybody may call them: entries of the index are made with the rights of
 -- whoever writes a user.
-CREATE INDEX users_trigrams_idx ON users
-    USING gin (trigrams(folded(username || E'\n' || name COLLATE "C")));
+CREATE INDEX users_letter_groups_idx ON users
+    USING gin (letter_groups(folded(username || E'\n' || name COLLATE "C"), 1, 3));
 
 -- What dashboards and BI tools read, in the words of docs/sql.md and without keys that are
 -- Daybook's own. They have the rights of whoever asks, as the views before them.

@@ -165,7 +165,7 @@ async fn any_part_of_any_name_finds_what_a_scan_finds() {
     }
     let named: Vec<_> = users.iter().map(|(one, other)| (one.as_str(), other.as_str())).collect();
     add_named(&service, &named).await;
-    // Once more by the index of threes, wherever it can be used.
+    // Once more by the index of groups of letters, wherever it can be used.
     let settings = "SET enable_indexscan = off; SET enable_seqscan = off";
     service.sql.batch_execute(settings).await.unwrap();
     let statement = statement_text("list_users");
