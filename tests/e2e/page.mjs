@@ -514,8 +514,8 @@ async function ownerIsLed(server, browser, axe, shots) {
   await page.locator(".notice a", { hasText: own.username }).click();
   await page.locator(".who-name", { hasText: own.name }).waitFor();
   await open(page, `#/user?user=${other.userUuid}`);
-  await page.getByText("alone: whoever else is asked about is not found").waitFor();
-  await page.locator(".misread a", { hasText: own.username }).click();
+  await page.getByText("This is about somebody else. This token sees what").waitFor();
+  await page.locator(".notice a", { hasText: own.username }).click();
   await page.locator(".who-name", { hasText: own.name }).waitFor();
   await open(page, "#/prices");
   same(await page.locator(".failed").count(), 0);

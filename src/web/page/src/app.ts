@@ -1,6 +1,7 @@
 // The page around the views: where the URL stands, which view shows it, whether the server answers
 // and whether it asks for a token.
 import { StatusService } from "../generated/daybook/v1/status_service_pb";
+import type { User } from "../generated/daybook/v1/user_pb";
 import { noteAnswer, watchConnection } from "./connection";
 import { MINUTE, fromDate, isZone, parseInstant } from "./core/instant";
 import { understand } from "./core/link";
@@ -113,8 +114,19 @@ export class App implements Stage {
     // Somebody went elsewhere meanwhile.
     if (turn !== this.turn || isUnauthenticated()) return;
     this.frame.update(scene);
-    if (scene.own && ABOUT_EVERYBODY.includes(this.place.view)) this.frame.refuse(scene.own);
-    else view.update(scene, isForced);
+    if (scene.own && this.isBeyond(scene, scene.own)) {
+      this.frame.refuse(scene.own);
+      return;
+    }
+    this.frame.mount(view.root);
+    view.update(scene, isForced);
+  }
+
+  /** Whether a view is about others than the one user whom the token sees. */
+  private isBeyond({ params }: Scene, own: User): boolean {
+    const { view } = this.place;
+    const isOther = view === "user" && params.user !== own.userUuid;
+    return isOther || ABOUT_EVERYBODY.includes(view);
   }
 
   /** Whoever sees one user, and says of no other what to show, is shown that user. */

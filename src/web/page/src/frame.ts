@@ -143,6 +143,7 @@ export class Frame {
   }
 
   mount(root: HTMLElement): void {
+    if (this.main.firstElementChild === root) return;
     this.main.replaceChildren(root);
   }
 
@@ -152,7 +153,7 @@ export class Frame {
     this.timeBar.root.hidden = !hasWindow;
     const { tz = "" } = scene.params;
     const said = [...scene.unread, ...misread(hasWindow ? scene.params : { tz })];
-    const limits = scene.own ? this.limits(scene, scene.own) : [];
+    const limits = scene.own ? this.limits(scene.own) : [];
     this.misread.hidden = said.length + limits.length === 0;
     this.misread.replaceChildren();
     append(this.misread, [said.join(" "), said.length > 0 ? " " : "", ...limits]);
@@ -166,12 +167,9 @@ export class Frame {
   }
 
   /** What a token of one user does not see in a view, beside what it does. */
-  private limits({ params }: Scene, own: User): Child[] {
-    const isOther = this.view === "user" && params.user !== own.userUuid;
-    if (!isOther && this.view !== "tokens") return [];
-    const more = isOther
-      ? " alone: whoever else is asked about is not found."
-      : " alone: who holds a token, and who sent it to whom, is for others.";
+  private limits(own: User): Child[] {
+    if (this.view !== "tokens") return [];
+    const more = " alone: who holds a token, and who sent it to whom, is for others.";
     return ["This token sees ", this.linkTo(own), more];
   }
 
@@ -182,12 +180,14 @@ export class Frame {
   /** In the place of a view that is about everybody: for whom it is not, and where to go. */
   refuse(own: User): void {
     const { title } = TITLES[this.view ?? "overview"];
+    const isOther = this.view === "user";
+    const about = isOther ? "This is about somebody else" : `${title} is about everybody`;
     this.timeBar.root.hidden = true;
     this.assets.hidden = true;
     const line = el(
       "p",
       {},
-      `${title} is about everybody. This token sees what `,
+      `${about}. This token sees what `,
       this.linkTo(own),
       " sent, received and holds; and prices, which are nobody's.",
     );
