@@ -86,11 +86,11 @@ pub enum Command {
     Health(HealthArgs),
     /// Ask a running Daybook questions, and show the answers as tables, JSON or CSV
     ///
-    /// WHO is a username, the beginning of one that no other begins with, a UUID, or
-    /// NETWORK:ADDRESS for one account. Without a window the last 30 days are meant. Exit code 0
-    /// if it was answered; 1 if not, and asking again would change nothing; 2 if the question is
-    /// wrong; 3 if --verify found a difference; 4 if nobody answered, or not in time, and asking
-    /// again may help.
+    /// WHO is a username, the beginning of one that no other begins with, a part of one user's
+    /// names alone, a UUID, or NETWORK:ADDRESS for one account. Without a window the last 30 days
+    /// are meant. Exit code 0 if it was answered; 1 if not, and asking again would change nothing;
+    /// 2 if the question is wrong; 3 if --verify found a difference; 4 if nobody answered, or not
+    /// in time, and asking again may help.
     #[command(after_help = "Examples:\n  daybook ask sum ann --last 30d\n  \
         daybook ask series ann --month 2026-06 --every 1w\n  \
         daybook ask rank --by avg --limit 5 --json\n  \

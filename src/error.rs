@@ -73,8 +73,11 @@ pub enum ErrorKind {
     Unavailable(&'static str),
     /// Whoever asks did so too often, and may again after this time.
     TooOften(Duration),
-    /// Something is used up that does not come back by itself soon.
+    /// Something is used up that others may give back: the same request may succeed later.
     ResourceExhausted(&'static str),
+    /// It is more than the server answers or keeps, and no less when it is asked again: somebody
+    /// must ask for less, give something up, or raise the limit.
+    BeyondLimit(&'static str),
     /// Other writers kept getting in the way.
     Aborted,
     /// The deadline passed.
@@ -147,9 +150,9 @@ impl fmt::Display for Error {
             }
             ErrorKind::Unimplemented(what) => write!(formatter, "{what} is not served"),
             ErrorKind::OutOfRange => formatter.write_str("a number is out of range"),
-            ErrorKind::Unavailable(why) | ErrorKind::ResourceExhausted(why) => {
-                formatter.write_str(why)
-            }
+            ErrorKind::Unavailable(why)
+            | ErrorKind::ResourceExhausted(why)
+            | ErrorKind::BeyondLimit(why) => formatter.write_str(why),
             ErrorKind::TooOften(wait) => {
                 write!(formatter, "too many calls: try again in {} ms", wait.as_millis())
             }

@@ -15,6 +15,7 @@ mod contracts;
 mod inside;
 mod outside;
 mod page;
+mod repeats;
 
 use std::sync::Arc;
 

@@ -23,7 +23,8 @@ BEGIN
                  price_changes, price_totals, chain_assets, sync_streams, sync_blocks,
                  chain_transactions, sync_transactions, unconfirmed_transactions, sync_jobs,
                  sync_job_history, sync_sources, token_checks, partition_days,
-                 transaction_details TO %I', role);
+                 transaction_details, asset_details, user_details, wallet_details, symbol_details,
+                 price_details, sync_details TO %I', role);
         EXECUTE format(
             'GRANT EXECUTE ON FUNCTION partition_bounds(regclass), price_unit(timestamptz),
                  days_in_the_way(timestamptz, timestamptz),

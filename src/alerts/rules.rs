@@ -19,7 +19,7 @@ impl Alerts {
     ///
     /// # Errors
     /// `NotFound` for an unknown user or symbol; `AlreadyExists` where the id is another rule's;
-    /// `InTheWay` where mail is wanted and none is sent; `ResourceExhausted` where the user has as
+    /// `InTheWay` where mail is wanted and none is sent; `BeyondLimit` where the user has as
     /// many as there may be; what the database says.
     pub async fn create_rule(
         &self,
@@ -102,11 +102,11 @@ fn refused(refusal: RuleRefusal) -> Error {
         RuleRefusal::NoUser => ErrorKind::NotFound("user"),
         RuleRefusal::NoSymbol => ErrorKind::NotFound("symbol"),
         RuleRefusal::NoRule => ErrorKind::NotFound("alert rule"),
-        RuleRefusal::FullOfWide => ErrorKind::ResourceExhausted(
+        RuleRefusal::FullOfWide => ErrorKind::BeyondLimit(
             "the user has as many alert rules about all symbols as there may be",
         ),
         RuleRefusal::Full => {
-            ErrorKind::ResourceExhausted("the user has as many alert rules as there may be")
+            ErrorKind::BeyondLimit("the user has as many alert rules as there may be")
         }
     })
 }

@@ -70,7 +70,7 @@ impl Analytics {
     ///
     /// # Errors
     /// `PermissionDenied` for everybody's amounts to whom they are not for; `NotFound` for an
-    /// unknown subject; `ResourceExhausted` for more rows than are read;
+    /// unknown subject; `BeyondLimit` for more rows than are read;
     /// what the database says.
     pub async fn histogram(&self, question: &HistogramQuestion) -> Result<HistogramAnswer, Error> {
         let HistogramQuestion { subject, scope, asset, window, direction, bounds, rows_max } =
@@ -92,7 +92,7 @@ impl Analytics {
         snapshot.end().await?;
         let found = answer.value.ok_or_else(|| not_found(subject))?;
         if found.transaction_count.unsigned_abs() > *rows_max {
-            return Err(Error::new(ErrorKind::ResourceExhausted(
+            return Err(Error::new(ErrorKind::BeyondLimit(
                 "the window holds more rows than --histogram-rows-max",
             )));
         }

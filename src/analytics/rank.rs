@@ -100,7 +100,7 @@ impl Analytics {
     /// Ranks all users.
     ///
     /// # Errors
-    /// `NotFound` if `standing_of` is unknown; `ResourceExhausted` for a population that
+    /// `NotFound` if `standing_of` is unknown; `BeyondLimit` for a population that
     /// is too large; `FailedPrecondition` for a window with days whose rows are not at hand;
     /// what the database says.
     pub async fn rank_users(
@@ -279,7 +279,7 @@ where
     K: Ord + Clone + Send + 'static,
 {
     if answer.value.is_cut {
-        return Err(Error::new(ErrorKind::ResourceExhausted(
+        return Err(Error::new(ErrorKind::BeyondLimit(
             "the population is larger than --rank-population-max",
         )));
     }

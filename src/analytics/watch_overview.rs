@@ -124,7 +124,7 @@ impl Analytics {
     ///
     /// # Errors
     /// `InvalidArgument` for a window that followed the clock into too many buckets;
-    /// `ResourceExhausted` for more than `population_max` users; `FailedPrecondition` for a window
+    /// `BeyondLimit` for more than `population_max` users; `FailedPrecondition` for a window
     /// with days whose rows are not at hand; what the database says.
     pub(super) async fn overview(
         &self,

@@ -8,7 +8,7 @@ use std::{
 use chrono::{Days, NaiveDate, Utc};
 
 use crate::{
-    ledger::Ledger,
+    ledger::{Ledger, list_users::UserFilter},
     store::{Database, seed},
 };
 
@@ -38,7 +38,8 @@ pub(super) async fn print(
     address: SocketAddr,
     entrance: Entrance,
 ) -> anyhow::Result<()> {
-    let users = Ledger::new(database.clone()).list_users("", "", USERS_SHOWN).await?.rows;
+    let ledger = Ledger::new(database.clone());
+    let users = ledger.list_users(UserFilter::default(), "", USERS_SHOWN).await?.rows;
     for user in &users {
         tracing::info!(user_uuid = %user.user_uuid, username = user.username, "a user to ask for");
     }

@@ -70,10 +70,17 @@ impl AskError {
                 | ConnectError::Token
                 | ConnectError::TokenInClear { .. },
             ) => WRONG,
+            Self::Answered(status) if is_for_good(status) => REFUSED,
             Self::Answered(status) => of_code(status.code()),
             Self::OfOne { error, .. } => of_code(Code::from_i32(error.code)),
         }
     }
+}
+
+/// Whether a limit is in the way that time does not move: those that it does say when to ask again.
+fn is_for_good(status: &Status) -> bool {
+    let retry = status.get_details_retry_info();
+    status.code() == Code::ResourceExhausted && retry.is_none()
 }
 
 fn of_code(code: Code) -> u8 {
@@ -159,6 +166,7 @@ fn write_status(f: &mut fmt::Formatter<'_>, status: &Status) -> fmt::Result {
         // Its fields are named below.
         Code::InvalidArgument if details.bad_request().is_some() => f.write_str(words(code))?,
         _ if said.is_empty() => f.write_str(words(code))?,
+        _ if is_for_good(status) => f.write_str(said)?,
         Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded => {
             write!(f, "{}: {said}", words(code))?;
         }
@@ -209,6 +217,14 @@ mod tests {
         assert_eq!(of(Status::not_found("")), REFUSED);
         assert_eq!(of(Status::unauthenticated("")), REFUSED);
         assert_eq!(of(Status::unavailable("")), NO_ANSWER);
+        let passing = ErrorDetails::with_retry_info(Some(std::time::Duration::from_secs(1)));
+        for (details, code, words) in
+            [(passing, NO_ANSWER, "not now: full"), (ErrorDetails::new(), REFUSED, "full")]
+        {
+            let status = Status::with_error_details(Code::ResourceExhausted, "full", details);
+            let error = AskError::Answered(Box::new(status));
+            assert_eq!((error.exit_code(), error.to_string().as_str()), (code, words));
+        }
         assert_eq!(of(Status::deadline_exceeded("")), NO_ANSWER);
         assert_eq!(AskError::wrong("--from", "is no instant").exit_code(), WRONG);
     }

@@ -1,4 +1,4 @@
-//! `daybook ask users`: users by the beginning of their usernames.
+//! `daybook ask users`: users by the beginning of their usernames, or by a part of a name.
 
 use crate::{
     ask::{
@@ -16,6 +16,7 @@ pub(super) async fn ask(asker: &Asker, told: &UsersArgs) -> Result<Shown, AskErr
         page_size: told.page.limit,
         page_token: told.page.next.page_token.clone(),
         username_prefix: told.prefix.clone(),
+        search: told.search.clone(),
     };
     let call = async |client: &Client, request| client.ledger().list_users(request).await;
     asker.put("daybook.v1.LedgerService/ListUsers", request, call, |answer| Ok(show(answer))).await

@@ -1,4 +1,5 @@
-//! Whom a question is about: a user by username, by the beginning of one or by UUID, or an account.
+//! Whom a question is about: a user by username, by the beginning of one, by a
+//! part of a name or by UUID, or an account.
 
 use tonic::Code;
 use uuid::Uuid;
@@ -81,26 +82,33 @@ pub(super) async fn find_user(asker: &Asker, text: &str) -> Result<Who, AskError
         Err(status) if status.code() == Code::NotFound => {}
         Err(status) => return Err(AskError::Answered(Box::new(status))),
     }
-    let nobody = || AskError::Who(format!("no user's name is {text:?} or begins so"));
+    let nobody = || AskError::Who(format!("{text:?} is no part of any user's name"));
     let page_size = i32::try_from(NAMED + 1).unwrap_or(i32::MAX);
-    let prefix = text.to_owned();
-    let question =
-        v1::ListUsersRequest { page_size, username_prefix: prefix, ..Default::default() };
-    let users = match ledger.list_users(question).await {
-        Ok(answer) => answer.into_inner().users,
-        // A token of one user may not look others up.
-        Err(status) if status.code() == Code::PermissionDenied => return Err(nobody()),
-        Err(status) => return Err(AskError::Answered(Box::new(status))),
+    let begun = v1::ListUsersRequest {
+        page_size,
+        username_prefix: text.to_owned(),
+        ..v1::ListUsersRequest::default()
     };
-    let names: Vec<&str> = users.iter().take(NAMED).map(|user| user.username.as_str()).collect();
-    match (users.len(), names.join(", ")) {
-        (0, _) => Err(nobody()),
-        (1, _) => users.into_iter().next().map(found).ok_or_else(nobody),
-        (count, names) => {
-            let more = if count > NAMED { " and others" } else { "" };
-            Err(AskError::Who(format!("{text:?} begins several usernames: {names}{more}")))
+    let within = v1::ListUsersRequest { page_size, search: text.to_owned(), ..Default::default() };
+    for (question, does) in [(begun, "begins"), (within, "is a part of")] {
+        let users = match ledger.list_users(question).await {
+            Ok(answer) => answer.into_inner().users,
+            // A token that records may look up whole usernames alone.
+            Err(status) if status.code() == Code::PermissionDenied => return Err(nobody()),
+            Err(status) => return Err(AskError::Answered(Box::new(status))),
+        };
+        let names: Vec<_> = users.iter().take(NAMED).map(|user| user.username.as_str()).collect();
+        match (users.len(), names.join(", ")) {
+            (0, _) => {}
+            (1, _) => return users.into_iter().next().map(found).ok_or_else(nobody),
+            (count, names) => {
+                let more = if count > NAMED { " and others" } else { "" };
+                let what = format!("{text:?} {does} several users' names: {names}{more}");
+                return Err(AskError::Who(what));
+            }
         }
     }
+    Err(nobody())
 }
 
 #[cfg(test)]

@@ -99,6 +99,7 @@ fn failed(error: &Error) -> Outcome {
         | ErrorKind::OutOfRange
         | ErrorKind::Unavailable(_)
         | ErrorKind::ResourceExhausted(_)
+        | ErrorKind::BeyondLimit(_)
         | ErrorKind::TooOften(_)
         | ErrorKind::Aborted
         | ErrorKind::DeadlineExceeded

@@ -157,7 +157,7 @@ pub fn plain<'t>(
     violations.require(is_right(given).then_some(given), field, hint)
 }
 
-/// Checks the beginning of texts that have so many characters at most.
+/// Checks the beginning or a part of texts that have so many characters at most.
 pub fn prefix<'t>(
     given: &'t str,
     length_max: usize,

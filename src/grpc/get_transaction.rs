@@ -42,7 +42,7 @@ pub(super) async fn get_transaction(
             let transaction = transaction_pb(answer.value);
             // Plain SQL may record amounts of more digits than an answer has bytes.
             if page::row_bytes(&transaction) > page::room(limits.response_bytes_max) {
-                return Err(Error::new(ErrorKind::ResourceExhausted(
+                return Err(Error::new(ErrorKind::BeyondLimit(
                     "the transaction is larger than --response-bytes-max",
                 )));
             }
@@ -122,7 +122,7 @@ async fn get_reference(
         let taken: usize = net_values.iter().map(page::row_bytes).sum();
         let needed = taken + transactions.first().map_or(0, page::row_bytes);
         if needed > room {
-            return Err(Error::new(ErrorKind::ResourceExhausted(
+            return Err(Error::new(ErrorKind::BeyondLimit(
                 "the net values of the reference and its first transaction are larger than \
                  --response-bytes-max",
             )));

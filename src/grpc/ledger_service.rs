@@ -91,7 +91,8 @@ impl LedgerService for LedgerApi {
         &self,
         request: Request<ListUsersRequest>,
     ) -> Result<Response<ListUsersResponse>, Status> {
-        let answer = list_users(&self.ledger, request.get_ref()).await;
+        let scope = identity(&request)?.scope;
+        let answer = list_users(&self.ledger, request.get_ref(), scope).await;
         answer.map(Response::new).map_err(to_status)
     }
 

@@ -40,12 +40,12 @@ pub fn cut(rows: &mut Vec<impl Message>, mut room: usize) -> bool {
 /// would end there in silence.
 ///
 /// # Errors
-/// `ResourceExhausted` if the first row alone is larger than `room`.
+/// `BeyondLimit` if the first row alone is larger than `room`.
 pub fn cut_after_first(rows: &mut Vec<impl Message>, room: usize) -> Result<bool, Error> {
     let had_rows = !rows.is_empty();
     let is_cut = cut(rows, room);
     if had_rows && rows.is_empty() {
-        return Err(Error::new(ErrorKind::ResourceExhausted(
+        return Err(Error::new(ErrorKind::BeyondLimit(
             "the next transaction alone is larger than --response-bytes-max",
         )));
     }

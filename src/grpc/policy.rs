@@ -69,7 +69,7 @@ pub const POLICIES: &[(&str, Policy)] = &[
     ("/daybook.v1.LedgerService/ListAccounts", LOOK_UP),
     ("/daybook.v1.LedgerService/ListAssets", ANY),
     ("/daybook.v1.LedgerService/ListTransactions", READ_OWN),
-    ("/daybook.v1.LedgerService/ListUsers", READ),
+    ("/daybook.v1.LedgerService/ListUsers", READ_OWN),
     ("/daybook.v1.LedgerService/ListWalletUsers", READ),
     ("/daybook.v1.LedgerService/ListWallets", READ_OWN),
     ("/daybook.v1.LedgerService/RemoveWallet", TRACK),

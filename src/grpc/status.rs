@@ -11,8 +11,8 @@ use crate::error::{AbsentDay, Error, ErrorKind, Obstacle};
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Turns an error into what a client sees: the code, a message without statements, hosts
-/// or row values, and details (BadRequest, PreconditionFailure, RetryInfo). The error
-/// itself goes along inside the process, for the log.
+/// or row values, and details (BadRequest, PreconditionFailure, and RetryInfo for what time
+/// may change, and for nothing else). The error itself goes along inside the process, for the log.
 #[must_use]
 pub fn to_status(error: Error) -> Status {
     let mut details = ErrorDetails::new();
@@ -61,7 +61,9 @@ pub fn code(kind: &ErrorKind) -> Code {
         ErrorKind::Unimplemented(_) => Code::Unimplemented,
         ErrorKind::OutOfRange => Code::OutOfRange,
         ErrorKind::Unavailable(_) => Code::Unavailable,
-        ErrorKind::ResourceExhausted(_) | ErrorKind::TooOften(_) => Code::ResourceExhausted,
+        ErrorKind::ResourceExhausted(_) | ErrorKind::BeyondLimit(_) | ErrorKind::TooOften(_) => {
+            Code::ResourceExhausted
+        }
         ErrorKind::Aborted => Code::Aborted,
         ErrorKind::DeadlineExceeded => Code::DeadlineExceeded,
         ErrorKind::Damaged | ErrorKind::Internal => Code::Internal,
@@ -93,13 +95,19 @@ mod tests {
             (ErrorKind::OutOfRange, Code::OutOfRange),
             (ErrorKind::Unavailable("busy"), Code::Unavailable),
             (ErrorKind::ResourceExhausted("full"), Code::ResourceExhausted),
+            (ErrorKind::BeyondLimit("too large"), Code::ResourceExhausted),
             (ErrorKind::TooOften(Duration::from_millis(7)), Code::ResourceExhausted),
             (ErrorKind::Aborted, Code::Aborted),
             (ErrorKind::DeadlineExceeded, Code::DeadlineExceeded),
             (ErrorKind::Damaged, Code::Internal),
             (ErrorKind::Internal, Code::Internal),
         ] {
-            let is_retried = matches!(code, Code::Unavailable | Code::ResourceExhausted);
+            let is_retried = matches!(
+                kind,
+                ErrorKind::Unavailable(_)
+                    | ErrorKind::ResourceExhausted(_)
+                    | ErrorKind::TooOften(_)
+            );
             let is_bad = matches!(kind, ErrorKind::InvalidArgument(_));
             let is_early =
                 matches!(kind, ErrorKind::FailedPrecondition(_) | ErrorKind::InTheWay(_));

@@ -20,7 +20,7 @@ impl Ledger {
     ///
     /// # Errors
     /// `PermissionDenied` where the account is not for whoever asks to choose; `NotFound` for an
-    /// unknown user, which every one beyond the scope is; `ResourceExhausted` where a limit is in
+    /// unknown user, which every one beyond the scope is; `BeyondLimit` where a limit is in
     /// the way; what the database says.
     pub async fn add_wallet(
         &self,
@@ -40,10 +40,10 @@ impl Ledger {
             AddedWallet::Tracked(added_at) => return Ok(added_at),
             AddedWallet::NoUser => ErrorKind::NotFound("user"),
             AddedWallet::UserFull => {
-                ErrorKind::ResourceExhausted("the user tracks as many accounts as there may be")
+                ErrorKind::BeyondLimit("the user tracks as many accounts as there may be")
             }
             AddedWallet::AccountFull => {
-                ErrorKind::ResourceExhausted("as many users track the account as there may be")
+                ErrorKind::BeyondLimit("as many users track the account as there may be")
             }
         };
         Err(Error::new(kind))

@@ -70,7 +70,7 @@ impl Ledger {
     /// # Errors
     /// `PermissionDenied` to whoever may not see everybody's rows; `NotFound` for a reference
     /// without rows; `FailedPrecondition` if it has rows on days that are not at hand;
-    /// `ResourceExhausted` if it has too many; what the database says.
+    /// `BeyondLimit` if it has too many; what the database says.
     pub async fn get_reference(
         &self,
         question: &ReferenceQuestion,
@@ -144,9 +144,7 @@ async fn find_reference(
 }
 
 fn too_many() -> Error {
-    Error::new(ErrorKind::ResourceExhausted(
-        "the reference has more rows than --reference-rows-max",
-    ))
+    Error::new(ErrorKind::BeyondLimit("the reference has more rows than --reference-rows-max"))
 }
 
 /// Cuts the page out of all rows, pure.

@@ -97,7 +97,7 @@ impl Ledger {
     /// # Errors
     /// `PermissionDenied` for everybody's rows to whom they are not for; `NotFound` for an unknown
     /// subject; `FailedPrecondition` if the page would begin with rows
-    /// of days that are not at hand; `ResourceExhausted` for a subject of too many series; what the
+    /// of days that are not at hand; `BeyondLimit` for a subject of too many series; what the
     /// database says.
     pub async fn list_transactions(&self, question: &ListQuestion) -> Result<ListAnswer, Error> {
         let snapshot = days::noted_snapshot(&self.database).await?;
@@ -176,7 +176,7 @@ async fn series(
         }
     };
     series.filter(|series| series.len() <= question.series_max).ok_or_else(|| {
-        Error::new(ErrorKind::ResourceExhausted(
+        Error::new(ErrorKind::BeyondLimit(
             "the subject has more wallets and assets than --list-series-max: name an asset, or \
              one account",
         ))

@@ -1,5 +1,6 @@
 //! Users, page by page.
 
+pub use crate::store::list_users::UserFilter;
 use crate::{
     domain::user::User,
     error::Error,
@@ -11,18 +12,18 @@ use crate::{
 };
 
 impl Ledger {
-    /// Up to `size` users whose usernames begin with `prefix` and sort behind `after`.
+    /// Up to `size` of these users whose usernames sort behind `after`.
     ///
     /// # Errors
     /// What the database says.
     pub async fn list_users(
         &self,
-        prefix: &str,
+        filter: UserFilter<'_>,
         after: &str,
         size: usize,
     ) -> Result<Page<User>, Error> {
         let limit = rows_wanted(size);
-        let users = list_users::list_users(&self.database, prefix, after, limit).await?;
+        let users = list_users::list_users(&self.database, filter, after, limit).await?;
         Ok(Page::cut(users, size, |user| user.username.clone()))
     }
 }

@@ -103,7 +103,7 @@ impl Prices {
     /// Ranks symbols.
     ///
     /// # Errors
-    /// `NotFound` for a symbol that is not recorded; `ResourceExhausted` for a population that is
+    /// `NotFound` for a symbol that is not recorded; `BeyondLimit` for a population that is
     /// too large; `FailedPrecondition` for ticks that are not at hand; what the database says.
     pub async fn rank_symbols(
         &self,
@@ -123,7 +123,7 @@ impl Prices {
         let totals = found.windows.into_iter().next().unwrap_or_default();
         let verification = match question.verify {
             true if totals.values().map(|one| one.count).sum::<i64>() > VERIFIED_TICKS_MAX => {
-                return Err(Error::new(ErrorKind::ResourceExhausted(
+                return Err(Error::new(ErrorKind::BeyondLimit(
                     "the window has more than 5,000,000 ticks, too many to verify: ask for less",
                 )));
             }
@@ -178,7 +178,7 @@ async fn population(
         }
     };
     if u64::try_from(symbols.len()).is_ok_and(|count| count > question.population_max) {
-        return Err(Error::new(ErrorKind::ResourceExhausted(
+        return Err(Error::new(ErrorKind::BeyondLimit(
             "the population is larger than --rank-population-max",
         )));
     }

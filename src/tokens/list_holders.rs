@@ -95,7 +95,7 @@ impl Tokens {
     /// # Errors
     /// `NotFound` for an unknown token; `InTheWay` for one of which no block is recorded, and for
     /// a page of blocks that are gone; `InvalidArgument` for a block that is not recorded;
-    /// `ResourceExhausted` for a token that is too large; `FailedPrecondition` where rows of days
+    /// `BeyondLimit` for a token that is too large; `FailedPrecondition` where rows of days
     /// are needed that are not at hand; what the database says.
     pub async fn list_holders(&self, question: &HoldersQuestion) -> Result<HoldersAnswer, Error> {
         let snapshot = days::noted_snapshot(&self.database).await?;
@@ -170,7 +170,7 @@ pub(super) async fn measure(flows: Flows) -> Result<Option<Nets>, Error> {
 }
 
 fn too_many() -> Error {
-    Error::new(ErrorKind::ResourceExhausted("more accounts ever had the token than --holders-max"))
+    Error::new(ErrorKind::BeyondLimit("more accounts ever had the token than --holders-max"))
 }
 
 /// Puts accounts in order, on a thread of its own, and finds those that may stand on the page.

@@ -11,7 +11,7 @@ use prost_reflect::{
     SerializeOptions,
 };
 
-use crate::error::BoxError;
+use crate::{error::BoxError, web::repeats::Unrepeated};
 
 /// Longest description of what is wrong with a message, in characters: it may quote the message.
 const DESCRIPTION_LENGTH_MAX: usize = 300;
@@ -71,18 +71,20 @@ impl Contracts {
 }
 
 /// Reads a message from JSON. Fields are named as in JSON or as in the contract, and unknown ones
-/// are refused: a field that is misspelt must not look like one that was left out.
+/// are refused: a field that is misspelt must not look like one that was left out. So are those
+/// that are given twice.
 ///
 /// # Errors
 /// What is wrong, for whoever wrote it.
 pub(super) fn read(input: &MessageDescriptor, json: &[u8]) -> Result<Vec<u8>, String> {
+    let describe = |error: serde_json::Error| -> String {
+        error.to_string().chars().take(DESCRIPTION_LENGTH_MAX).collect()
+    };
+    serde_json::from_slice::<Unrepeated>(json).map_err(describe)?;
     let options = DeserializeOptions::new().deny_unknown_fields(true);
     let mut reader = serde_json::Deserializer::from_slice(json);
     let message = DynamicMessage::deserialize_with_options(input.clone(), &mut reader, &options);
     let message = message.and_then(|message| reader.end().map(|()| message));
-    let describe = |error: serde_json::Error| -> String {
-        error.to_string().chars().take(DESCRIPTION_LENGTH_MAX).collect()
-    };
     message.map(|message| message.encode_to_vec()).map_err(describe)
 }
 

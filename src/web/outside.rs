@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures_util::future::Either;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
-    header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, TE, X_CONTENT_TYPE_OPTIONS},
+    header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, ORIGIN, TE, X_CONTENT_TYPE_OPTIONS},
 };
 use http_body_util::{BodyExt, Full};
 use tonic::{Code, Status, body::Body};
@@ -208,6 +208,14 @@ where
         }
         _ => return Ok(text(StatusCode::UNSUPPORTED_MEDIA_TYPE, FORMS)),
     };
+    if codec == Codec::Json && !is_utf8(said) {
+        return Ok(text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "JSON is read as UTF-8 alone"));
+    }
+    if is_announced_too_large(request.headers(), shared.request_bytes_max) {
+        let limit = shared.request_bytes_max;
+        let words = format!("the message is too large: the limit is {limit} bytes");
+        return Ok(text(StatusCode::PAYLOAD_TOO_LARGE, &words));
+    }
     let call = match Call::read(codec, request.headers_mut()) {
         Ok(call) => call,
         Err(status) => {
@@ -220,6 +228,27 @@ where
         Some(status) => connect::failed(response.into_parts().0, &status, &shared.contracts),
         None => response,
     })
+}
+
+/// Whether a content type names no other character set than UTF-8 (RFC 9110, 8.3.1 and 8.3.2).
+fn is_utf8(content_type: &str) -> bool {
+    content_type.split(';').skip(1).all(|parameter| {
+        let Some((name, value)) = parameter.split_once('=') else { return true };
+        let value = value.trim().trim_matches('"');
+        !name.trim().eq_ignore_ascii_case("charset") || value.eq_ignore_ascii_case("utf-8")
+    })
+}
+
+/// Whether a caller asks before sending a message, and would send more than is read: it is told so
+/// instead of being asked to go on, which reading from it would (RFC 9110, 10.1.1).
+fn is_announced_too_large(headers: &HeaderMap, bytes_max: usize) -> bool {
+    let asks = headers
+        .get(EXPECT)
+        .is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    // What is too long for a number is too long.
+    let is_long = |text: &str| text.parse().map_or(true, |length: usize| length > bytes_max);
+    asks && length.is_some_and(is_long)
 }
 
 /// Answers a stream in Connect's form.
@@ -313,4 +342,29 @@ fn not_allowed(allowed: HeaderValue) -> Response<Body> {
     let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "this method is not answered here");
     response.headers_mut().insert(ALLOW, allowed);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_in_utf8_whatever_the_parameters_look_like() {
+        for (parameters, expected) in [
+            ("", true),
+            ("; charset=utf-8", true),
+            (";charset=UTF-8", true),
+            ("; charset=\"utf-8\"; profile=x", true),
+            ("; Charset = Utf-8", true),
+            ("; profile=latin1", true),
+            (";", true),
+            ("; charset=latin1", false),
+            ("; charset=utf-16", false),
+            ("; charset=", false),
+            ("; CHARSET=\"iso-8859-1\"", false),
+            ("; a=b; charset=us-ascii", false),
+        ] {
+            assert_eq!(is_utf8(&format!("application/json{parameters}")), expected, "{parameters}");
+        }
+    }
 }

@@ -311,7 +311,8 @@ class Reader:
 def ask_business_dashboard(reader, root, user):
     """Each question as the plugin would send it: macros are Grafana's."""
     span = "now() - interval '30 days'", "now()"
-    asset = reader.rows("SELECT code FROM daybook.assets ORDER BY asset_id LIMIT 1")[0]["code"]
+    usual = "SELECT asset FROM daybook.asset_details ORDER BY created_at, asset LIMIT 1"
+    asset = reader.rows(usual)[0]["asset"]
     macros = {"$__timeFrom()": f"({span[0]})", "$__timeTo()": f"({span[1]})", "$bucket": "day"}
     macros |= {"$user": user, "$asset": asset, "$symbol": "btcusd"}
     questions = list(questions_of(root, "grafana-postgresql-datasource"))
@@ -325,6 +326,10 @@ def ask_business_dashboard(reader, root, user):
         if not rows or isinstance(rows, str):
             wrong[title] = rows
     same("each of them has an answer", wrong, {})
+    named = {name for _, text in questions for name in re.findall(r"\bdaybook\.(\w+)", text)}
+    rows = Path(root, "docs/sql.md").read_text().splitlines()
+    documented = {found[1] for found in (re.match(r"\| `(\w+)", row) for row in rows) if found}
+    same("they ask what docs/sql.md documents", sorted(named - documented), [])
 
 
 def follow(server, address, data, port, prometheus, root):

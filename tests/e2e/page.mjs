@@ -96,6 +96,33 @@ async function userAgrees(page) {
   same(said[2], transactionCount);
 }
 
+/** By letters from the middle of a display name, in capitals; and by nobody's. */
+async function nameIsFound(page, server) {
+  const list = `grpcurl -plaintext -d '{"page_size": 1}' ${server.address}`;
+  const [{ userUuid, username, name }] = runLine(
+    `${list} daybook.v1.LedgerService/ListUsers`,
+    tools,
+  ).users;
+  await open(page, "#/user");
+  const field = page.getByRole("combobox", { name: "Find a user" });
+  await field.fill(name.slice(1, -1).toUpperCase());
+  const option = page.locator('[role="option"]', { hasText: userUuid });
+  await option.waitFor();
+  if (shots) await page.screenshot({ path: join(shots, "search-light.png") });
+  await page.emulateMedia({ colorScheme: "dark" });
+  if (shots) await page.screenshot({ path: join(shots, "search-dark.png") });
+  await page.emulateMedia({ colorScheme: "light" });
+  same(await option.locator("span").allTextContents(), [username, name, userUuid]);
+  await option.click();
+  await page.waitForURL(new RegExp(`user=${userUuid}`));
+  await open(page, "#/user");
+  await field.fill("%");
+  await page.locator('[role="option"]', { hasText: "Nobody is called that" }).waitFor();
+  await field.fill("a");
+  await page.locator('[role="option"]', { hasText: "And more: type on" }).waitFor();
+  same(await page.locator('[role="option"]').count(), 9);
+}
+
 async function pagesTurn(page) {
   const list = 'section[aria-label="Newest transactions"]';
   const first = await numbers(page, `${list} td .num`);
@@ -166,6 +193,8 @@ async function tokenAgrees(page) {
     await numbers(page, `${part} td:nth-child(4) .num`),
     holders.map(({ sharePercent }) => sharePercent),
   );
+  same(await page.locator(`${part} .pager button:not([disabled])`).count(), 1);
+  await page.getByText("A heading puts the rows of this page alone").waitFor();
   await page.locator(`${part} th button`, { hasText: "Change" }).click();
   const changes = (await numbers(page, `${part} td:nth-child(5) .num`)).map(Number);
   same(
@@ -240,6 +269,34 @@ async function alertsFollow(page, server) {
   same((await numbers(page, 'section[aria-label="Alerts"] td .num'))[0], "0.75");
 }
 
+/** A tick that comes is in the chart, in place; who does not hear of any is told. */
+async function pricesFollow(page, server) {
+  const chart = 'section[aria-label="24 hours"]';
+  await open(page, "#/prices?symbol=ethbtc");
+  await page.locator(`${chart} .panel-note`, { hasText: "Live · up to" }).waitFor();
+  await page.locator(`${chart} summary`).click();
+  await page.locator(`${chart} .u-over`).hover();
+  await page.evaluate(() => (globalThis.before = document.querySelector(".chart canvas")));
+  const ticks = (await numbers(page, `${chart} td:last-child .num`)).map(Number);
+  const file = join(scratch, "later.csv");
+  writeFileSync(file, "symbol,timestamp,price\nethbtc,2018-01-10T23:59:59Z,0.8125\n");
+  server.run(["import", "--prices", file, "--tick-interval", "300"]);
+  const shown = () => numbers(page, `${chart} .figure-value .num`);
+  await until(async () => (await shown())[0] === "0.8125", "the chart shows what came");
+  const sum = (list) => list.reduce((all, one) => all + one, 0);
+  const after = (await numbers(page, `${chart} td:last-child .num`)).map(Number);
+  same(sum(after), sum(ticks) + 1);
+  same(await page.locator(".chart-tip:visible").count(), 1);
+  const isSame = () => globalThis.before === document.querySelector(".chart canvas");
+  same(await page.evaluate(isSame), true);
+  const { bars } = runLine(await copiedLine(page, chart), tools);
+  same(await shown(), [bars.at(-1).close]);
+  await page.route("**/ListSymbols", (route) => route.abort());
+  await page.locator(`${chart} .panel-note`, { hasText: "Stale · up to" }).waitFor();
+  await page.unroute("**/ListSymbols");
+  await page.locator(`${chart} .panel-note`, { hasText: "Live · up to" }).waitFor();
+}
+
 async function healthAgrees(page) {
   await open(page, "#/health");
   const status = runLine(await copiedLine(page, 'section[aria-label="Days"]'), tools);
@@ -297,6 +354,26 @@ async function errorsAreSaid(page) {
   await page.locator(".failed", { hasText: "user_uuid: must be a UUID" }).first().waitFor();
   await open(page, "#/rank?page=x");
   await page.locator(".failed", { hasText: "page_token:" }).waitFor();
+}
+
+/** What a link says that there is not is told, with what is shown instead. */
+async function linksAreRead(page) {
+  const said = page.locator(".misread:visible");
+  for (const [hash, words, heading] of [
+    ["#/rank?last=all&metric=kount", "The link's metric, “kount”, is none of sum, count", "Rank"],
+    ["#/rank?last=all&metrik=count", "says “metrik”, which this view does not know", "Rank"],
+    ["#/nowhere?last=all", "The link's view, “nowhere”, is none: this is the overview", "Overview"],
+    ["#/prices?symbol=nocoin", "The link's symbol, “nocoin”, has no prices: this is", "Prices"],
+    ["#/health?tz=Mars", "The link's time zone, “Mars”, is none", "Health"],
+  ]) {
+    await open(page, hash);
+    await said.filter({ hasText: words }).waitFor();
+    same(await page.locator("h1").textContent(), heading);
+  }
+  await open(page, "#/rank?last=all&metric=kount");
+  same(await page.getByLabel("By").inputValue(), "sum");
+  await open(page, "#/prices?symbol=ethbtc");
+  same(await said.count(), 0);
 }
 
 /** From the address bar to a zoomed chart without a mouse. */
@@ -411,6 +488,43 @@ async function tokenIsAsked(server, browser) {
   await context.close();
 }
 
+/** A token of one user leads to that user, and whatever is about others says so. */
+async function ownerIsLed(server, browser, axe, shots) {
+  const admin = /dbk_[\w-]+/.exec(server.run(["token", "create", "--role", "admin", "--name", "all"]))[0];
+  const list = `grpcurl -plaintext -H 'authorization: Bearer ${admin}' -d '{"page_size": 2}'`;
+  const { users } = runLine(`${list} ${server.address} daybook.v1.LedgerService/ListUsers`, tools);
+  const [own, other] = users;
+  const made = ["token", "create", "--role", "user", "--name", "own", "--user", own.userUuid];
+  const [token] = /dbk_[\w-]+/.exec(server.run(made));
+  const { context, page, complaints } = await openTab(browser, server.address);
+  await page.goto("/");
+  await page.getByLabel("Token").fill(token);
+  await page.keyboard.press("Enter");
+  await page.locator(".who-name", { hasText: own.name }).waitFor();
+  await settled(page);
+  same(new URL(page.url()).hash, `#/user?user=${own.userUuid}`);
+  same(await page.locator(".failed").count(), 0);
+  same(await page.locator(".whose a").textContent(), own.username);
+  for (const view of ["overview", "rank", "health"]) {
+    await open(page, `#/${view}`);
+    await page.getByText("This token sees one user only").waitFor();
+    if (shots) await page.screenshot({ path: join(shots, `own-${view}.png`) });
+  }
+  await isAccessible(page, axe);
+  await page.locator(".notice a", { hasText: own.username }).click();
+  await page.locator(".who-name", { hasText: own.name }).waitFor();
+  await open(page, `#/user?user=${other.userUuid}`);
+  await page.getByText("This is about somebody else. This token sees what").waitFor();
+  await page.locator(".notice a", { hasText: own.username }).click();
+  await page.locator(".who-name", { hasText: own.name }).waitFor();
+  await open(page, "#/prices");
+  same(await page.locator(".failed").count(), 0);
+  await open(page, "#/tokens");
+  await page.getByText("who holds a token, and who sent it to whom, is for others").waitFor();
+  same(complaints, []);
+  await context.close();
+}
+
 async function emptyIsSaid(server, browser, axe) {
   const { context, page, complaints } = await openTab(browser, server.address);
   const said = {
@@ -439,6 +553,7 @@ async function seededChecks(server, browser, axe) {
   await check("a user is found, and has the numbers of the rpcs", () => userAgrees(page));
   await check("pages turn, and back turns them back", () => pagesTurn(page));
   const user = new URLSearchParams(new URL(page.url()).hash.split("?")[1]).get("user");
+  await check("a user is found by a part of a name", () => nameIsFound(page, server));
   await check("a deep link ranks as the rpc does, and finds a position", () => rankAgrees(page));
   await check("prices are those of the rpcs", () => pricesAgree(page));
   await check("a token's holders and transfers are those of the rpcs", () => tokenAgrees(page));
@@ -449,12 +564,14 @@ async function seededChecks(server, browser, axe) {
   await check("dragging zooms, and back zooms out", () => dragZooms(page));
   await check("a window in another zone is chosen", () => rangeIsChosen(page));
   await check("what is wrong is said in words", () => errorsAreSaid(page));
+  await check("what a link says that there is not is told", () => linksAreRead(page));
   await check("it can be walked by keyboard alone", () => keyboardWalks(page));
   await check("an alert comes by itself", () => alertsFollow(page, server));
   await check("the overview follows what is recorded", () =>
     overviewFollows(page, server.address, "5000"),
   );
   await check("nothing complains in the console", () => same(complaints, []));
+  await check("prices follow what is recorded", () => pricesFollow(page, server));
   await viewsAreAccessible(browser, server.address, axe, user);
   await check("a lost connection is said, and comes back by itself", () =>
     connectionComesBack(server, page),
@@ -462,6 +579,9 @@ async function seededChecks(server, browser, axe) {
   await context.close();
   await check("a token is asked for, and stays out of copied lines", () =>
     tokenIsAsked(server, browser),
+  );
+  await check("a token of one user leads to that user", () =>
+    ownerIsLed(server, browser, axe, shots),
   );
 }
 

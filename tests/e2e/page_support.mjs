@@ -98,16 +98,17 @@ export class Server {
  */
 export function runLine(line, tools) {
   const stand_in = `grpcurl() {
-    local data='{}' address method
+    local data='{}' headers=() address method
     while [ $# -gt 0 ]; do
       case $1 in
         -plaintext) ;;
         -d) data=$2; shift ;;
+        -H) headers+=(-H "$2"); shift ;;
         *) if [ -z "$address" ]; then address=$1; else method=$1; fi ;;
       esac
       shift
     done
-    buf curl --protocol grpc --http2-prior-knowledge -d "$data" "http://$address/$method"
+    buf curl --protocol grpc --http2-prior-knowledge "\${headers[@]}" -d "$data" "http://$address/$method"
   }`;
   const script = `command -v grpcurl >/dev/null || ${stand_in}\n${line}`;
   const env = { ...process.env, PATH: `${join(tools, "bin")}:${process.env.PATH}` };

@@ -11,12 +11,12 @@ FROM assets WHERE code = :'code';
 
 INSERT INTO accounts (network, address)
 SELECT 'evm-31337', '0x' || lpad(CASE n WHEN 0 THEN '' ELSE md5(n::text) END, 40, '0')
-FROM generate_series(0, 12) AS n;
+FROM generate_series(0, 40) AS n;
 
 INSERT INTO sync_streams
     (asset_id, account_id, first_height, head_height, head_hash, complete_until, final_height,
      transfer_count, synced_at)
-SELECT asset_id, 0, 100, 140, '0x' || repeat('ab', 32), date_trunc('hour', now()), 130, 46, now()
+SELECT asset_id, 0, 100, 140, '0x' || repeat('ab', 32), date_trunc('hour', now()), 130, 74, now()
 FROM assets WHERE code = :'code';
 
 INSERT INTO sync_jobs (job_id, stream_id, network, state, priority)
@@ -31,7 +31,7 @@ FROM generate_series(0, 40) AS n
 CROSS JOIN sync_streams
 WHERE asset_id = (SELECT asset_id FROM assets WHERE code = :'code');
 
--- Twelve are given coins in the first block, the first of them most; then each block moves some.
+-- Forty are given coins in the first block, the first of them most; then each block moves some.
 WITH token AS (SELECT asset_id FROM assets WHERE code = :'code'),
 holder AS (
     SELECT account_id, row_number() OVER (ORDER BY account_id) - 1 AS n
@@ -40,7 +40,7 @@ holder AS (
 move AS (
     SELECT 0 AS block, n AS log, 0::bigint AS giver, n AS taker,
         (1000000 / (n * n))::numeric + 0.000000000000000001 * n AS amount
-    FROM generate_series(1, 12) AS n
+    FROM generate_series(1, 40) AS n
     UNION ALL
     SELECT n, 0, 1 + n * 7 % 12, 1 + n * 5 % 12, (25 * n)::numeric + 0.5
     FROM generate_series(1, 40) AS n

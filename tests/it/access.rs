@@ -66,7 +66,7 @@ const EXPECTED: [(&str, &str); 49] = [
     ("/daybook.v1.LedgerService/ListAccounts", "ria"),
     ("/daybook.v1.LedgerService/ListAssets", "riua"),
     ("/daybook.v1.LedgerService/ListTransactions", "rua"),
-    ("/daybook.v1.LedgerService/ListUsers", "ra"),
+    ("/daybook.v1.LedgerService/ListUsers", "rua"),
     ("/daybook.v1.LedgerService/ListWalletUsers", "ra"),
     ("/daybook.v1.LedgerService/ListWallets", "rua"),
     ("/daybook.v1.LedgerService/RemoveWallet", "ua"),

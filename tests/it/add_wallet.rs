@@ -6,6 +6,7 @@ use daybook::grpc::pb::v1::{
 };
 use futures_util::future::join_all;
 use tonic::{Code, Status};
+use tonic_types::StatusExt;
 
 use crate::{
     invalid_requests::{SOME_UUID, bad_accounts, bad_uuids, fields},
@@ -241,6 +242,7 @@ async fn at_a_limit_what_is_there_is_there_and_what_goes_makes_room() {
     let status = add_wallet(&mut client, &ann, &wallets[4]).await.unwrap_err();
     let expected = "the user tracks as many accounts as there may be";
     assert_eq!((status.code(), status.message()), (Code::ResourceExhausted, expected));
+    assert!(status.get_details_retry_info().is_none());
     let made = "SELECT count(*) FROM accounts WHERE network = 'bank'";
     assert_eq!(one::<i64>(&service.sql, made).await, 4, "nothing was recorded");
     add_wallet(&mut client, &ann, &wallets[0]).await.unwrap();

@@ -204,6 +204,12 @@ async fn balances_and_lists_are_those_of_the_ledger() {
 
     let users = world.said(&["users", "bob", "--csv"]).await;
     assert_eq!(users.lines().count(), 3, "{users}");
+    world.service.sql.batch_execute("UPDATE users SET name = 'Ann Öberg'").await.unwrap();
+    let users = world.said(&["users", "--search", "ÖBER", "--csv"]).await;
+    assert_eq!(users.lines().count(), 4, "{users}");
+    let users = world.said(&["users", "bob", "--search", "ÖBER", "--csv"]).await;
+    assert_eq!(users.lines().count(), 3, "{users}");
+    assert!(world.said(&["user", "OBBY"]).await.contains("bobby"));
     let user = world.said(&["user", "ann"]).await;
     assert!(rows(&user).iter().any(|row| row == &["uuid", &uuid]), "{user}");
     let wallets = world.said(&["wallets", "ann"]).await;
@@ -271,8 +277,9 @@ async fn what_is_wrong_is_named_and_told_by_the_exit_code() {
         (&["holders", "ethereum"], 2, "NETWORK:CONTRACT: must look like"),
         (&["user", "ann", "--csv"], 2, "--csv: this answer is no table"),
         (&["sum", "ann", "--json", "--csv"], 2, "cannot be used with"),
-        (&["sum", "carol"], 1, "no user's name is \"carol\" or begins so"),
-        (&["sum", "b"], 1, "\"b\" begins several usernames: bob, bobby"),
+        (&["sum", "carol"], 1, "\"carol\" is no part of any user's name"),
+        (&["sum", "b"], 1, "\"b\" begins several users' names: bob, bobby"),
+        (&["sum", "OB"], 1, "\"OB\" is a part of several users' names: bob, bobby"),
         (&["sum", uuid], 1, "sent: "),
         (&["balance", uuid], 1, "there is no such user"),
         (&["sum", "bank:nowhere", "--direction", "sender"], 1, "there is no such account"),

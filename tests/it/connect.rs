@@ -104,6 +104,8 @@ async fn what_is_wrong_is_told_in_json_with_a_status_of_http() {
         (r#"{"pageSize": -1}"#, 400, "invalid_argument", "page_size", "page_size"),
         (r#"{"pagesize": 1}"#, 400, "invalid_argument", "'pagesize'", "message"),
         (&*unknown, 400, "invalid_argument", "unrecognized field", "message"),
+        (r#"{"pageSize": 1, "pageSize": 2}"#, 400, "invalid_argument", "'pageSize'", "message"),
+        (r#"{"pageSize": 1, "page_size": 1}"#, 400, "invalid_argument", "given twice", "message"),
         (r#"{"pageSize": "x"}"#, 400, "invalid_argument", "cannot be read", "message"),
         (r#"{"pageSize": 1"#, 400, "invalid_argument", "cannot be read", "message"),
         (r#"{} {}"#, 400, "invalid_argument", "cannot be read", "message"),
@@ -146,6 +148,12 @@ async fn headers_that_are_wrong_are_named() {
         let (found, message, _) = failure(&told);
         assert_eq!((said.status, found), (status, code), "{name}: {value}");
         assert!(message.contains(words), "{message}");
+    }
+    for (charset, status) in [("utf-8", 200), ("\"UTF-8\"", 200), ("latin1", 415)] {
+        let content_type = format!("application/json; charset={charset}");
+        let call = Request::post(LIST_USERS).header("content-type", content_type);
+        let said = client.ask(call, "{}").await.unwrap();
+        assert_eq!(said.status, status, "{charset}");
     }
     // A little that becomes much.
     let bomb = gzip(&vec![b' '; 10_000_000]);

@@ -89,6 +89,35 @@ async fn messages_that_do_not_come_whole_in_time_end_the_connection() {
 }
 
 #[tokio::test]
+async fn who_asks_before_sending_too_much_is_not_told_to_go_on() {
+    let service = start(|settings| settings.server.request_bytes_max = 1_024).await;
+    let head = |length: &str, form: &str| {
+        format!(
+            "POST {LIST_USERS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/{form}\r\n\
+             Content-Length: {length}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+        )
+    };
+    for form in ["json", "proto"] {
+        for length in ["1025", "99999999999"] {
+            let mut peer = TcpStream::connect(service.address).await.unwrap();
+            peer.write_all(head(length, form).as_bytes()).await.unwrap();
+            let (told, _) = until_closed(&mut peer).await;
+            assert!(told.starts_with("HTTP/1.1 413 "), "{told}");
+            assert!(told.contains("the limit is 1024 bytes"), "{told}");
+        }
+    }
+    // As much as is read is asked for.
+    let mut peer = TcpStream::connect(service.address).await.unwrap();
+    peer.write_all(head("1024", "json").as_bytes()).await.unwrap();
+    let mut told = [0; 25];
+    peer.read_exact(&mut told).await.unwrap();
+    assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
+    peer.write_all(format!("{{{}}}", " ".repeat(1_022)).as_bytes()).await.unwrap();
+    let (told, _) = until_closed(&mut peer).await;
+    assert!(told.starts_with("HTTP/1.1 200 "), "{told}");
+}
+
+#[tokio::test]
 async fn heads_are_no_longer_than_a_limit() {
     let service = start(|_| ()).await;
     let long =

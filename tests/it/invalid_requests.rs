@@ -508,6 +508,10 @@ async fn a_list_of_users_names_every_field_that_is_wrong() {
         let request = ListUsersRequest { username_prefix, ..Default::default() };
         cases.push((request, vec!["username_prefix"]));
     }
+    for part in ["a\0", "a\n", &"x".repeat(257), &"x".repeat(500_000)] {
+        let request = ListUsersRequest { search: part.to_owned(), ..Default::default() };
+        cases.push((request, vec!["search"]));
+    }
     for page_token in bad_tokens() {
         cases.push((
             ListUsersRequest { page_size: 0, page_token, ..Default::default() },

@@ -309,6 +309,7 @@ async fn a_token_of_too_many_accounts_is_refused() {
     token.set_head(2, FIRST + SECOND, 1).await;
     let status = token.holders(&token.holders_request()).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(status.get_details_retry_info().is_none());
     assert!(status.message().contains("--holders-max"), "{}", status.message());
 }
 

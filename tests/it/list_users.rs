@@ -1,8 +1,14 @@
 //! `ListUsers`: order, pages, and users who come and go between them.
 
-use daybook::grpc::pb::v1::{ListUsersRequest, ListUsersResponse};
+use std::{collections::BTreeMap, ops::Range};
 
-use crate::support::{ledger::add_user, records::walk, service::TestService};
+use daybook::grpc::pb::v1::{ListUsersRequest, ListUsersResponse};
+use rand::RngExt;
+use uuid::Uuid;
+
+use crate::support::{
+    ledger::add_user, random::random, records::walk, schema::statement_text, service::TestService,
+};
 
 async fn page(service: &TestService, page_size: i32, page_token: &str) -> ListUsersResponse {
     let request =
@@ -61,13 +67,122 @@ async fn users_are_listed_by_what_their_usernames_begin_with() {
         for size in [1, 2, 1_000, 0] {
             let found = walk(size, async |page_size, page_token| {
                 let username_prefix = prefix.to_owned();
-                let request = ListUsersRequest { page_size, page_token, username_prefix };
+                let request = ListUsersRequest {
+                    page_size,
+                    page_token,
+                    username_prefix,
+                    ..Default::default()
+                };
                 let page = service.ledger().await.list_users(request).await.unwrap().into_inner();
                 let names = names(&page).into_iter().map(str::to_owned).collect();
                 (names, page.next_page_token)
             });
             assert_eq!(found.await, expected, "{prefix} {size}");
         }
+    }
+}
+
+/// Adds users with names of their own.
+async fn add_named(service: &TestService, users: &[(&str, &str)]) {
+    let insert = "INSERT INTO users (user_uuid, username, name)
+        VALUES (gen_random_uuid(), $1, $2)";
+    for (username, name) in users {
+        service.sql.execute(insert, &[username, name]).await.unwrap();
+    }
+}
+
+/// Usernames of those of whom a text is a part, by pages of a size.
+async fn searched(service: &TestService, search: &str, prefix: &str, size: i32) -> Vec<String> {
+    walk(size, async |page_size, page_token| {
+        let (username_prefix, search) = (prefix.to_owned(), search.to_owned());
+        let request = ListUsersRequest { page_size, page_token, username_prefix, search };
+        let page = service.ledger().await.list_users(request).await.unwrap().into_inner();
+        (names(&page).into_iter().map(str::to_owned).collect(), page.next_page_token)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn users_are_found_by_a_part_of_a_name_in_either_case() {
+    let service = TestService::start().await;
+    let users = [
+        ("cordell.muller", "Cordell Müller"),
+        ("ann", "Ann O'Muller"),
+        ("BOB%", "100% _ \\\\ Bob"),
+        ("dee_dee", ""),
+        ("δέσποινα", "ΔΈΣΠΟΙΝΑ Ωνάση"),
+        ("yuri", "Юрий Гагарин"),
+        ("zoë", "日本太郎"),
+    ];
+    add_named(&service, &users).await;
+    for (part, expected) in [
+        ("mull", &["ann", "cordell.muller"][..]),
+        ("MULLER", &["ann", "cordell.muller"]),
+        ("MÜLL", &["cordell.muller"]),
+        ("o'm", &["ann"]),
+        ("ll m", &["cordell.muller"]),
+        ("dell.mul", &["cordell.muller"]),
+        // What stands beside each other in the table is no text.
+        ("muller cordell", &[]),
+        ("mullercor", &[]),
+        ("%", &["BOB%"]),
+        ("0%", &["BOB%"]),
+        ("ob%", &["BOB%"]),
+        ("a%n", &[]),
+        ("_", &["BOB%", "dee_dee"]),
+        ("e_d", &["dee_dee"]),
+        ("___", &[]),
+        ("\\\\", &["BOB%"]),
+        ("δέΣΠ", &["δέσποινα"]),
+        ("ΩΝΆ", &["δέσποινα"]),
+        ("ГАГ", &["yuri"]),
+        ("本", &["zoë"]),
+        ("ZOË", &["zoë"]),
+        ("日本太郎", &["zoë"]),
+        ("dé", &[]),
+        ("' OR 1=1 --", &[]),
+    ] {
+        for size in [1, 2, 1_000, 0] {
+            assert_eq!(searched(&service, part, "", size).await, expected, "{part} {size}");
+        }
+    }
+    assert_eq!(searched(&service, "muller", "cor", 0).await, ["cordell.muller"]);
+    assert_eq!(searched(&service, "muller", "x", 0).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn any_part_of_any_name_finds_what_a_scan_finds() {
+    let service = TestService::start().await;
+    let mut rng = random();
+    let letters: Vec<char> = "abAB Éé%_\\\\ßжЖ日".chars().collect();
+    let mut word = |lengths: Range<usize>| -> String {
+        let length = rng.random_range(lengths);
+        (0..length).map(|_| letters[rng.random_range(0..letters.len())]).collect()
+    };
+    let mut users: BTreeMap<String, String> = BTreeMap::new();
+    for number in 0..400 {
+        users.insert(format!("{}{number}", word(0..6)), word(0..9));
+    }
+    let named: Vec<_> = users.iter().map(|(one, other)| (one.as_str(), other.as_str())).collect();
+    add_named(&service, &named).await;
+    // Once more by the index of groups of letters, wherever it can be used.
+    let settings = "SET enable_indexscan = off; SET enable_seqscan = off";
+    service.sql.batch_execute(settings).await.unwrap();
+    let statement = statement_text("list_users");
+    for _ in 0..120 {
+        let part = word(1..5);
+        let folded = part.to_lowercase();
+        let is_found = |(username, name): &(&str, &str)| {
+            username.to_lowercase().contains(&folded) || name.to_lowercase().contains(&folded)
+        };
+        let expected: Vec<_> =
+            named.iter().filter(|user| is_found(user)).map(|user| user.0).collect();
+        assert_eq!(searched(&service, &part, "", 7).await, expected, "{part:?}");
+        let rows =
+            service.sql.query(&statement, &[&"", &1_000i64, &"", &part, &None::<Uuid>]).await;
+        let rows = rows.unwrap();
+        let found: Vec<&str> = rows.iter().map(|row| row.get("username")).collect();
+        assert_eq!(found, expected, "{part:?}");
     }
 }
 

@@ -16,10 +16,11 @@ use daybook::{
             AccountKey, AddWalletRequest, AllAccounts, BatchSumAmountRequest,
             BatchSumAmountResponse, BucketUnit, Direction, GetBalanceRequest,
             GetTransactionRequest, GetUserRequest, HistogramRequest, ListTransactionsRequest,
-            ListTransactionsResponse, ListWalletsRequest, RemoveWalletRequest, SumAmountRequest,
-            SumAmountResponse, SumSeriesRequest, Window, batch_sum_amount_result::Outcome,
-            get_balance_request, get_transaction_request, get_user_request, histogram_request,
-            list_transactions_request, sum_amount_request, sum_series_request,
+            ListTransactionsResponse, ListUsersRequest, ListUsersResponse, ListWalletsRequest,
+            RemoveWalletRequest, SumAmountRequest, SumAmountResponse, SumSeriesRequest, Window,
+            batch_sum_amount_result::Outcome, get_balance_request, get_transaction_request,
+            get_user_request, histogram_request, list_transactions_request, sum_amount_request,
+            sum_series_request,
         },
     },
 };
@@ -299,6 +300,39 @@ async fn names_and_ids_of_others_are_unknown_too() {
         let key = Some(get_transaction_request::Key::Reference(reference.to_owned()));
         let request = GetTransactionRequest { key, ..Default::default() }.encode_to_vec();
         assert_eq!(ask("GetTransaction", request).await.0, Code::PermissionDenied);
+    }
+}
+
+#[tokio::test]
+async fn the_list_of_users_is_the_user_alone() {
+    let guarded = Guarded::new().await;
+    let ann = guarded.ann.user_uuid;
+    let user = guarded.token(Role::User, Some(ann)).await;
+    let admin = guarded.token(Role::Admin, None).await;
+    let list = async |authorization: &str, request: ListUsersRequest| {
+        let path = format!("{LEDGER}ListUsers");
+        let answer = guarded.ask(authorization, &path, &request.encode_to_vec()).await;
+        let page = ListUsersResponse::decode(answer.message).unwrap();
+        assert_eq!(page.next_page_token, "");
+        page.users.into_iter().map(|user| user.username).collect::<Vec<_>>()
+    };
+    let all = ListUsersRequest { page_size: 3, ..Default::default() };
+    let of = |part: &str, prefix: &str| ListUsersRequest {
+        search: part.to_owned(),
+        username_prefix: prefix.to_owned(),
+        ..Default::default()
+    };
+    assert_eq!(list(&user, all.clone()).await, ["ann"]);
+    assert_eq!(list(&admin, all).await, ["ann", "bob", "cid"]);
+    for (part, prefix, own, everybodys) in [
+        ("nn", "", &["ann"][..], &["ann"][..]),
+        ("", "a", &["ann"], &["ann"]),
+        ("bob", "", &[], &["bob"]),
+        ("", "b", &[], &["bob"]),
+        ("i", "c", &[], &["cid"]),
+    ] {
+        assert_eq!(list(&user, of(part, prefix)).await, own, "{part} {prefix}");
+        assert_eq!(list(&admin, of(part, prefix)).await, everybodys, "{part} {prefix}");
     }
 }
 

@@ -51,7 +51,14 @@ async fn a_token_is_good_for_its_own_request_only() {
         username_prefix: "a".to_owned(),
         ..ListUsersRequest::default()
     };
-    assert_eq!(fields(&ledger.list_users(prefix).await.unwrap_err()), ["page_token"]);
+    let search = ListUsersRequest {
+        page_token: prefix.page_token.clone(),
+        search: "a".to_owned(),
+        ..ListUsersRequest::default()
+    };
+    for other in [prefix, search] {
+        assert_eq!(fields(&ledger.list_users(other).await.unwrap_err()), ["page_token"]);
+    }
 }
 
 /// A token of the same request with another position in it.

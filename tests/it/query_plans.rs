@@ -343,7 +343,7 @@ async fn the_tenth_execution_locks_no_more_partitions_than_the_first() {
 async fn a_page_of_a_list_walks_the_index_of_its_order() {
     let schema = TestSchema::prepared_on(new_target(), settings()).await;
     let fill = "INSERT INTO users (user_uuid, username, name)
-            SELECT gen_random_uuid(), 'U' || n, '' FROM generate_series(1, 20000) n;
+            SELECT gen_random_uuid(), 'U' || n, 'Someone' FROM generate_series(1, 20000) n;
         INSERT INTO accounts (network, address)
             SELECT 'bank', n::text FROM generate_series(1, 20000) n;
         INSERT INTO assets (code, name, decimals)
@@ -355,20 +355,56 @@ async fn a_page_of_a_list_walks_the_index_of_its_order() {
     check_pages(&client, true).await;
 }
 
+#[tokio::test]
+async fn few_users_are_found_by_a_part_of_a_name_without_the_others() {
+    let schema = TestSchema::prepared_on(new_target(), settings()).await;
+    let fill = "INSERT INTO users (user_uuid, username, name)
+            SELECT gen_random_uuid(), 'u' || md5(n::text), 'Someone ' || md5(n::text)
+            FROM generate_series(1, 20000) n;
+        ANALYZE users";
+    schema.sql.batch_execute(fill).await.unwrap();
+    let client = schema.connect().await;
+    let part = "c4ca4238a0b9"; // How the hash of 1 begins.
+    for (part, found) in
+        [(part, "rows=1 "), ("Nobody", "rows=0 "), ("zq", "rows=0 "), ("日", "rows=0 ")]
+    {
+        let params: Vec<Param> = vec![
+            Box::new(String::new()),
+            Box::new(11i64),
+            Box::new(String::new()),
+            Box::new(part.to_owned()),
+            Box::new(None::<Uuid>),
+        ];
+        let options = "ANALYZE, COSTS off, TIMING off, SUMMARY off";
+        let lines = plan(&client, options, &statement_text("list_users"), &params).await;
+        let scan =
+            lines.iter().find(|line| line.contains("Bitmap Index Scan on users_letter_groups"));
+        let scan = scan.unwrap_or_else(|| panic!("{lines:#?}"));
+        assert!(scan.contains(found), "{lines:#?}");
+        assert!(!lines.iter().any(|line| line.contains("Seq Scan")), "{lines:#?}");
+    }
+}
+
 /// Pages behind a place, and, where the planner knows what is in the tables, of a prefix.
 async fn check_pages(client: &Client, is_analysed: bool) {
     let text = |text: &str| -> Param { Box::new(text.to_owned()) };
     let accounts = "accounts_network_address_key";
     let bank = || text("bank");
     let size = || -> Param { Box::new(11i64) };
+    let user_page = |after: &str, prefix: &str, part: &str| -> Vec<Param> {
+        vec![text(after), size(), text(prefix), text(part), Box::new(None::<Uuid>)]
+    };
     let mut cases = vec![
-        ("list_users", "users_username_key", vec![text("U5"), size(), text("")]),
+        ("list_users", "users_username_key", user_page("U5", "", "")),
         ("list_accounts", accounts, vec![bank(), text("5"), size(), text("")]),
         ("list_assets", "assets_code_key", vec![text("T5"), size(), text("")]),
     ];
     if is_analysed {
         cases.extend([
-            ("list_users", "users_username_key", vec![text(""), size(), text("U777")]),
+            ("list_users", "users_username_key", user_page("", "U777", "")),
+            // Everybody's: it is walked, and not gathered and sorted.
+            ("list_users", "users_username_key", user_page("", "", "some")),
+            ("list_users", "users_username_key", user_page("U5", "", "s")),
             ("list_accounts", accounts, vec![bank(), text(""), size(), text("777")]),
             ("list_assets", "assets_code_key", vec![text(""), size(), text("T777")]),
         ]);

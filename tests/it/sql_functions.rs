@@ -3,6 +3,7 @@
 
 mod decoder;
 mod refusals;
+mod views;
 mod world;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +20,7 @@ use daybook::{
 use rand::RngExt;
 use tokio_postgres::Client;
 
-use self::world::World;
+use self::{views::VIEWS, world::World};
 use crate::support::{
     cluster::shared,
     ledger::{add, add_user, at, ensure_days},
@@ -184,7 +185,7 @@ async fn roles_that_look_may_call_and_others_may_not() {
             let text = format!("SELECT * FROM {}.{call}", schema.target.schema);
             client.batch_execute(&text).await.unwrap_or_else(|error| panic!("{text}: {error:?}"));
         }
-        for view in ["partition_days", "transaction_details"] {
+        for view in VIEWS {
             let text = format!("SELECT FROM {}.{view}", schema.target.schema);
             client.batch_execute(&text).await.unwrap_or_else(|error| panic!("{text}: {error:?}"));
         }
@@ -198,27 +199,6 @@ async fn roles_that_look_may_call_and_others_may_not() {
     let helpers =
         vec!["cell_sum", "cell_parts", "stored_total", "window_total", "moved_by_account"];
     assert_eq!(schema.sql.query_one(open, &[&helpers]).await.unwrap().get::<_, i64>(0), 0);
-}
-
-/// The views say what the tables have.
-#[tokio::test]
-async fn views_show_days_and_transactions_by_name() {
-    let schema = TestSchema::prepared().await;
-    ensure_days(&schema.sql, &["2024-05-05", "2024-05-06"]).await;
-    let (ann, bob) = (add_user(&schema.sql, "ann").await, add_user(&schema.sql, "bob").await);
-    let id = add(&schema.sql, "2024-05-05T12:00:00Z", ann.account_id, bob.account_id, "1.5").await;
-    let text = "SELECT format('%s %s %s %s %s %s', transaction_id, asset, amount, sender_network,
-            sender_address, receiver_address)
-        FROM transaction_details WHERE occurred_at >= '2024-05-05Z'";
-    let expected = format!("{id} USD 1.5 internal {} {}", ann.user_uuid, bob.user_uuid);
-    assert_eq!(one::<String>(&schema.sql, text).await, expected);
-    let days = "SELECT string_agg(format('%s %s %s', day, state, size_bytes > 0), ',' ORDER BY day)
-        FROM partition_days WHERE day < '2024-05-07'";
-    let expected = "2024-05-05 attached t,2024-05-06 attached t";
-    assert_eq!(one::<String>(&schema.sql, days).await, expected);
-    one::<Option<chrono::NaiveDate>>(&schema.sql, "SELECT drop_day_before('2024-05-06')").await;
-    let expected = "2024-05-05 dropped ,2024-05-06 attached t";
-    assert_eq!(one::<String>(&schema.sql, days).await, expected);
 }
 
 /// A snapshot that is older than a drop: the rows of the day are gone for it too, and nothing is

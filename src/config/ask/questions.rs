@@ -5,7 +5,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use crate::config::ask::{AskDirection, ExplainArgs, NextPageArgs, PageArgs, RowsArgs, WindowArgs};
 
 /// What is asked. Whom a question is about (WHO) is said by username, by the beginning of one that
-/// no other begins with, by UUID, or as NETWORK:ADDRESS for one account.
+/// no other begins with, by a part of one user's names alone, by UUID, or as NETWORK:ADDRESS for
+/// one account.
 #[derive(Clone, Debug, Subcommand)]
 pub enum AskCommand {
     /// How much did they send and receive in a window?
@@ -43,7 +44,8 @@ pub enum AskCommand {
         daybook ask transaction --reference 'invoice 17'")]
     Transaction(TransactionArgs),
     /// Which users are there?
-    #[command(after_help = "Examples:\n  daybook ask users\n  daybook ask users aal --limit 5")]
+    #[command(after_help = "Examples:\n  daybook ask users\n  daybook ask users aal --limit 5\n  \
+        daybook ask users --search muller")]
     Users(UsersArgs),
     /// Who is that?
     User(UserArgs),
@@ -258,6 +260,9 @@ pub struct UsersArgs {
     /// What their usernames begin with [default: all]
     #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub prefix: String,
+    /// What is a part of their usernames or names, in either case [default: all]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub search: String,
     /// Which page.
     #[command(flatten)]
     pub page: PageArgs,
@@ -266,7 +271,7 @@ pub struct UsersArgs {
 /// `daybook ask user`.
 #[derive(Args, Clone, Debug)]
 pub struct UserArgs {
-    /// Username, the beginning of one, or UUID
+    /// Username, the beginning of one, a part of a name, or UUID
     #[arg(value_name = "WHO")]
     pub who: String,
 }
@@ -274,7 +279,7 @@ pub struct UserArgs {
 /// `daybook ask wallets`.
 #[derive(Args, Clone, Debug)]
 pub struct WalletsArgs {
-    /// Username, the beginning of one, or UUID
+    /// Username, the beginning of one, a part of a name, or UUID
     #[arg(value_name = "WHO")]
     pub who: String,
     /// Which page.

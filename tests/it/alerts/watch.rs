@@ -8,6 +8,7 @@ use daybook::{
     grpc::pb::v1::{WatchAlertsRequest, alert_condition::Kind},
 };
 use tonic::Code;
+use tonic_types::StatusExt;
 
 use super::{
     create, level, name_symbols, new_id, new_user, next, record, rule_of, times_average, watch,
@@ -114,6 +115,7 @@ async fn streams_are_limited_checked_and_end_with_the_server() {
     let another = WatchAlertsRequest::default();
     let status = client.watch_alerts(another).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    assert!(status.get_details_retry_info().is_some());
     service.stop.drain.cancel();
     let ended = tokio::time::timeout(Duration::from_secs(5), stream.message()).await.unwrap();
     assert_eq!(ended.unwrap_err().code(), Code::Unavailable);

@@ -7,6 +7,7 @@ use daybook::{
     upkeep::sealing::{SEALED_ROWS_MAX, seal_once},
 };
 use tonic::Code;
+use tonic_types::StatusExt;
 
 use super::{People, ask, of_all, of_user, oldest, walk};
 use crate::support::{
@@ -169,6 +170,7 @@ async fn a_row_that_is_larger_than_an_answer_is_refused_and_ends_no_list_in_sile
         let next = ListTransactionsRequest { page_token: page.next_page_token, ..request };
         let status = ask(&service, next).await.unwrap_err();
         assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+        assert!(status.get_details_retry_info().is_none());
         assert!(status.message().contains("--response-bytes-max"), "{}", status.message());
     }
     for key in [Key::Reference("of 2".to_owned()), Key::TransactionId(ids[1].to_string())] {

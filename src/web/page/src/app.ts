@@ -1,12 +1,14 @@
 // The page around the views: where the URL stands, which view shows it, whether the server answers
 // and whether it asks for a token.
 import { StatusService } from "../generated/daybook/v1/status_service_pb";
+import type { User } from "../generated/daybook/v1/user_pb";
 import { noteAnswer, watchConnection } from "./connection";
 import { MINUTE, fromDate, isZone, parseInstant } from "./core/instant";
+import { understand } from "./core/link";
 import { type Span, rangeOf, spanOf } from "./core/range";
 import { type Place, type ViewName, carried, changed, formatPlace, parsePlace } from "./core/url";
 import { Frame } from "./frame";
-import { dataExtent, defaultAsset } from "./questions";
+import { type Welcome, dataExtent, welcome } from "./questions";
 import { isUnauthenticated, onUnauthenticated, question } from "./rpc";
 import type { MakeView, Scene, Stage, View } from "./scene";
 import { BROWSER_ZONE } from "./ui/timebar";
@@ -26,13 +28,16 @@ const MAKERS: Record<ViewName, MakeView> = {
   health: makeHealth,
 };
 
+/** Views that a token of one user sees nothing of. */
+const ABOUT_EVERYBODY: readonly ViewName[] = ["overview", "rank", "health"];
+
 export class App implements Stage {
   private readonly frame = new Frame(this);
   private place: Place = parsePlace(location.hash);
   private view: View | undefined;
   private shown: ViewName | undefined;
-  /** Code of the asset that is meant where the URL names none. */
-  private usual: string | undefined;
+  /** What is meant where the URL names no asset, and whose the token is. */
+  private welcome: Welcome | undefined;
   private extents = new Map<string, Promise<Span | undefined>>();
   /** The range that was worked out last: the same one keeps its instants. */
   private worked = { key: "", span: { start: 0n, end: 0n }, now: 0n };
@@ -79,7 +84,7 @@ export class App implements Stage {
   }
 
   extent(): Promise<Span | undefined> {
-    const asset = this.place.params.asset ?? this.usual ?? "";
+    const asset = this.place.params.asset ?? this.welcome?.asset ?? "";
     const known = this.extents.get(asset);
     if (known) return known;
     const asked = dataExtent(asset, AbortSignal.timeout(30_000)).catch(() => undefined);
@@ -91,20 +96,48 @@ export class App implements Stage {
     this.turn += 1;
     const { turn } = this;
     this.frame.select(this.place.view);
-    const view = this.mount();
+    let view = this.mount();
     try {
-      if (this.usual === undefined) {
-        this.usual = await defaultAsset(AbortSignal.timeout(10_000));
+      if (!this.welcome) {
+        this.welcome = await welcome(AbortSignal.timeout(10_000));
         noteAnswer();
       }
     } catch {
       // The view asks too, and says what is the matter.
     }
+    if (turn !== this.turn || isUnauthenticated()) return;
+    if (this.isLedHome()) {
+      this.frame.select(this.place.view);
+      view = this.mount();
+    }
     const scene = await this.scene();
     // Somebody went elsewhere meanwhile.
     if (turn !== this.turn || isUnauthenticated()) return;
     this.frame.update(scene);
+    if (scene.own && this.isBeyond(scene, scene.own)) {
+      this.frame.refuse(scene.own);
+      return;
+    }
+    this.frame.mount(view.root);
     view.update(scene, isForced);
+  }
+
+  /** Whether a view is about others than the one user whom the token sees. */
+  private isBeyond({ params }: Scene, own: User): boolean {
+    const { view } = this.place;
+    const isOther = view === "user" && params.user !== own.userUuid;
+    return isOther || ABOUT_EVERYBODY.includes(view);
+  }
+
+  /** Whoever sees one user, and says of no other what to show, is shown that user. */
+  private isLedHome(): boolean {
+    const own = this.welcome?.own;
+    const { view, params } = this.place;
+    const isAsked = view === "user" ? Boolean(params.user) : /[^#/]/.test(location.hash);
+    if (!own || isAsked) return false;
+    this.place = { view: "user", params: { ...params, user: own.userUuid } };
+    history.replaceState(null, "", formatPlace(this.place));
+    return true;
   }
 
   private mount(): View {
@@ -117,10 +150,11 @@ export class App implements Stage {
   }
 
   private async scene(): Promise<Scene> {
-    const { params } = this.place;
+    const { params, unread } = understand(this.place);
     const zone = params.tz && isZone(params.tz) ? params.tz : BROWSER_ZONE;
     const range = rangeOf(params);
-    const asset = params.asset ?? this.usual ?? "";
+    const asset = params.asset ?? this.welcome?.asset ?? "";
+    const own = this.welcome?.own;
     const { last, from, to, asof } = params;
     const key = JSON.stringify([last, from, to, asof, zone, asset]);
     // Who comes back to a preset after a while means the time up to now.
@@ -131,6 +165,6 @@ export class App implements Stage {
       this.worked = { key, span: spanOf(range, now, zone, data), now };
     }
     const { span, now } = this.worked;
-    return { params, zone, asset, range, span, now, allowPartial: params.partial === "1" };
+    return { params, unread, zone, asset, range, span, now, allowPartial: params.partial === "1", own };
   }
 }

@@ -1,5 +1,6 @@
 // What stands around a view: navigation, title, window, asset, and banners.
 import { LedgerService } from "../generated/daybook/v1/ledger_service_pb";
+import type { User } from "../generated/daybook/v1/user_pb";
 import type { App } from "./app";
 import { type ConnectionState, tryNow } from "./connection";
 import { shortAsset, tokenOf } from "./core/asset";
@@ -8,8 +9,9 @@ import { VIEWS, type ViewName } from "./core/url";
 import { question, setToken, token } from "./rpc";
 import type { Scene } from "./scene";
 import { select } from "./ui/controls";
-import { ICONS, el, icon } from "./ui/dom";
+import { type Child, ICONS, append, el, icon } from "./ui/dom";
 import { loginForm } from "./ui/login";
+import { empty } from "./ui/notice";
 import { TimeBar } from "./ui/timebar";
 
 const TITLES: Record<
@@ -68,6 +70,7 @@ export class Frame {
     { type: "button", on: { click: () => this.leave() } },
     "Forget token",
   );
+  private readonly whose = el("p.whose");
   /** Names of assets by their codes. */
   private names: Map<string, string> | undefined;
   private countdown: ReturnType<typeof setInterval> | undefined;
@@ -100,7 +103,7 @@ export class Frame {
       "Refresh",
     );
     const nav = el("nav.views", { "aria-label": "Views" }, ...links);
-    const inner = el("div.side-inner", {}, brand, nav, el("div.side-foot", {}, this.signOut));
+    const inner = el("div.side-inner", {}, brand, nav, el("div.side-foot", {}, this.whose, this.signOut));
     const side = el("header.side", {}, inner);
     const title = el(
       "div.title",
@@ -140,6 +143,7 @@ export class Frame {
   }
 
   mount(root: HTMLElement): void {
+    if (this.main.firstElementChild === root) return;
     this.main.replaceChildren(root);
   }
 
@@ -147,14 +151,48 @@ export class Frame {
     if (!this.view) return;
     const { hasWindow, hasAsset } = TITLES[this.view];
     this.timeBar.root.hidden = !hasWindow;
-    const said = hasWindow ? misread(scene.params) : [];
-    this.misread.hidden = said.length === 0;
-    this.misread.textContent = said.join(" ");
+    const { tz = "" } = scene.params;
+    const said = [...scene.unread, ...misread(hasWindow ? scene.params : { tz })];
+    const limits = scene.own ? this.limits(scene.own) : [];
+    this.misread.hidden = said.length + limits.length === 0;
+    this.misread.replaceChildren();
+    append(this.misread, [said.join(" "), said.length > 0 ? " " : "", ...limits]);
     this.timeBar.update(scene);
     for (const [name, link] of this.links) link.href = this.app.link(name, {});
     this.signOut.hidden = token() === "";
+    this.whose.replaceChildren();
+    if (scene.own) append(this.whose, ["Token of ", this.linkTo(scene.own)]);
     this.assets.hidden = !hasAsset;
     void this.showAssets(scene);
+  }
+
+  /** What a token of one user does not see in a view, beside what it does. */
+  private limits(own: User): Child[] {
+    if (this.view !== "tokens") return [];
+    const more = " alone: who holds a token, and who sent it to whom, is for others.";
+    return ["This token sees ", this.linkTo(own), more];
+  }
+
+  private linkTo({ userUuid, username }: User): HTMLElement {
+    return el("a", { href: this.app.link("user", { user: userUuid }) }, username);
+  }
+
+  /** In the place of a view that is about everybody: for whom it is not, and where to go. */
+  refuse(own: User): void {
+    const { title } = TITLES[this.view ?? "overview"];
+    const isOther = this.view === "user";
+    const about = isOther ? "This is about somebody else" : `${title} is about everybody`;
+    this.timeBar.root.hidden = true;
+    this.assets.hidden = true;
+    const line = el(
+      "p",
+      {},
+      `${about}. This token sees what `,
+      this.linkTo(own),
+      " sent, received and holds; and prices, which are nobody's.",
+    );
+    const notice = empty("This token sees one user only", line);
+    this.mount(el("div.view", {}, el("section.panel.wide", { "aria-label": title }, notice)));
   }
 
   private async showAssets(scene: Scene): Promise<void> {

@@ -1,12 +1,14 @@
 // The questions that several views ask.
+import { Code } from "@connectrpc/connect";
 import { AnalyticsService } from "../generated/daybook/v1/analytics_service_pb";
 import { LedgerService } from "../generated/daybook/v1/ledger_service_pb";
 import { ListOrder } from "../generated/daybook/v1/transaction_pb";
+import type { User } from "../generated/daybook/v1/user_pb";
 import { Direction } from "../generated/daybook/v1/window_pb";
 import { BucketUnit } from "../generated/daybook/v1/analytics_service_pb";
 import type { Span } from "./core/range";
 import { instantOf, windowOf } from "./messages";
-import { question } from "./rpc";
+import { failureOf, question } from "./rpc";
 
 /** The sum of everybody in a window: a series of one bucket that holds all of it. */
 export function totalQuestion(span: Span, asset: string) {
@@ -21,15 +23,35 @@ export function totalQuestion(span: Span, asset: string) {
   });
 }
 
-/** Code of the asset that is meant where none is named. */
-export async function defaultAsset(signal: AbortSignal): Promise<string> {
+export interface Welcome {
+  /** Code of the asset that is meant where none is named. */
+  asset: string;
+  /** The user whose the token is, where it is of one user. */
+  own?: User;
+}
+
+/** What the page has to know before it shows anything. */
+export async function welcome(signal: AbortSignal): Promise<Welcome> {
   const anySpan = { start: 0n, end: 1_000_000n };
   try {
-    return (await totalQuestion(anySpan, "").ask(signal)).asset;
-  } catch {
+    return { asset: (await totalQuestion(anySpan, "").ask(signal)).asset };
+  } catch (error) {
     // Who may not ask about everybody may still be told which assets there are.
     const { assets } = await question(LedgerService.method.listAssets, {}).ask(signal);
-    return assets[0]?.code ?? "";
+    const asset = assets[0]?.code ?? "";
+    const own = failureOf(error).code === Code.PermissionDenied && (await ownUser(signal));
+    return own ? { asset, own } : { asset };
+  }
+}
+
+/** Of those who may not ask about everybody, a token of one user has a list: that user. */
+async function ownUser(signal: AbortSignal): Promise<User | undefined> {
+  try {
+    const asked = question(LedgerService.method.listUsers, { pageSize: 1 });
+    return (await asked.ask(signal)).users[0];
+  } catch (error) {
+    if (failureOf(error).code === Code.PermissionDenied) return undefined;
+    throw error;
   }
 }
 

@@ -1,11 +1,15 @@
 // What a view is given to show, and what it can ask of the page around it.
+import type { User } from "../generated/daybook/v1/user_pb";
 import type { Instant } from "./core/instant";
 import type { Range, Span } from "./core/range";
 import type { ViewName } from "./core/url";
 
 /** Where in the URL the page stands, worked out. */
 export interface Scene {
+  /** Parameters of the URL, as far as the view understands them. */
   params: Record<string, string>;
+  /** What it does not, in whole sentences. */
+  unread: string[];
   /** IANA name of the zone in which times are said. */
   zone: string;
   /** Code of the asset; empty while the page does not know any. */
@@ -17,6 +21,8 @@ export interface Scene {
   now: Instant;
   /** Whether answers are wanted where rows may be missing. */
   allowPartial: boolean;
+  /** The one user whom the token may see; undefined for everybody. */
+  own: User | undefined;
 }
 
 /** The page around a view. */

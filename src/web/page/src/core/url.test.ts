@@ -11,6 +11,8 @@ test("any hash is a place", () => {
   for (const hash of ["", "#", "#/", "#nowhere", "#/nowhere?x=1"]) {
     assert.equal(parsePlace(hash).view, "overview", hash);
   }
+  assert.equal(parsePlace("#/nowhere?x=1").unknown, "nowhere");
+  assert.equal(parsePlace("#/").unknown, undefined);
   assert.deepEqual(parsePlace("#/rank?metric=count&last=7d"), {
     view: "rank",
     params: { metric: "count", last: "7d" },

@@ -7,13 +7,17 @@ export type ViewName = (typeof VIEWS)[number];
 export interface Place {
   view: ViewName;
   params: Record<string, string>;
+  /** What the hash names in the place of a view, and is none. */
+  unknown?: string;
 }
 
 /** Reads a hash; what is no view is the overview. */
 export function parsePlace(hash: string): Place {
   const [path = "", query = ""] = hash.replace(/^#?\/?/, "").split("?", 2);
-  const view = VIEWS.find((name) => name === path) ?? "overview";
-  return { view, params: Object.fromEntries(new URLSearchParams(query)) };
+  const params = Object.fromEntries(new URLSearchParams(query));
+  const view = VIEWS.find((name) => name === path);
+  if (view) return { view, params };
+  return { view: "overview", params, ...(path ? { unknown: path } : {}) };
 }
 
 /** The hash of a place, its parameters in the order of their names. */

@@ -36,4 +36,7 @@ test("every status has words and a remedy", () => {
   }
   assert.equal(words({ ...NOTHING, code: 16 }).remedy, "login");
   assert.equal(words({ ...NOTHING, code: 14 }).remedy, "retry");
+  // Of limits, those that pass are worth another try.
+  assert.equal(words({ ...NOTHING, code: 8 }).remedy, "none");
+  assert.equal(words({ ...NOTHING, code: 8, retrySeconds: 1 }).remedy, "retry");
 });

@@ -38,7 +38,7 @@ const TITLES: Record<number, [string, Remedy]> = {
   [DEADLINE_EXCEEDED]: ["It took too long", "retry"],
   [NOT_FOUND]: ["Not found", "none"],
   [PERMISSION_DENIED]: ["Not for this token", "other_token"],
-  [RESOURCE_EXHAUSTED]: ["That is more than the server answers", "retry"],
+  [RESOURCE_EXHAUSTED]: ["That is more than the server answers", "none"],
   [FAILED_PRECONDITION]: ["It cannot be answered as things are", "none"],
   [ABORTED]: ["Other work got in the way", "retry"],
   [UNIMPLEMENTED]: ["This server does not answer that", "none"],
@@ -56,9 +56,17 @@ function sentence(text: string): string {
   return `${whole.charAt(0).toUpperCase()}${whole.slice(1)}`;
 }
 
+function titleOf({ code, retrySeconds }: Failure): [string, Remedy] {
+  // A limit that passes says when; one that stays does not.
+  if (code === RESOURCE_EXHAUSTED && retrySeconds !== undefined) {
+    return ["The server has too much to do", "retry"];
+  }
+  return TITLES[code] ?? ["Something went wrong", "retry"];
+}
+
 /** Puts a failure into words. */
 export function words(failure: Failure): Words {
-  const [title, remedy] = TITLES[failure.code] ?? ["Something went wrong", "retry"];
+  const [title, remedy] = titleOf(failure);
   if (failure.preconditions.some(({ type }) => type === "COVERAGE_INCOMPLETE")) {
     // The rest of the sentence is advice for who writes requests; here is a button.
     const [what = ""] = failure.message.split(";");

@@ -17,6 +17,8 @@ export interface Load<T> {
   ask: (signal: AbortSignal) => Promise<T>;
   render: (answer: T) => Node;
   remedies?: Remedies;
+  /** Asked by the page itself: nothing shows that it is under way. */
+  isQuiet?: boolean;
 }
 
 export class Panel {
@@ -44,7 +46,10 @@ export class Panel {
   async load<T>(load: Load<T>, isForced = false): Promise<void> {
     if (!isForced && load.key === this.key) return;
     const asking = this.begin(load.key, load.line);
-    const dim = setTimeout(() => this.root.classList.add("loading"), DIM_AFTER_MS);
+    if (!load.isQuiet) this.root.setAttribute("aria-busy", "true");
+    const dim = setTimeout(() => {
+      if (!load.isQuiet) this.root.classList.add("loading");
+    }, DIM_AFTER_MS);
     try {
       const answer = await load.ask(asking.signal);
       if (!asking.signal.aborted) this.show(load.render(answer));
@@ -61,7 +66,6 @@ export class Panel {
     this.asking = new AbortController();
     this.key = key;
     this.setLine(line);
-    this.root.setAttribute("aria-busy", "true");
     return this.asking;
   }
 
@@ -82,7 +86,10 @@ export class Panel {
     this.root.removeAttribute("aria-busy");
     this.root.classList.remove("loading");
     const nodes = content.filter((child): child is Node | string => Boolean(child));
-    refill(this.body, ...nodes);
+    // What changes in place stays where the pointer and the keyboard are.
+    const [only] = nodes;
+    const isThere = nodes.length === 1 && this.body.childNodes.length === 1;
+    if (!isThere || only !== this.body.firstChild) refill(this.body, ...nodes);
   }
 
   /** A few words beside the title. */

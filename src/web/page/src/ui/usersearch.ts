@@ -1,4 +1,4 @@
-// A field that finds a user by the begin of the username, or by UUID.
+// A field that finds a user by a part of the username or the name, or by UUID.
 import { Code } from "@connectrpc/connect";
 import { LedgerService } from "../../generated/daybook/v1/ledger_service_pb";
 import type { User } from "../../generated/daybook/v1/user_pb";
@@ -43,7 +43,7 @@ export class UserSearch {
       "aria-autocomplete": "list",
       autocomplete: "off",
       spellcheck: "false",
-      placeholder: "Username or UUID",
+      placeholder: "Name or UUID",
       on: {
         input: () => this.later(),
         keydown: (event: KeyboardEvent) => this.key(event),
@@ -91,16 +91,18 @@ export class UserSearch {
         { id, role: "option", "aria-selected": "false", on: { mousedown: press } },
         name,
         el("span", {}, user.name),
+        el("span.option-id", {}, user.userUuid),
       );
     });
-    this.open(rows);
+    // One more than are shown was asked for.
+    const more = users.length > ROWS_MAX ? [remark("And more: type on")] : [];
+    this.users = users.slice(0, ROWS_MAX);
+    this.open([...rows.slice(0, ROWS_MAX), ...more]);
   }
 
   private say(text: string): void {
     this.users = [];
-    this.open([
-      el("li.none", { role: "option", "aria-disabled": "true", "aria-selected": "false" }, text),
-    ]);
+    this.open([remark(text)]);
   }
 
   private open(rows: HTMLElement[]): void {
@@ -157,24 +159,29 @@ export class UserSearch {
   }
 }
 
+/** A line of the list that is no user. */
+function remark(text: string): HTMLElement {
+  const state = { role: "option", "aria-disabled": "true", "aria-selected": "false" };
+  return el("li.none", state, text);
+}
+
+/** Those whose usernames begin with a text, then those of whose names it is a part. */
 async function find(text: string, signal: AbortSignal): Promise<User[]> {
   if (UUID.test(text)) return findOne({ case: "userUuid", value: text }, signal);
-  const prefixes = [...new Set([text.toLowerCase(), text])];
+  const list = async (filter: { usernamePrefix?: string; search?: string }) => {
+    const init = { ...filter, pageSize: ROWS_MAX + 1 };
+    return (await question(LedgerService.method.listUsers, init).ask(signal)).users;
+  };
   try {
-    for (const usernamePrefix of prefixes) {
-      const asked = question(LedgerService.method.listUsers, {
-        usernamePrefix,
-        pageSize: ROWS_MAX,
-      });
-      const { users } = await asked.ask(signal);
-      if (users.length > 0) return users;
-    }
+    const begun = list({ usernamePrefix: text.toLowerCase() });
+    const [first, rest] = await Promise.all([begun, text ? list({ search: text }) : []]);
+    const users = new Map([...first, ...rest].map((user) => [user.userUuid, user]));
+    return [...users.values()];
   } catch (error) {
     if (!text || failureOf(error).code !== Code.PermissionDenied) throw error;
-    // Who may not see all users may still name one.
+    // Who may not see users may still name one.
     return findOne({ case: "username", value: text }, signal);
   }
-  return [];
 }
 
 type Named = { case: "userUuid" | "username"; value: string };

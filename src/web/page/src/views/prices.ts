@@ -1,30 +1,39 @@
 // Prices of a symbol over a day, all symbols in order, and alerts as they come.
+import { isLost } from "../connection";
 import {
-  type Bar,
   type ListPricesResponse,
+  type ListSymbolsResponse,
   PriceService,
   type RankSymbolsResponse,
   type Symbol as PricedSymbol,
   SymbolMetric,
   type SymbolRank,
 } from "../../generated/daybook/v1/price_service_pb";
-import { sayLength, toPixels } from "../core/decimal";
-import { DAY, formatInstant, parseInstant, sayInstant } from "../core/instant";
+import {
+  DAY,
+  type Instant,
+  MINUTE,
+  SECOND,
+  formatInstant,
+  fromDate,
+  parseInstant,
+  sayInstant,
+} from "../core/instant";
+import type { CHOICES } from "../core/link";
 import type { Span } from "../core/range";
-import { axisSeconds, instantOf, spanOfWindow, windowOf } from "../messages";
+import { instantOf, spanOfWindow, windowOf } from "../messages";
 import { question } from "../rpc";
 import type { Scene, Stage, View } from "../scene";
-import { Chart } from "../ui/chart";
-import { segmented, select } from "../ui/controls";
-import { type Child, el, refill } from "../ui/dom";
+import { mark, segmented, select } from "../ui/controls";
+import { el, refill } from "../ui/dom";
 import { empty } from "../ui/notice";
-import { count, num, trimmed } from "../ui/number";
+import { num, trimmed } from "../ui/number";
 import { Panel } from "../ui/panel";
 import { type Column, pager, table } from "../ui/table";
-import { when } from "../ui/when";
 import { Alerts } from "./alerts";
+import { PriceChart, type ShownPrices } from "./pricechart";
 
-const METRICS = [
+const METRICS: { value: Metric; label: string; metric: SymbolMetric }[] = [
   { value: "change", label: "Change in percent", metric: SymbolMetric.CHANGE_PERCENT },
   {
     value: "return",
@@ -39,8 +48,13 @@ const METRICS = [
   { value: "stddev", label: "Deviation of prices", metric: SymbolMetric.STDDEV_OF_PRICE },
   { value: "mean", label: "Mean price", metric: SymbolMetric.MEAN },
 ];
+type Metric = (typeof CHOICES.prices.metric)[number];
 const BARS = 288n;
 const PAGE_SIZE = 20;
+const SYMBOLS = { pageSize: 1000 };
+/** What is newest is looked for this often; unheard of for longer, it is not to be trusted. */
+const POLL_EVERY = 5n * SECOND;
+const STALE_AFTER = 15n * SECOND;
 
 export function makePrices(stage: Stage): View {
   return new PricesView(stage);
@@ -52,8 +66,22 @@ class PricesView implements View {
   private readonly chart = new Panel("24 hours", undefined, "wide");
   private readonly ranking = new Panel("Symbols", undefined, "wide");
   private readonly alerts: Alerts;
-  private drawn: Chart | undefined;
+  private readonly unread = el("div.misread", { role: "status", set: { hidden: true } });
+  private drawn: PriceChart | undefined;
   private isShown = false;
+  private scene: Scene | undefined;
+  private readonly asking = new AbortController();
+  /** Whether what is asked is so by itself, and not because somebody wants something else. */
+  private isFollowing = false;
+  /** Newest ticks of all symbols, and as of when what is in sight was asked. */
+  private seen = { ticks: "", asOf: 0n };
+  /** When it was last heard what is newest, and asked for, by this machine's clock. */
+  private heardAt: Instant = 0n;
+  private polledAt: Instant = 0n;
+  private upTo = "";
+  private note = "";
+  private tools = "";
+  private readonly clock = setInterval(() => this.tick(), 1000);
 
   constructor(private readonly stage: Stage) {
     this.alerts = new Alerts();
@@ -61,15 +89,16 @@ class PricesView implements View {
   }
 
   update(scene: Scene, isForced: boolean): void {
-    const asked = question(PriceService.method.listSymbols, { pageSize: 1000 });
+    this.scene = scene;
+    const asked = question(PriceService.method.listSymbols, SYMBOLS);
     if (isForced || !this.isShown) this.alerts.begin(scene);
     void this.symbols.load(
       {
         ...asked,
         // Which symbol is shown is no part of the question, but of what is drawn of its answer.
         key: `${asked.key} ${JSON.stringify(scene.params)}`,
-        render: ({ symbols, asOf }) => {
-          this.arrange(scene, symbols, instantOf(asOf), isForced);
+        render: (answer) => {
+          this.arrange(scene, answer, isForced);
           return howToPrice();
         },
       },
@@ -77,22 +106,92 @@ class PricesView implements View {
     );
   }
 
-  private arrange(scene: Scene, symbols: PricedSymbol[], asOf: bigint, isForced: boolean): void {
+  /** Pages are of one window, and stay what they are. */
+  private isFollowed({ params }: Scene): boolean {
+    return !params.asof && !document.hidden && !isLost();
+  }
+
+  private tick(): void {
+    this.tellLive();
+    const now = fromDate(new Date());
+    if (!this.scene || !this.isShown || !this.isFollowed(this.scene)) return;
+    if (now - this.polledAt < POLL_EVERY) return;
+    this.polledAt = now;
+    void this.follow(this.scene);
+  }
+
+  /** Looks whether there are other ticks, and only then at what they make. */
+  private async follow(scene: Scene): Promise<void> {
+    try {
+      const asked = question(PriceService.method.listSymbols, SYMBOLS);
+      const answer = await asked.ask(this.asking.signal);
+      if (scene !== this.scene) return;
+      this.hear();
+      const isOld = instantOf(answer.asOf) - this.seen.asOf >= MINUTE;
+      if (ticksOf(answer.symbols) === this.seen.ticks && !isOld) return;
+      this.isFollowing = true;
+      this.arrange(scene, answer, false);
+    } catch {
+      // It is asked again, and what is in sight is marked before long.
+    } finally {
+      this.isFollowing = false;
+    }
+  }
+
+  private hear(): void {
+    this.heardAt = fromDate(new Date());
+    this.tellLive();
+  }
+
+  private tellLive(): void {
+    if (!this.upTo || !this.scene) return;
+    const isHeard = fromDate(new Date()) - this.heardAt < STALE_AFTER && !isLost();
+    const state = this.scene.params.asof ? "" : isHeard ? "Live" : "Stale";
+    const note = `${state} ${this.upTo}`;
+    if (note === this.note) return;
+    this.note = note;
+    const shown = state ? mark(isHeard ? "good" : "warn", state) : undefined;
+    this.chart.say(shown, state ? ` · ${this.upTo}` : this.upTo);
+  }
+
+  private arrange(scene: Scene, answer: ListSymbolsResponse, isForced: boolean): void {
+    const { symbols } = answer;
+    const asOf = instantOf(answer.asOf);
+    this.seen = { ticks: ticksOf(symbols), asOf };
+    this.hear();
     const chosen = symbols.find(({ name }) => name === scene.params.symbol) ?? busiest(symbols);
     this.isShown = true;
     if (!chosen) {
-      this.root.replaceChildren(this.symbols.root, this.alerts.root);
+      this.lay(this.symbols.root, this.alerts.root);
       return;
     }
-    this.root.replaceChildren(this.chart.root, this.ranking.root, this.alerts.root);
+    this.tellSymbol(scene.params.symbol, chosen.name);
+    this.lay(this.unread, this.chart.root, this.ranking.root, this.alerts.root);
     const span = lastDay(symbols, parseInstant(scene.params.asof ?? "") ?? asOf);
     this.showTools(scene, symbols, chosen.name);
     this.drawPrices(scene, chosen, span, isForced);
     this.rank(scene, span, isForced);
   }
 
+  /** Shows these parts: what stands there already keeps the pointer and the keyboard. */
+  private lay(...parts: HTMLElement[]): void {
+    const isLaid = parts.length === this.root.children.length;
+    if (isLaid && parts.every((part, at) => part === this.root.children[at])) return;
+    this.root.replaceChildren(...parts);
+  }
+
+  /** That a link names a symbol that there is not. */
+  private tellSymbol(asked: string | undefined, shown: string): void {
+    this.unread.hidden = !asked || asked === shown;
+    this.unread.textContent = `The link's symbol, “${asked}”, has no prices: this is ${shown}.`;
+  }
+
   private showTools(scene: Scene, symbols: PricedSymbol[], current: string): void {
     const options = symbols.map(({ name }) => ({ value: name, label: name }));
+    // An open list of choices is not taken away from whoever looks at it.
+    const tools = JSON.stringify([options, current, scene.params]);
+    if (tools === this.tools) return;
+    this.tools = tools;
     const pick = (symbol: string) => this.stage.go({ symbol });
     refill(this.chart.tools, select("Symbol", options, current, pick));
     const metrics = METRICS.map(({ value, label }) => ({ value, label }));
@@ -119,42 +218,21 @@ class PricesView implements View {
       bucketSeconds,
       pageSize: 10_000,
     });
-    const render = (answer: ListPricesResponse) =>
-      this.drawBars(scene, symbol, answer, bucketSeconds);
-    void this.chart.load({ ...asked, render }, isForced);
+    const render = ({ bars, window }: ListPricesResponse) =>
+      this.drawBars({ symbol, bars, span: spanOfWindow(window), length: bucketSeconds, scene });
+    void this.chart.load({ ...asked, render, isQuiet: this.isFollowing }, isForced);
   }
 
-  private drawBars(
-    scene: Scene,
-    symbol: PricedSymbol,
-    { bars, window }: ListPricesResponse,
-    length: number,
-  ): Node {
-    const span = spanOfWindow(window);
-    const last = bars[bars.length - 1];
-    this.chart.say(`up to ${sayInstant(span.end, scene.zone, "minute")}`);
-    if (!last) return empty(`No prices of ${symbol.name} in these 24 hours`);
-    this.drawn?.close();
-    this.drawn = new Chart({
-      label: `Prices of ${symbol.name}`,
-      kind: "line",
-      zone: scene.zone,
-      isFloating: true,
-      edges: bars.map(({ startsAt }) => {
-        const start = axisSeconds(instantOf(startsAt));
-        return { start, end: start + length };
-      }),
-      extent: { start: axisSeconds(span.start), end: axisSeconds(span.end) },
-      series: [{ color: "--accent", values: bars.map(({ close }) => toPixels(close)) }],
-      tell: (at) => tellBar(bars[at], symbol, scene),
-    });
-    const head = el(
-      "div.figure",
-      {},
-      el("div.figure-value", {}, num(last.close, symbol.quote)),
-      el("div.figure-more", {}, `${symbol.name}, closing price of the last ${sayLength(length)}`),
-    );
-    return el("div", {}, head, this.drawn.root, barNumbers(bars, symbol, scene));
+  private drawBars(shown: ShownPrices): Node {
+    this.upTo = `up to ${sayInstant(shown.span.end, shown.scene.zone, "minute")}`;
+    this.tellLive();
+    if (this.drawn?.isOf(shown) && this.drawn.root.isConnected) {
+      this.drawn.update(shown);
+    } else {
+      this.drawn?.close();
+      this.drawn = new PriceChart(shown);
+    }
+    return this.drawn.root;
   }
 
   private rank(scene: Scene, span: Span, isForced: boolean): void {
@@ -177,10 +255,12 @@ class PricesView implements View {
       const caption = `Symbols by ${metric?.label.toLowerCase() ?? ""}`;
       return el("div", {}, rankTable(caption, metric?.label ?? "", answer.rows, this.stage), pages);
     };
-    void this.ranking.load({ ...asked, render }, isForced);
+    void this.ranking.load({ ...asked, render, isQuiet: this.isFollowing }, isForced);
   }
 
   close(): void {
+    clearInterval(this.clock);
+    this.asking.abort();
     for (const panel of [this.symbols, this.chart, this.ranking]) panel.close();
     this.drawn?.close();
     this.alerts.close();
@@ -204,6 +284,10 @@ function howToPrice(): HTMLElement {
   );
 }
 
+function ticksOf(symbols: readonly PricedSymbol[]): string {
+  return symbols.map(({ name, lastTick }) => `${name} ${instantOf(lastTick?.tickedAt)}`).join();
+}
+
 function busiest(symbols: PricedSymbol[]): PricedSymbol | undefined {
   const at = (symbol: PricedSymbol) => instantOf(symbol.lastTick?.tickedAt);
   return symbols.reduce<PricedSymbol | undefined>(
@@ -217,41 +301,6 @@ function lastDay(symbols: PricedSymbol[], asOf: bigint): Span {
   const newest = instantOf(busiest(symbols)?.lastTick?.tickedAt);
   const end = newest < asOf - DAY ? newest + 1n : asOf;
   return { start: end - DAY, end };
-}
-
-function tellBar(bar: Bar | undefined, { quote }: PricedSymbol, scene: Scene): Child[] {
-  if (!bar) return [];
-  const row = (label: string, price: string) =>
-    el("div.tip-row", {}, el("span", {}, `${label} `), el("span.tip-value", {}, num(price, quote)));
-  return [
-    el("div.tip-title", {}, sayInstant(instantOf(bar.startsAt), scene.zone)),
-    row("Close", bar.close),
-    row("High", bar.high),
-    row("Low", bar.low),
-    el("div.tip-more", {}, count(bar.tickCount, "tick")),
-  ];
-}
-
-function barNumbers(rows: readonly Bar[], { quote }: PricedSymbol, scene: Scene): HTMLElement {
-  const details = el("details.numbers", {}, el("summary", {}, "Numbers"));
-  const price = (label: string, of: (bar: Bar) => string) => ({
-    label,
-    isNumber: true,
-    cell: (bar: Bar) => num(of(bar)),
-  });
-  const columns: Column<Bar>[] = [
-    { label: "From", cell: ({ startsAt }) => when(instantOf(startsAt), scene.zone) },
-    price(`Open (${quote})`, ({ open }) => open),
-    price("High", ({ high }) => high),
-    price("Low", ({ low }) => low),
-    price("Close", ({ close }) => close),
-    { label: "Ticks", isNumber: true, cell: ({ tickCount }) => num(tickCount) },
-  ];
-  details.addEventListener("toggle", () => {
-    if (details.open && details.children.length === 1)
-      details.append(table({ caption: "Prices", columns, rows }));
-  });
-  return details;
 }
 
 function rankTable(

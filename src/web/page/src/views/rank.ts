@@ -9,6 +9,7 @@ import { Direction } from "../../generated/daybook/v1/window_pb";
 import { shortAsset } from "../core/asset";
 import { duration } from "../core/decimal";
 import { formatInstant } from "../core/instant";
+import type { CHOICES } from "../core/link";
 import { windowOf } from "../messages";
 import { question } from "../rpc";
 import type { Scene, Stage, View } from "../scene";
@@ -21,7 +22,7 @@ import { pager } from "../ui/table";
 import { UserSearch } from "../ui/usersearch";
 import { memberKey, rankRows } from "./ranking";
 
-const METRICS = [
+const METRICS: { value: Metric; label: string; metric: RankMetric }[] = [
   { value: "sum", label: "Sum", metric: RankMetric.SUM },
   { value: "count", label: "Number of transactions", metric: RankMetric.COUNT },
   { value: "avg", label: "Average amount", metric: RankMetric.AVG },
@@ -32,6 +33,7 @@ const METRICS = [
     metric: RankMetric.STDDEV_POPULATION,
   },
 ];
+type Metric = (typeof CHOICES.rank.metric)[number];
 const PAGE_SIZE = 25;
 
 export function makeRank(stage: Stage): View {

@@ -181,7 +181,7 @@ class TokensView implements View {
       this.holders.say(num(answer.holderCount), since ? ` · changes since ${since}` : "");
       const go = (holders: string) => this.stage.go({ holders: holders || undefined });
       const pages = pager({ current: page, next: answer.nextPageToken, go });
-      return el("div", {}, drawHolders(answer.holders), pages);
+      return el("div", {}, pages ? orderOfPages() : "", drawHolders(answer.holders), pages);
     };
     void this.holders.load({ ...asked, ask, render }, isForced);
   }
@@ -259,6 +259,16 @@ function verdict({ verdict: found, check }: Token): Child {
 function negative({ negativeCount }: Token): Child {
   if (!negativeCount) return "with a balance above zero";
   return mark("warn", `${negativeCount} below zero`, "Some transfers are not recorded");
+}
+
+/** The server puts all holders in order by what they hold, and by nothing else. */
+function orderOfPages(): HTMLElement {
+  return el(
+    "p.small",
+    {},
+    "Pages go from the largest balance to the smallest. A heading puts the rows of this page alone",
+    " into another order.",
+  );
 }
 
 function drawHolders(rows: readonly Holder[]): HTMLElement {
