@@ -49,10 +49,20 @@ pub struct Ranking<K> {
 impl<K: Ord> Ranking<K> {
     /// Ranks the members.
     #[must_use]
-    pub fn new(order: RankOrder, mut members: Vec<Member<K>>) -> Self {
-        members.sort_unstable_by(|a, b| {
-            compare(order, (a.value.as_ref(), &a.key), (b.value.as_ref(), &b.key))
+    pub fn new(order: RankOrder, members: Vec<Member<K>>) -> Self {
+        // All at the scale of the one that has most decimals: most are compared as two words.
+        let scale = members.iter().filter_map(|member| Some(member.value.as_ref()?.parts().1));
+        let scale = scale.max().unwrap_or(0);
+        let mut members: Vec<(Option<i128>, Member<K>)> = members
+            .into_iter()
+            .map(|member| (member.value.as_ref().and_then(|value| value.small_at(scale)), member))
+            .collect();
+        members.sort_unstable_by(|(small_a, a), (small_b, b)| match (small_a, small_b, order) {
+            (Some(x), Some(y), RankOrder::Top) => y.cmp(x).then_with(|| a.key.cmp(&b.key)),
+            (Some(x), Some(y), RankOrder::Bottom) => x.cmp(y).then_with(|| a.key.cmp(&b.key)),
+            _ => compare(order, (a.value.as_ref(), &a.key), (b.value.as_ref(), &b.key)),
         });
+        let members: Vec<Member<K>> = members.into_iter().map(|(_, member)| member).collect();
         let mut ranks = Vec::with_capacity(members.len());
         for (place, member) in members.iter().enumerate() {
             let rank = match (place.checked_sub(1), ranks.last()) {

@@ -29,7 +29,7 @@ macro_rules! migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: [Migration; 25] = [
+pub const MIGRATIONS: [Migration; 26] = [
     migration!(1, "0001_ledger"),
     migration!(2, "0002_partitions"),
     migration!(3, "0003_seed"),
@@ -55,6 +55,7 @@ pub const MIGRATIONS: [Migration; 25] = [
     migration!(23, "0023_sql_sums"),
     migration!(24, "0024_sql_series"),
     migration!(25, "0025_sql_rankings"),
+    migration!(26, "0026_price_briefs"),
 ];
 
 /// A migration that is recorded in the database.
