@@ -290,7 +290,10 @@ async fn verify(session: &Snapshot, asked: &Asked) -> Result<(Option<String>, us
 /// What totals and ticks differ in; `None` where they say the same.
 fn difference(totals: &BySymbol, scanned: &BySymbol) -> Option<String> {
     let ids: BTreeSet<i32> = totals.keys().chain(scanned.keys()).copied().collect();
-    told(&ids, |id| totals.get(&id) == scanned.get(&id))
+    told(&ids, |id| match (totals.get(&id), scanned.get(&id)) {
+        (Some(totals), Some(scanned)) => totals.says_the_same(scanned),
+        (totals, scanned) => totals.is_none() && scanned.is_none(),
+    })
 }
 
 /// As [`difference`], of what was read of prices alone.

@@ -171,24 +171,34 @@ async fn ticks_of_a_day_that_is_gone_are_refused_and_totals_of_it_are_not() {
     fold_all(&service.database).await.unwrap();
     let all = request("2024-05-01T00:00:00Z", "2024-05-04T00:00:00Z", 86_400, 0);
     let before = ask(&service, &all).await.unwrap();
-    let leaf = leaf(&service, "2024-05-02").await;
-    service.sql.batch_execute(&format!("DROP TABLE {leaf}")).await.unwrap();
-    assert_eq!(ask(&service, &all).await.unwrap().bars, before.bars);
-    for (start, end, seconds) in [
-        ("2024-05-01T00:00:00Z", "2024-05-04T00:00:00Z", 0),
-        ("2024-05-01T00:00:00Z", "2024-05-04T00:00:00Z", 3_600),
-        ("2024-05-02T11:01:00Z", "2024-05-04T00:00:00Z", 86_400),
-    ] {
-        let status = ask(&service, &request(start, end, seconds, 5_000)).await.unwrap_err();
-        assert_eq!(status.code(), Code::FailedPrecondition, "{start} {seconds}");
-        assert!(status.message().contains("2024-05-02"), "{status:?}");
-    }
+    // Inside of units: their ticks are packed.
+    let inside = request("2024-05-02T11:01:00Z", "2024-05-04T00:00:00Z", 86_400, 5_000);
+    let bars_inside = ask(&service, &inside).await.unwrap().bars;
     let cut = RankSymbolsRequest {
         metric: SymbolMetric::Mean.into(),
         window: Some(window("2024-05-01T00:00:00Z", "2024-05-02T11:01:30Z")),
         ..RankSymbolsRequest::default()
     };
-    let status = service.prices().await.rank_symbols(cut).await.unwrap_err();
+    let mut client = service.prices().await;
+    let ranked = client.rank_symbols(cut.clone()).await.unwrap().into_inner().rows;
+    let leaf = leaf(&service, "2024-05-02").await;
+    service.sql.batch_execute(&format!("DROP TABLE {leaf}")).await.unwrap();
+    assert_eq!(ask(&service, &all).await.unwrap().bars, before.bars);
+    let refused = async |start: &str, end: &str, seconds: i32| {
+        let status = ask(&service, &request(start, end, seconds, 5_000)).await.unwrap_err();
+        assert_eq!(status.code(), Code::FailedPrecondition, "{start} {seconds}");
+        assert!(status.message().contains("2024-05-02"), "{status:?}");
+    };
+    refused("2024-05-01T00:00:00Z", "2024-05-04T00:00:00Z", 0).await;
+    refused("2024-05-01T00:00:00Z", "2024-05-04T00:00:00Z", 3_600).await;
+    assert_eq!(ask(&service, &inside).await.unwrap().bars, bars_inside);
+    let answer = client.rank_symbols(cut.clone()).await.unwrap().into_inner();
+    assert_eq!(answer.rows, ranked);
+    // A release that packed no ticks left it to whoever asks to read them.
+    service.sql.batch_execute("UPDATE price_totals SET cell = cell").await.unwrap();
+    assert_eq!(ask(&service, &all).await.unwrap().bars, before.bars);
+    refused("2024-05-02T11:01:00Z", "2024-05-04T00:00:00Z", 86_400).await;
+    let status = client.rank_symbols(cut).await.unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition);
     // What is at hand is answered, in few pages however wide the window.
     let ages = request("0001-01-01T00:00:00Z", "9999-12-31T00:00:00Z", 3_600, 10_000);

@@ -267,7 +267,7 @@ async fn what_a_release_without_briefs_folded_is_read_and_packed_once_it_changes
     // A tick a minute, at half a second.
     let text = "INSERT INTO prices (symbol_id, ticked_at, price)
         SELECT s, '2024-05-01T00:00:00.5Z'::timestamptz + n * interval '1 minute',
-            1000 + (n * 7919 * s) % 1009 / 100.0
+            1000 + (n * 7919 % 1009 * s) % 1009 / 100.0
         FROM generate_series(0, 2879) AS n, generate_series($1::int, $2::int) AS s";
     service.sql.execute(text, &[&IDS.start, &(IDS.end - 1)]).await.unwrap();
     fold_all(&service.database).await.unwrap();
@@ -303,6 +303,7 @@ async fn what_a_release_without_briefs_folded_is_read_and_packed_once_it_changes
     // As many notes as there are, and not one unit more: it stays as it was.
     let client = service.database.connect().await.unwrap();
     fold_prices(&client, 1, true).await.unwrap();
+    drop(client);
     let unit = FIRST / 240;
     let expected = |from: u32| {
         let spans = (from..10).map(|level| (level, unit / 4i64.pow(level)));
