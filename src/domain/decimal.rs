@@ -10,6 +10,8 @@ use num_bigint::{BigInt, Sign};
 use num_integer::Integer;
 use num_traits::{Signed, Zero};
 
+use crate::domain::running_total::whole::Whole;
+
 /// Decimal digits that fit a `u64` whatever they are.
 const U64_DIGITS: usize = 19;
 
@@ -90,23 +92,48 @@ impl Decimal {
             return None;
         }
         let (whole, rest) = top.div_rem(&bottom);
-        // How the rest compares to a quarter.
         let rest_to_quarter = || BigInt::cmp(&(rest * 4), &bottom);
-        let is_rounded_up =
-            |to_middle: Ordering, is_even: bool| match to_middle.then_with(rest_to_quarter) {
-                Ordering::Less => false,
-                Ordering::Greater => true,
-                Ordering::Equal => !is_even,
-            };
         if let Ok(small) = u128::try_from(&whole) {
-            let root = small.isqrt();
-            let is_up = is_rounded_up((small - root * root).cmp(&root), root.is_even());
-            let root = i128::try_from(root).ok()?;
-            return Some(Self::of_small(root + i128::from(is_up), decimals));
+            return Self::nearest_root(small, rest_to_quarter, decimals);
         }
         let root = whole.sqrt();
-        let is_up = is_rounded_up((&whole - &root * &root).cmp(&root), root.is_even());
+        let to_middle = BigInt::cmp(&(&whole - &root * &root), &root);
+        let is_up = is_rounded_up(to_middle.then_with(rest_to_quarter), root.is_even());
         Some(Self::new(root + u32::from(is_up), decimals))
+    }
+
+    /// As [`Self::rounded_root`], of a whole number of `10^-top_scale` and a whole number: without
+    /// large numbers, where they are as small as they mostly are.
+    #[must_use]
+    pub fn rounded_root_of_wholes(
+        top: &Whole,
+        top_scale: u32,
+        bottom: &Whole,
+        decimals: u32,
+    ) -> Option<Self> {
+        if let (Whole::Small(top), Whole::Small(bottom)) = (top, bottom)
+            && let (Ok(top), Ok(bottom @ 1..)) = (u128::try_from(*top), u64::try_from(*bottom))
+            && let Some(digits) = (2 * decimals).checked_sub(top_scale)
+            && let Some((whole, rest)) = divided(top, digits, bottom)
+        {
+            // Less than the divisor, which is a word.
+            let rest_to_quarter = || (rest * 4).cmp(&u128::from(bottom));
+            return Self::nearest_root(whole, rest_to_quarter, decimals);
+        }
+        Self::rounded_root_of_parts((top.to_big(), top_scale), (bottom.to_big(), 0), decimals)
+    }
+
+    /// The root of a quotient, as a whole number of `10^-decimals`, of its whole part, and of how
+    /// what is left of it compares to a quarter.
+    fn nearest_root(
+        whole: u128,
+        rest_to_quarter: impl FnOnce() -> Ordering,
+        decimals: u32,
+    ) -> Option<Self> {
+        let root = whole.isqrt();
+        let to_middle = (whole - root * root).cmp(&root);
+        let is_up = is_rounded_up(to_middle.then_with(rest_to_quarter), root.is_even());
+        Some(Self::of_small(i128::try_from(root).ok()? + i128::from(is_up), decimals))
     }
 
     /// The number as `(unscaled, scale)`: its value is `unscaled / 10^scale`.
@@ -303,6 +330,32 @@ fn power_of_ten(exponent: u32) -> Cow<'static, BigInt> {
     }
 }
 
+/// Whether a root is rounded up that is followed by what compares so to a half.
+fn is_rounded_up(to_half: Ordering, is_even: bool) -> bool {
+    match to_half {
+        Ordering::Less => false,
+        Ordering::Greater => true,
+        Ordering::Equal => !is_even,
+    }
+}
+
+/// `top * 10^digits / bottom` and what is left, if the quotient fits 128 bits; `bottom` is not
+/// zero.
+fn divided(top: u128, mut digits: u32, bottom: u64) -> Option<(u128, u128)> {
+    // So many fit a word, and the product of two words 128 bits.
+    const DIGITS_AT_ONCE: u32 = 19;
+    let bottom = u128::from(bottom);
+    let (mut whole, mut rest) = (top / bottom, top % bottom);
+    while digits > 0 {
+        let power = 10u128.pow(digits.min(DIGITS_AT_ONCE));
+        rest *= power;
+        whole = whole.checked_mul(power)?.checked_add(rest / bottom)?;
+        rest %= bottom;
+        digits = digits.saturating_sub(DIGITS_AT_ONCE);
+    }
+    Some((whole, rest))
+}
+
 fn divide_half_even(top: &BigInt, bottom: &BigInt) -> BigInt {
     let (floor, remainder) = top.div_mod_floor(bottom);
     match BigInt::cmp(&(remainder.abs() * 2), &bottom.abs()) {
@@ -445,7 +498,8 @@ mod tests {
             // Quotients near (k + 1/2)^2 = (2k + 1)^2 / 4.
             let middle: BigInt = BigInt::from(root) * 2 + 1;
             let top = middle.pow(2) * bottom + beside;
-            let bottom = BigInt::from(bottom) * 4 * BigInt::from(100).pow(decimals);
+            let bottom: BigInt = BigInt::from(bottom) * 4 * BigInt::from(100).pow(decimals);
+            let whole_bottom = bottom.clone();
             let found = Decimal::rounded_root(
                 &Decimal::new(top.clone(), 0), &Decimal::new(bottom, 0), decimals);
             let k = BigInt::from(root);
@@ -454,7 +508,25 @@ mod tests {
                 Ordering::Greater => true,
                 Ordering::Equal => !k.is_even(),
             };
-            prop_assert_eq!(found, Some(Decimal::new(k + u32::from(is_up), decimals)));
+            let expected = Some(Decimal::new(k + u32::from(is_up), decimals));
+            prop_assert_eq!(&found, &expected);
+            let (top, bottom) = (Whole::from(top), Whole::from(whole_bottom));
+            let found = Decimal::rounded_root_of_wholes(&top, 0, &bottom, decimals);
+            prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn roots_of_small_numbers_are_those_of_large_ones(
+            top in prop_oneof![0i128.., 0i128..1 << 90, 0i128..9],
+            bottom in prop_oneof![0i64.., 1i64..2_000],
+            top_scale in 0u32..40,
+            decimals in 0u32..19,
+        ) {
+            let large = Decimal::rounded_root(
+                &Decimal::of_small(top, top_scale), &Decimal::from(bottom), decimals);
+            let (top, bottom) = (Whole::Small(top), Whole::from(bottom));
+            let small = Decimal::rounded_root_of_wholes(&top, top_scale, &bottom, decimals);
+            prop_assert_eq!(small, large);
         }
 
         #[test]

@@ -150,6 +150,33 @@ mod tests {
 
     proptest! {
         #[test]
+        fn values_stand_in_their_order_however_many_digits_they_have(
+            values in proptest::collection::vec(
+                proptest::option::of((prop_oneof![any::<i128>(), -3i128..4], 0u32..30)), 0..20),
+            bottom in any::<bool>(),
+        ) {
+            let value = |(unscaled, scale)| Decimal::of_small(unscaled, scale);
+            let values: Vec<Option<Decimal>> =
+                values.into_iter().map(|parts| parts.map(value)).collect();
+            let order = if bottom { RankOrder::Bottom } else { RankOrder::Top };
+            let members = values.iter().enumerate().map(|(key, value)| {
+                Member { key, value: value.clone(), transaction_count: 1 }
+            });
+            let ranking = Ranking::new(order, members.collect());
+            let found: Vec<usize> = ranking.members.iter().map(|member| member.key).collect();
+            let mut expected: Vec<usize> = (0..values.len()).collect();
+            expected.sort_by(|a, b| {
+                compare(order, (values[*a].as_ref(), a), (values[*b].as_ref(), b))
+            });
+            prop_assert_eq!(found, expected);
+            for (place, rank) in ranking.ranks.iter().enumerate() {
+                let value = &ranking.members[place].value;
+                let first = ranking.members.iter().position(|member| member.value == *value);
+                prop_assert_eq!(Some(rank - 1), first);
+            }
+        }
+
+        #[test]
         fn pages_concatenate_to_the_whole(
             values in proptest::collection::vec(proptest::option::of(-3i64..3), 0..40),
             size in 1usize..7,

@@ -7,6 +7,7 @@ use std::{
     ops::Range,
 };
 
+use futures_util::{TryStreamExt, stream::FuturesOrdered};
 use tokio_postgres::Row;
 
 use crate::{
@@ -24,10 +25,13 @@ use crate::{
         Snapshot, StoreError,
         price_cells::{Asked, CellKey, Tick, groups_of},
         price_edges::Edges,
-        price_plan::{Edge, Piece, Plan},
+        price_plan::{Piece, Plan},
         statement::statement,
     },
 };
+
+/// Pieces of a window that are asked for by one statement.
+const PIECES_AT_ONCE: usize = 5;
 
 /// What prices come to in a window.
 #[derive(Debug, Default)]
@@ -50,47 +54,73 @@ pub async fn price_briefs(
     symbols: Option<&[i32]>,
 ) -> Result<PriceBriefs, StoreError> {
     // What is needed if nothing has changed is asked for together with what has: mostly that is
-    // nothing, or at an edge.
+    // nothing, or at an edge. What comes first is put together while the database reads on.
     let plan = Plan::of(0, window, &BTreeSet::new());
-    let spans: BTreeSet<PriceSpan> = plan.cells().chain(plan.edge_units()).collect();
-    let (asked, mut briefs) = tokio::try_join!(
-        Asked::of(session, window, symbols),
-        Briefs::read(session, spans.clone(), symbols)
-    )?;
-    let plan = Plan::of(0, window, &asked.changed_units());
+    let mut coming: FuturesOrdered<_> = plan
+        .pieces
+        .chunks(PIECES_AT_ONCE)
+        .map(|pieces| {
+            Briefs::read(session, pieces.iter().copied().map(Piece::span).collect(), symbols)
+        })
+        .collect();
+    let (asked, first) = tokio::try_join!(Asked::of(session, window, symbols), coming.try_next())?;
+    let mut briefs = first.unwrap_or_default();
+    let changed = asked.changed_units();
+    let mut found = PriceBriefs::default();
+    let mut of_changed = HashMap::new();
+    let plan = if changed.is_empty() { plan } else { Plan::of(0, window, &changed) };
     let inner: BTreeSet<i64> = plan.changed_units().collect();
-    let more = plan.cells().filter(|span| !spans.contains(span)).collect();
-    let (more, (of_changed, mut doubtful_days)) = tokio::try_join!(
-        Briefs::read(session, more, symbols),
-        asked.changed_ticks(session, &inner)
-    )?;
-    briefs.0.extend(more.0);
-    let edges: BTreeSet<Edge> = plan.edges().collect();
-    let edges = Edges::read(session, &edges, &asked, &briefs).await?;
-    doubtful_days.extend(&edges.doubtful_days);
-    let mut symbols = SymbolBriefs::default();
-    let add = |symbols: &mut SymbolBriefs, ticks: &[Tick]| {
-        for Tick { symbol_id, scale, point } in ticks {
-            symbols.append_tick(*symbol_id, *scale, point.clone());
+    if !inner.is_empty() {
+        while let Some(more) = coming.try_next().await? {
+            briefs.extend(more);
         }
-    };
+        let more = plan.cells().filter(|span| !briefs.were_read(*span)).collect();
+        let (more, (ticks, doubtful_days)) = tokio::try_join!(
+            Briefs::read(session, more, symbols),
+            asked.changed_ticks(session, &inner)
+        )?;
+        briefs.extend(more);
+        (of_changed, found.doubtful_days) = (ticks, doubtful_days);
+    }
+    let symbols = &mut found.symbols;
     for piece in plan.pieces {
+        while !briefs.were_read(piece.span())
+            && let Some(more) = coming.try_next().await?
+        {
+            briefs.extend(more);
+        }
         match piece {
-            Piece::Ticks(edge) => add(&mut symbols, edges.ticks(edge)),
-            Piece::Cell(span) => briefs.add(span, |symbol| asked.wants(symbol), &mut symbols)?,
+            Piece::Ticks(edge) => {
+                let at_edge =
+                    Edges::read(session, &BTreeSet::from([edge]), &asked, &briefs).await?;
+                found.doubtful_days.extend(&at_edge.doubtful_days);
+                add_ticks(at_edge.ticks(edge), symbols);
+            }
+            Piece::Cell(span) => briefs.add(span, |symbol| asked.wants(symbol), symbols)?,
             Piece::Changed(unit) => {
                 let is_folded = |symbol| asked.is_folded(unit, symbol);
-                briefs.add(PriceSpan::of_unit(unit), is_folded, &mut symbols)?;
+                briefs.add(PriceSpan::of_unit(unit), is_folded, symbols)?;
                 let ticks = of_changed.get(&unit).map(Vec::as_slice).unwrap_or_default();
-                add(&mut symbols, ticks);
+                add_ticks(ticks, symbols);
             }
         }
     }
-    Ok(PriceBriefs { symbols, doubtful_days })
+    Ok(found)
+}
+
+fn add_ticks(ticks: &[Tick], symbols: &mut SymbolBriefs) {
+    for Tick { symbol_id, scale, point } in ticks {
+        symbols.append_tick(*symbol_id, *scale, point.clone());
+    }
 }
 
 /// Briefs as they came, or cells where there are none; several groups of symbols for a span.
-pub(super) struct Briefs(HashMap<PriceSpan, Vec<Row>>);
+#[derive(Default)]
+pub(super) struct Briefs {
+    rows: HashMap<PriceSpan, Vec<Row>>,
+    /// The spans that were asked for, with or without rows.
+    spans: BTreeSet<PriceSpan>,
+}
 
 impl Briefs {
     pub(super) async fn read(
@@ -98,23 +128,34 @@ impl Briefs {
         spans: BTreeSet<PriceSpan>,
         symbols: Option<&[i32]>,
     ) -> Result<Self, StoreError> {
-        let mut briefs: HashMap<PriceSpan, Vec<Row>> = HashMap::new();
-        if spans.is_empty() {
-            return Ok(Self(briefs));
+        let mut briefs = Self { spans, ..Self::default() };
+        if briefs.spans.is_empty() {
+            return Ok(briefs);
         }
+        let spans = &briefs.spans;
         let levels: Vec<i16> = spans.iter().map(|span| i16::from(span.level)).collect();
         let numbers: Vec<i64> = spans.iter().map(|span| span.number).collect();
         let statement = statement!("price_briefs_of_spans");
         let rows = session.rows(statement, &[&levels, &numbers, &groups_of(symbols)]).await?;
         for row in rows {
-            briefs.entry(CellKey::of(&row).span).or_default().push(row);
+            briefs.rows.entry(CellKey::of(&row).span).or_default().push(row);
         }
-        Ok(Self(briefs))
+        Ok(briefs)
+    }
+
+    /// Takes those of other spans in.
+    fn extend(&mut self, more: Self) {
+        self.rows.extend(more.rows);
+        self.spans.extend(more.spans);
+    }
+
+    fn were_read(&self, span: PriceSpan) -> bool {
+        self.spans.contains(&span)
     }
 
     /// Whether there are briefs wherever there are cells of a span.
     pub(super) fn are_all_there(&self, span: PriceSpan) -> bool {
-        let mut rows = self.0.get(&span).into_iter().flatten();
+        let mut rows = self.rows.get(&span).into_iter().flatten();
         rows.all(|row| row.get::<_, Option<&[u8]>>("brief").is_some())
     }
 
@@ -124,7 +165,7 @@ impl Briefs {
         span: PriceSpan,
         mut with: impl FnMut(Stored<'_>) -> Result<(), BrokenCell>,
     ) -> Result<(), StoreError> {
-        for row in self.0.get(&span).into_iter().flatten() {
+        for row in self.rows.get(&span).into_iter().flatten() {
             let stored = match row.get("brief") {
                 Some(brief) => Stored::Brief(brief),
                 None => Stored::Cell(row.get("cell")),

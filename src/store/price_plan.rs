@@ -27,6 +27,17 @@ pub(super) enum Piece {
     Changed(i64),
 }
 
+impl Piece {
+    /// The span whose cell is needed, or, at an edge, that of the unit.
+    pub(super) fn span(self) -> PriceSpan {
+        match self {
+            Self::Ticks((start, _)) => PriceSpan::of_instant(start),
+            Self::Cell(span) => span,
+            Self::Changed(unit) => PriceSpan::of_unit(unit),
+        }
+    }
+}
+
 impl Plan {
     /// What the window with this number is made of, where these units have changed.
     pub(super) fn of(number: usize, window: &Range<i64>, changed: &BTreeSet<i64>) -> Self {

@@ -43,21 +43,20 @@ impl SymbolMetric {
     #[must_use]
     pub fn value_of_prices(self, brief: &PriceBrief) -> Option<Decimal> {
         let (count, divisor) = (Whole::from(brief.count), Whole::from(brief.count - 1));
-        let root = |numerator: Whole, denominator: Whole, scale| {
-            let numerator = (numerator.to_big(), scale);
-            Decimal::rounded_root_of_parts(numerator, (denominator.to_big(), 0), ROUNDED_DECIMALS)
+        let root = |numerator: &Whole, denominator: &Whole, scale| {
+            Decimal::rounded_root_of_wholes(numerator, scale, denominator, ROUNDED_DECIMALS)
         };
         match self {
             Self::StddevOfReturn => None,
             Self::StddevOfPrice => {
                 // With one price the divisor is zero, and the root undefined.
-                root(brief.spread(), count.times(&divisor), 2 * brief.scale)
+                root(&brief.spread(), &count.times(&divisor), 2 * brief.scale)
             }
             // The root of ((n q - s^2) / (n (n - 1))) / (s / n)^2, s not being zero, is that of
             // (n q - s^2) n / ((n - 1) s^2), whatever the scale.
             Self::CoefficientOfVariation => {
                 let square = brief.sum.times(&brief.sum);
-                root(brief.spread().times(&count), divisor.times(&square), 0)
+                root(&brief.spread().times(&count), &divisor.times(&square), 0)
             }
             Self::Mean => {
                 let count = Decimal::from(brief.count);

@@ -1,5 +1,5 @@
-//! The ticks of a group of symbols in a unit, packed: as bytes in the database. A window that begins
-//! or ends in the unit reads them instead of the rows, a few hundred at a time.
+//! The ticks of a group of symbols in a unit, packed: as bytes in the database. A window that
+//! begins or ends in the unit reads them instead of the rows, a few hundred at a time.
 //!
 //! The bytes: a version (1), what instants are multiples of, and the number of symbols, as in
 //! briefs; then for each symbol the distance of its id to the one before (the first: the id
@@ -206,7 +206,9 @@ mod tests {
                 .expect("just encoded");
                 let of_wanted = symbols.iter().filter(|(id, _)| *id == want);
                 let expected: Vec<_> = of_wanted
-                    .flat_map(|(id, ticks)| ticks.iter().map(|(at, price)| (*id, *at, price.clone())))
+                    .flat_map(|(id, ticks)| {
+                        ticks.iter().map(|(at, price)| (*id, *at, price.clone()))
+                    })
                     .collect();
                 prop_assert_eq!(found, expected);
             }
