@@ -144,9 +144,11 @@ pub(super) mod tests {
         running_total::whole::Whole,
     };
 
+    /// The ticks of each symbol.
+    pub(in crate::domain::price) type Symbols = Vec<(i32, Vec<(i64, Decimal)>)>;
+
     /// Symbols with ticks in a span, whose instants are multiples of a grain, and its beginning.
-    pub(in crate::domain::price) fn symbols()
-    -> impl Strategy<Value = (i64, Vec<(i32, Vec<(i64, Decimal)>)>)> {
+    pub(in crate::domain::price) fn symbols() -> impl Strategy<Value = (i64, Symbols)> {
         let ids = prop_oneof![128..256, any::<i32>()];
         let symbols = proptest::collection::btree_map(ids, ticks(0..240, 6), 0..6);
         let grain = prop_oneof![Just(1), Just(1_000), Just(1_000_000), Just(500_000)];

@@ -33,10 +33,10 @@ impl SymbolMetric {
     /// deviation of fewer than two values.
     #[must_use]
     pub fn value(self, totals: &TickTotals) -> Option<Decimal> {
-        match self {
-            Self::StddevOfReturn => Metric::StddevSample.value(&totals.return_moments()),
-            of_prices => of_prices.value_of_prices(&PriceBrief::of_totals(totals)),
+        if self.is_of_prices() {
+            return self.value_of_prices(&PriceBrief::of_totals(totals));
         }
+        Metric::StddevSample.value(&totals.return_moments())
     }
 
     /// As [`Self::value`], from what is known of prices alone; `None` for a metric of returns.
