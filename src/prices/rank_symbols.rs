@@ -205,10 +205,14 @@ async fn read(session: &Snapshot, question: &SymbolRankQuestion) -> Result<Asked
     let (metric, as_of) = (question.metric, async { Ok::<_, Error>(now(session).await?) });
     if let (Some(window), Population::All) = (question.window, &question.population) {
         let span = micros(window);
-        let (symbols, as_of, found) = tokio::try_join!(
+        // Sent in this order: what has to be asked later, if anything, is planned for its values.
+        let plan_once = async |is_once| Ok::<_, Error>(session.plan_once(is_once).await?);
+        let (_, symbols, as_of, found, _) = tokio::try_join!(
+            plan_once(true),
             population(session, question),
             as_of,
-            Found::read(session, metric, &span, None)
+            Found::read(session, metric, &span, None),
+            plan_once(false)
         )?;
         return Ok(Asked { as_of, window, symbols, ids: None, found });
     }
