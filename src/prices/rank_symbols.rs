@@ -205,14 +205,10 @@ async fn read(session: &Snapshot, question: &SymbolRankQuestion) -> Result<Asked
     let (metric, as_of) = (question.metric, async { Ok::<_, Error>(now(session).await?) });
     if let (Some(window), Population::All) = (question.window, &question.population) {
         let span = micros(window);
-        // Sent in this order: what has to be asked later, if anything, is planned for its values.
-        let plan_once = async |is_once| Ok::<_, Error>(session.plan_once(is_once).await?);
-        let (_, symbols, as_of, found, _) = tokio::try_join!(
-            plan_once(true),
+        let (symbols, as_of, found) = tokio::try_join!(
             population(session, question),
             as_of,
-            Found::read(session, metric, &span, None),
-            plan_once(false)
+            Found::read(session, metric, &span, None)
         )?;
         return Ok(Asked { as_of, window, symbols, ids: None, found });
     }

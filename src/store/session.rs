@@ -209,15 +209,6 @@ impl Snapshot {
         Ok(rows)
     }
 
-    /// Whether statements that come next are planned once for all values, and not each time for
-    /// theirs, which takes longer than to look a few keys up. Not for those that read partitions.
-    ///
-    /// # Errors
-    /// As for [`Snapshot::rows`].
-    pub async fn plan_once(&self, is_once: bool) -> Result<(), StoreError> {
-        self.rows(statement!("plan_once"), &[&is_once]).await.map(drop)
-    }
-
     /// How long the database took from the beginning of the snapshot until now.
     #[must_use]
     pub fn took(&self) -> Duration {
