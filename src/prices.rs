@@ -7,7 +7,7 @@ pub mod list_prices;
 pub mod list_symbols;
 pub mod rank_symbols;
 
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
 use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
 
@@ -15,12 +15,14 @@ pub use crate::store::prices::{PriceBar, PriceTick};
 use crate::{
     domain::{
         decimal::Decimal,
+        price::brief::SymbolBriefs,
         running_total::day_cells::{MICROS_PER_DAY, day_of},
         window::Window,
     },
     error::{AbsentDay, Error, ErrorKind},
     store::{
         Database, Snapshot,
+        price_briefs::price_briefs,
         price_totals::{PriceTotals, price_totals},
         prices::{self, days_lacking, now},
     },
@@ -68,12 +70,28 @@ async fn totals_of(
     symbols: Option<&[i32]>,
 ) -> Result<PriceTotals, Error> {
     let totals = price_totals(session, windows, symbols).await?;
-    if !totals.doubtful_days.is_empty() {
-        let days: Vec<NaiveDate> =
-            totals.doubtful_days.iter().filter_map(|&day| date(day)).collect();
-        refuse(&days_lacking(session, &days).await?)?;
-    }
+    refuse_doubtful(session, &totals.doubtful_days).await?;
     Ok(totals)
+}
+
+/// What prices come to in a window; refused where some are not at hand.
+async fn briefs_of(
+    session: &Snapshot,
+    window: &Range<i64>,
+    symbols: Option<&[i32]>,
+) -> Result<SymbolBriefs, Error> {
+    let briefs = price_briefs(session, window, symbols).await?;
+    refuse_doubtful(session, &briefs.doubtful_days).await?;
+    Ok(briefs.symbols)
+}
+
+/// Refuses because of those of these days, counted from the Unix epoch, that are not at hand.
+async fn refuse_doubtful(session: &Snapshot, days: &BTreeSet<i64>) -> Result<(), Error> {
+    if days.is_empty() {
+        return Ok(());
+    }
+    let days: Vec<NaiveDate> = days.iter().filter_map(|&day| date(day)).collect();
+    refuse(&days_lacking(session, &days).await?)
 }
 
 /// Refuses a span in which symbols have ticks on days that are not at hand, as far as totals know.

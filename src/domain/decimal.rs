@@ -10,6 +10,8 @@ use num_bigint::{BigInt, Sign};
 use num_integer::Integer;
 use num_traits::{Signed, Zero};
 
+mod roots;
+
 /// Decimal digits that fit a `u64` whatever they are.
 const U64_DIGITS: usize = 19;
 
@@ -36,6 +38,13 @@ impl Decimal {
         number
     }
 
+    /// As [`Self::new`], of a number that fits 128 bits.
+    #[must_use]
+    pub fn of_small(unscaled: i128, scale: u32) -> Self {
+        let (unscaled, scale) = trimmed(unscaled, scale);
+        Self { unscaled: BigInt::from(unscaled), scale }
+    }
+
     /// The quotient `numerator / denominator`, rounded half-even to `decimals`
     /// decimals. `None` if the denominator is zero.
     #[must_use]
@@ -47,35 +56,6 @@ impl Decimal {
         let top = &numerator.unscaled * &*power_of_ten(denominator.scale + decimals);
         let bottom = &denominator.unscaled * &*power_of_ten(numerator.scale);
         Some(Self::new(divide_half_even(&top, &bottom), decimals))
-    }
-
-    /// The square root of `numerator / denominator`, rounded half-even to
-    /// `decimals` decimals. `None` if the quotient is negative or undefined.
-    ///
-    /// Exact: the integer root `k` of the scaled quotient is rounded up only if
-    /// the quotient exceeds `(k + 1/2)^2`, compared without division.
-    #[must_use]
-    pub fn rounded_root(numerator: &Self, denominator: &Self, decimals: u32) -> Option<Self> {
-        if denominator.unscaled.is_zero() {
-            return None;
-        }
-        let top = &numerator.unscaled * &*power_of_ten(denominator.scale + 2 * decimals);
-        let bottom = &denominator.unscaled * &*power_of_ten(numerator.scale);
-        let (top, bottom) = if bottom.is_negative() { (-top, -bottom) } else { (top, bottom) };
-        if top.is_negative() {
-            return None;
-        }
-        let root = (&top / &bottom).sqrt();
-        // x >= (k + 1/2)^2  <=>  4 * top >= (2k + 1)^2 * bottom
-        let middle: BigInt = &root * 2 + 1;
-        let (above, below): (BigInt, BigInt) = (&top * 4, middle.pow(2) * &bottom);
-        let rounded = match above.cmp(&below) {
-            Ordering::Less => root,
-            Ordering::Greater => root + 1,
-            Ordering::Equal if root.is_even() => root,
-            Ordering::Equal => root + 1,
-        };
-        Some(Self::new(rounded, decimals))
     }
 
     /// The number as `(unscaled, scale)`: its value is `unscaled / 10^scale`.
@@ -159,13 +139,31 @@ impl Decimal {
     #[must_use]
     pub fn to_text(&self, decimals: u32) -> String {
         let scale = self.scale.max(decimals);
-        let digits = self.at_scale(scale).magnitude().to_string();
+        let magnitude = self.at_scale(scale);
+        let digits = match u128::try_from(magnitude.magnitude()) {
+            Ok(small) => small.to_string(),
+            Err(_) => magnitude.magnitude().to_string(),
+        };
         let places = scale as usize;
-        let padded = format!("{digits:0>width$}", width = places + 1);
-        let (whole, fraction) = padded.split_at(padded.len() - places);
-        let sign = if self.unscaled.is_negative() { "-" } else { "" };
-        let point = if fraction.is_empty() { "" } else { "." };
-        format!("{sign}{whole}{point}{fraction}")
+        let mut text = String::with_capacity(digits.len().max(places + 1) + 2);
+        if self.unscaled.is_negative() {
+            text.push('-');
+        }
+        let (whole, fraction) = digits.split_at(digits.len().saturating_sub(places));
+        text.push_str(if whole.is_empty() { "0" } else { whole });
+        if places > 0 {
+            text.push('.');
+            text.extend(std::iter::repeat_n('0', places - fraction.len()));
+            text.push_str(fraction);
+        }
+        text
+    }
+
+    /// The number as a whole number of `10^-scale`, if it is one and fits 128 bits.
+    #[must_use]
+    pub fn small_at(&self, scale: u32) -> Option<i128> {
+        let small = i128::try_from(&self.unscaled).ok()?;
+        small.checked_mul(10i128.checked_pow(scale.checked_sub(self.scale)?)?)
     }
 
     fn at_scale(&self, scale: u32) -> Cow<'_, BigInt> {
@@ -176,11 +174,15 @@ impl Decimal {
     }
 
     fn trim(&mut self) {
-        if self.unscaled.is_zero() {
-            self.scale = 0;
+        if let Ok(small) = i128::try_from(&self.unscaled) {
+            let (unscaled, scale) = trimmed(small, self.scale);
+            if scale != self.scale {
+                *self = Self { unscaled: BigInt::from(unscaled), scale };
+            }
+            return;
         }
         let ten = BigInt::from(10);
-        while self.scale > 0 {
+        while self.scale > 0 && self.unscaled.is_even() {
             let (quotient, remainder) = self.unscaled.div_rem(&ten);
             if !remainder.is_zero() {
                 break;
@@ -189,6 +191,26 @@ impl Decimal {
             self.scale -= 1;
         }
     }
+}
+
+/// The same number without zeros at the end.
+fn trimmed(mut unscaled: i128, mut scale: u32) -> (i128, u32) {
+    if unscaled == 0 {
+        return (0, 0);
+    }
+    // Most need one look: half of all numbers are odd, and most fit a word.
+    while scale > 0 && unscaled % 2 == 0 {
+        let is_round = match i64::try_from(unscaled) {
+            Ok(word) => word % 10 == 0,
+            Err(_) => unscaled % 10 == 0,
+        };
+        if !is_round {
+            break;
+        }
+        unscaled /= 10;
+        scale -= 1;
+    }
+    (unscaled, scale)
 }
 
 impl From<i64> for Decimal {
@@ -293,20 +315,6 @@ mod tests {
     }
 
     #[test]
-    fn roots_are_exact_to_the_last_decimal() {
-        for (top, bottom, decimals, expected) in [
-            ("2", "1", 18, "1.414213562373095049"),
-            ("1", "4", 0, "0"),
-            ("9", "4", 0, "2"),
-            ("0", "7", 18, "0"),
-        ] {
-            let root = Decimal::rounded_root(&number(top), &number(bottom), decimals);
-            assert_eq!(root, Some(number(expected)));
-        }
-        assert_eq!(Decimal::rounded_root(&number("-1"), &number("1"), 2), None);
-    }
-
-    #[test]
     fn digits_are_counted_on_both_sides_of_the_point() {
         for (text, whole, decimals) in
             [("0", 0, 0), ("9.99", 1, 2), ("0.001", 0, 3), ("1234567890123456789012.5", 22, 1)]
@@ -340,16 +348,27 @@ mod tests {
         }
 
         #[test]
-        fn a_root_is_the_nearest_number(n in 0u64.., d in 1u32..) {
-            let (top, bottom) = (Decimal::new(n.into(), 0), Decimal::from(i64::from(d)));
-            let root = Decimal::rounded_root(&top, &bottom, 6).expect("not negative");
-            let half = Decimal::new(5.into(), 7);
-            let below = root.minus(&half);
-            let above = root.plus(&half);
-            if below > Decimal::zero() {
-                prop_assert!(below.times(&below).times(&bottom) <= top);
-            }
-            prop_assert!(above.times(&above).times(&bottom) >= top);
+        fn numbers_of_128_bits_are_like_others(
+            unscaled in prop_oneof![any::<i128>(), (any::<i64>(), 0u32..19).prop_map(
+                |(n, zeros)| i128::from(n) * 10i128.pow(zeros))],
+            scale in 0u32..40,
+            more in 0u32..40,
+        ) {
+            let value = Decimal::of_small(unscaled, scale);
+            prop_assert_eq!(&value, &Decimal::new(BigInt::from(unscaled), scale));
+            let (whole, places) = value.parts();
+            prop_assert!(places == 0 || !(whole % 10u32).is_zero());
+            prop_assert_eq!(Decimal::parse(&value.to_text(0)), Some(value.clone()));
+            // More digits than fit, the same way.
+            let shifted = BigInt::from(unscaled) * BigInt::from(10).pow(more);
+            prop_assert_eq!(&Decimal::new(shifted.clone(), scale + more), &value);
+            // What fits is found, as far as powers of ten fit.
+            let found = value.small_at(scale + more);
+            prop_assert!(found.is_none_or(|small| BigInt::from(small) == shifted));
+            let does_fit = i128::try_from(&shifted).is_ok() && scale + more - places <= 38;
+            prop_assert_eq!(found.is_some(), does_fit);
+            prop_assert!(places == 0 || value.small_at(places - 1).is_none());
         }
+
     }
 }

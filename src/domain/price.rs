@@ -1,5 +1,7 @@
 //! Prices of symbols over time.
 
+pub mod brief;
+pub mod brief_cell;
 pub mod candle;
 pub mod cell;
 pub mod logarithm;
@@ -9,3 +11,4 @@ pub mod spans;
 pub mod symbol;
 pub mod tick;
 pub mod totals;
+pub mod unit_ticks;

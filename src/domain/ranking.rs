@@ -49,10 +49,20 @@ pub struct Ranking<K> {
 impl<K: Ord> Ranking<K> {
     /// Ranks the members.
     #[must_use]
-    pub fn new(order: RankOrder, mut members: Vec<Member<K>>) -> Self {
-        members.sort_unstable_by(|a, b| {
-            compare(order, (a.value.as_ref(), &a.key), (b.value.as_ref(), &b.key))
+    pub fn new(order: RankOrder, members: Vec<Member<K>>) -> Self {
+        // All at the scale of the one that has most decimals: most are compared as two words.
+        let scale = members.iter().filter_map(|member| Some(member.value.as_ref()?.parts().1));
+        let scale = scale.max().unwrap_or(0);
+        let mut members: Vec<(Option<i128>, Member<K>)> = members
+            .into_iter()
+            .map(|member| (member.value.as_ref().and_then(|value| value.small_at(scale)), member))
+            .collect();
+        members.sort_unstable_by(|(small_a, a), (small_b, b)| match (small_a, small_b, order) {
+            (Some(x), Some(y), RankOrder::Top) => y.cmp(x).then_with(|| a.key.cmp(&b.key)),
+            (Some(x), Some(y), RankOrder::Bottom) => x.cmp(y).then_with(|| a.key.cmp(&b.key)),
+            _ => compare(order, (a.value.as_ref(), &a.key), (b.value.as_ref(), &b.key)),
         });
+        let members: Vec<Member<K>> = members.into_iter().map(|(_, member)| member).collect();
         let mut ranks = Vec::with_capacity(members.len());
         for (place, member) in members.iter().enumerate() {
             let rank = match (place.checked_sub(1), ranks.last()) {
@@ -139,6 +149,33 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn values_stand_in_their_order_however_many_digits_they_have(
+            values in proptest::collection::vec(
+                proptest::option::of((prop_oneof![any::<i128>(), -3i128..4], 0u32..30)), 0..20),
+            bottom in any::<bool>(),
+        ) {
+            let value = |(unscaled, scale)| Decimal::of_small(unscaled, scale);
+            let values: Vec<Option<Decimal>> =
+                values.into_iter().map(|parts| parts.map(value)).collect();
+            let order = if bottom { RankOrder::Bottom } else { RankOrder::Top };
+            let members = values.iter().enumerate().map(|(key, value)| {
+                Member { key, value: value.clone(), transaction_count: 1 }
+            });
+            let ranking = Ranking::new(order, members.collect());
+            let found: Vec<usize> = ranking.members.iter().map(|member| member.key).collect();
+            let mut expected: Vec<usize> = (0..values.len()).collect();
+            expected.sort_by(|a, b| {
+                compare(order, (values[*a].as_ref(), a), (values[*b].as_ref(), b))
+            });
+            prop_assert_eq!(found, expected);
+            for (place, rank) in ranking.ranks.iter().enumerate() {
+                let value = &ranking.members[place].value;
+                let first = ranking.members.iter().position(|member| member.value == *value);
+                prop_assert_eq!(Some(rank - 1), first);
+            }
+        }
+
         #[test]
         fn pages_concatenate_to_the_whole(
             values in proptest::collection::vec(proptest::option::of(-3i64..3), 0..40),

@@ -51,13 +51,10 @@ pub(super) async fn rank_symbols(
         cursor
     });
     let answer = prices.rank_symbols(&question, cursor).await?;
-    let cursors: Vec<_> = answer.places.iter().map(cursor_of).collect();
     let mut rows: Vec<SymbolRank> = answer.places.into_iter().map(rank_pb).collect();
     let is_cut = page::cut_after_first(&mut rows, page::room(limits.response_bytes_max))?;
-    let next = cursors
-        .get(rows.len().wrapping_sub(1))
-        .filter(|_| is_cut || answer.has_more)
-        .map(|cursor| position(answer.window, cursor));
+    let last = rows.last().filter(|_| is_cut || answer.has_more);
+    let next = last.map(|row| position(answer.window, row));
     let (difference, ticks_read) = match answer.verification {
         Some((difference, count)) => {
             (difference.unwrap_or_default(), i64::try_from(count).unwrap_or(i64::MAX))
@@ -157,16 +154,11 @@ fn metric(given: i32) -> Option<SymbolMetric> {
     }
 }
 
-/// Where a page ends: one that is not ranked has no value there.
-fn cursor_of(place: &SymbolPlace) -> RankCursor<String> {
-    let value = place.value.clone().filter(|_| place.rank.is_some());
-    RankCursor { value, key: place.name.clone() }
-}
-
-fn position(window: Window, cursor: &RankCursor<String>) -> String {
+/// Where a page ends: a row that is not ranked has no value there.
+fn position(window: Window, row: &SymbolRank) -> String {
     let (start, end) = (window.start().timestamp_micros(), window.end().timestamp_micros());
-    let value = cursor.value.as_ref().map(ToString::to_string).unwrap_or_default();
-    format!("{start}:{end}:{value}:{}", cursor.key)
+    let value = if row.rank > 0 { row.value.as_str() } else { "" };
+    format!("{start}:{end}:{value}:{}", row.symbol)
 }
 
 fn read_position(text: &str) -> Option<(Window, RankCursor<String>)> {

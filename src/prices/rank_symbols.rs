@@ -1,23 +1,27 @@
 //! Whose prices moved most in a window?
 
-use std::collections::{BTreeSet, HashMap};
+use std::{collections::BTreeSet, ops::Range};
 
 use chrono::{DateTime, Utc};
 
 use crate::{
     domain::{
         decimal::Decimal,
-        price::{metric::SymbolMetric, symbol::SymbolName, totals::TickTotals},
+        price::{
+            brief::{PriceBrief, SymbolBriefs},
+            metric::SymbolMetric,
+            symbol::SymbolName,
+        },
         ranking::{Member, RankCursor, RankOrder, Ranking},
         window::Window,
     },
     error::{Error, ErrorKind},
-    prices::{Prices, last_day, micros, refuse_absent_days, tick, totals_of},
+    prices::{Prices, briefs_of, last_day, micros, refuse_absent_days, tick, totals_of},
     store::{
         Snapshot,
         price_totals::{BySymbol, price_totals_of_ticks},
-        prices::PriceTick,
-        symbols::{self, SymbolRecord},
+        prices::{PriceTick, now},
+        symbols::{self, RankedSymbol, SymbolRecord},
     },
 };
 
@@ -110,61 +114,135 @@ impl Prices {
         question: &SymbolRankQuestion,
         after: Option<RankCursor<String>>,
     ) -> Result<SymbolRanking, Error> {
-        let (session, as_of) = self.snapshot().await?;
-        let window = question.window.unwrap_or_else(|| last_day(as_of));
-        let symbols = population(&session, question).await?;
-        let ids: Option<Vec<i32>> = match &question.population {
-            Population::All => None,
-            Population::Named(_) | Population::ComparableWith(_) => (symbols.len() <= NAMED_MAX)
-                .then(|| symbols.iter().map(|symbol| symbol.symbol_id).collect()),
-        };
-        let span = micros(window);
-        let found = totals_of(&session, std::slice::from_ref(&span), ids.as_deref()).await?;
-        let totals = found.windows.into_iter().next().unwrap_or_default();
+        let session = self.database.snapshot().await?;
+        let asked = read(&session, question).await?;
         let verification = match question.verify {
-            true if totals.values().map(|one| one.count).sum::<i64>() > VERIFIED_TICKS_MAX => {
-                return Err(Error::new(ErrorKind::BeyondLimit(
-                    "the window has more than 5,000,000 ticks, too many to verify: ask for less",
-                )));
-            }
-            true => {
-                let (scanned, count) =
-                    price_totals_of_ticks(&session, &span, ids.as_deref()).await?;
-                let difference = difference(&totals, &scanned);
-                if difference.is_some() {
-                    refuse_absent_days(&session, &span, ids.as_deref()).await?;
-                }
-                Some((difference, count))
-            }
+            true => Some(verify(&session, &asked).await?),
             false => None,
         };
-        session.end().await?;
-        let question = question.clone();
+        let (question, as_of) = (question.clone(), asked.as_of);
         // A large population takes its time, and nothing else waits for it.
-        let ranking = tokio::task::spawn_blocking(move || {
-            let mut answer = rank(&question, window, symbols, &totals, after.as_ref());
-            (answer.as_of, answer.verification) = (as_of, verification);
-            answer
-        });
-        ranking.await.map_err(|source| Error::with_source(ErrorKind::Internal, source))
+        let ranking = tokio::task::spawn_blocking(move || rank(&question, asked, after.as_ref()));
+        let (ended, ranking) = tokio::join!(session.end(), ranking);
+        ended?;
+        let (places, has_more, window, population_size) =
+            ranking.map_err(|source| Error::with_source(ErrorKind::Internal, source))?;
+        Ok(SymbolRanking { places, has_more, population_size, window, as_of, verification })
     }
+}
+
+/// What a ranking is made of.
+struct Asked {
+    as_of: DateTime<Utc>,
+    window: Window,
+    symbols: Vec<RankedSymbol>,
+    /// The ids of the symbols, where only theirs were read.
+    ids: Option<Vec<i32>>,
+    found: Found,
+}
+
+/// What the ticks of symbols come to in the window, as far as the metric needs it.
+enum Found {
+    Briefs(SymbolBriefs),
+    Totals(BySymbol),
+}
+
+impl Found {
+    async fn read(
+        session: &Snapshot,
+        metric: SymbolMetric,
+        span: &Range<i64>,
+        ids: Option<&[i32]>,
+    ) -> Result<Self, Error> {
+        if metric.is_of_prices() {
+            return Ok(Self::Briefs(briefs_of(session, span, ids).await?));
+        }
+        let found = totals_of(session, std::slice::from_ref(span), ids).await?;
+        Ok(Self::Totals(found.windows.into_iter().next().unwrap_or_default()))
+    }
+
+    fn count(&self, symbol_id: i32) -> i64 {
+        match self {
+            Self::Briefs(briefs) => briefs.get(symbol_id).map_or(0, |brief| brief.count),
+            Self::Totals(totals) => totals.get(&symbol_id).map_or(0, |totals| totals.count),
+        }
+    }
+
+    fn value(&self, symbol_id: i32, metric: SymbolMetric) -> Option<Decimal> {
+        match self {
+            Self::Briefs(briefs) => metric.value_of_prices(briefs.get(symbol_id)?),
+            Self::Totals(totals) => metric.value(totals.get(&symbol_id)?),
+        }
+    }
+
+    /// The first and the last tick.
+    fn ends(&self, symbol_id: i32) -> Option<[PriceTick; 2]> {
+        Some(match self {
+            Self::Briefs(briefs) => {
+                let brief = briefs.get(symbol_id)?;
+                [tick(brief.first.at, brief.first_price()), tick(brief.last.at, brief.last_price())]
+            }
+            Self::Totals(totals) => {
+                let totals = totals.get(&symbol_id)?;
+                [
+                    tick(totals.first.at, totals.first_price()),
+                    tick(totals.last.at, totals.last_price()),
+                ]
+            }
+        })
+    }
+
+    fn tick_count(&self) -> i64 {
+        match self {
+            Self::Briefs(briefs) => briefs.iter().map(|(_, brief)| brief.count).sum(),
+            Self::Totals(totals) => totals.values().map(|totals| totals.count).sum(),
+        }
+    }
+}
+
+/// Reads what a ranking is made of: all at once, where nothing has to be known before.
+async fn read(session: &Snapshot, question: &SymbolRankQuestion) -> Result<Asked, Error> {
+    let (metric, as_of) = (question.metric, async { Ok::<_, Error>(now(session).await?) });
+    if let (Some(window), Population::All) = (question.window, &question.population) {
+        let span = micros(window);
+        let (symbols, as_of, found) = tokio::try_join!(
+            population(session, question),
+            as_of,
+            Found::read(session, metric, &span, None)
+        )?;
+        return Ok(Asked { as_of, window, symbols, ids: None, found });
+    }
+    let (symbols, as_of) = tokio::try_join!(population(session, question), as_of)?;
+    let window = question.window.unwrap_or_else(|| last_day(as_of));
+    let ids: Option<Vec<i32>> = match &question.population {
+        Population::All => None,
+        Population::Named(_) | Population::ComparableWith(_) => (symbols.len() <= NAMED_MAX)
+            .then(|| symbols.iter().map(|symbol| symbol.symbol_id).collect()),
+    };
+    let found = Found::read(session, metric, &micros(window), ids.as_deref()).await?;
+    Ok(Asked { as_of, window, symbols, ids, found })
 }
 
 async fn population(
     session: &Snapshot,
     question: &SymbolRankQuestion,
-) -> Result<Vec<SymbolRecord>, Error> {
+) -> Result<Vec<RankedSymbol>, Error> {
     // One more than allowed shows that there are too many.
     let most = i64::try_from(question.population_max).unwrap_or(i64::MAX).saturating_add(1);
+    let ranked = |symbol: SymbolRecord| RankedSymbol {
+        symbol_id: symbol.symbol_id,
+        name: symbol.name,
+        tick_interval_seconds: symbol.tick_interval_seconds,
+    };
     let symbols = match &question.population {
-        Population::All => symbols::list(session, "", None, most).await?,
+        Population::All => symbols::ranked(session, None, most).await?,
         Population::Named(names) => {
             let found = symbols::named(session, names).await?;
             let asked: BTreeSet<&SymbolName> = names.iter().collect();
             if found.len() < asked.len() {
                 return Err(Error::new(ErrorKind::NotFound("symbol")));
             }
-            found
+            found.into_iter().map(ranked).collect()
         }
         Population::ComparableWith(name) => {
             let found = symbols::named(session, std::slice::from_ref(name)).await?;
@@ -172,8 +250,8 @@ async fn population(
                 return Err(Error::new(ErrorKind::NotFound("symbol")));
             };
             match &symbol.quote {
-                Some(quote) => symbols::list(session, "", Some(quote), most).await?,
-                None => vec![symbol],
+                Some(quote) => symbols::ranked(session, Some(quote), most).await?,
+                None => vec![ranked(symbol)],
             }
         }
     };
@@ -185,73 +263,107 @@ async fn population(
     Ok(symbols)
 }
 
+/// Holds what a ranking is made of against the ticks, and the cells, which say more than a ranking
+/// by prices reads, too: what differs, and how many ticks were read.
+async fn verify(session: &Snapshot, asked: &Asked) -> Result<(Option<String>, usize), Error> {
+    if asked.found.tick_count() > VERIFIED_TICKS_MAX {
+        return Err(Error::new(ErrorKind::BeyondLimit(
+            "the window has more than 5,000,000 ticks, too many to verify: ask for less",
+        )));
+    }
+    let (span, ids) = (micros(asked.window), asked.ids.as_deref());
+    let (scanned, count) = price_totals_of_ticks(session, &span, ids).await?;
+    let difference = match &asked.found {
+        Found::Totals(totals) => difference(totals, &scanned),
+        Found::Briefs(briefs) => {
+            let found = totals_of(session, std::slice::from_ref(&span), ids).await?;
+            let totals = found.windows.into_iter().next().unwrap_or_default();
+            difference_of_briefs(briefs, &scanned).or_else(|| difference(&totals, &scanned))
+        }
+    };
+    if difference.is_some() {
+        refuse_absent_days(session, &span, ids).await?;
+    }
+    Ok((difference, count))
+}
+
 /// What totals and ticks differ in; `None` where they say the same.
 fn difference(totals: &BySymbol, scanned: &BySymbol) -> Option<String> {
-    let ids: BTreeSet<_> = totals.keys().chain(scanned.keys()).collect();
-    let same = |id: &&&i32| totals.get(id) == scanned.get(id);
-    let count = ids.len();
-    let differing = count - ids.iter().filter(same).count();
+    let ids: BTreeSet<i32> = totals.keys().chain(scanned.keys()).copied().collect();
+    told(&ids, |id| match (totals.get(&id), scanned.get(&id)) {
+        (Some(totals), Some(scanned)) => totals.says_the_same(scanned),
+        (totals, scanned) => totals.is_none() && scanned.is_none(),
+    })
+}
+
+/// As [`difference`], of what was read of prices alone.
+fn difference_of_briefs(briefs: &SymbolBriefs, scanned: &BySymbol) -> Option<String> {
+    let ids = briefs.iter().map(|(id, _)| id).chain(scanned.keys().copied()).collect();
+    told(&ids, |id| match (briefs.get(id), scanned.get(&id)) {
+        (Some(brief), Some(totals)) => brief.says_the_same(&PriceBrief::of_totals(totals)),
+        (brief, totals) => brief.is_none() && totals.is_none(),
+    })
+}
+
+fn told(ids: &BTreeSet<i32>, is_same: impl Fn(i32) -> bool) -> Option<String> {
+    let (count, differing) = (ids.len(), ids.iter().filter(|&&id| !is_same(id)).count());
     (differing > 0).then(|| format!("totals and ticks differ for {differing} of {count} symbols"))
 }
 
-/// Ranks what was measured: pure.
+/// Ranks what was measured, pure: the page, whether another one follows, when, and how many
+/// symbols were looked at.
 fn rank(
     question: &SymbolRankQuestion,
-    window: Window,
-    symbols: Vec<SymbolRecord>,
-    totals: &BySymbol,
+    Asked { window, mut symbols, found, .. }: Asked,
     after: Option<&RankCursor<String>>,
-) -> SymbolRanking {
-    let mut places: HashMap<String, SymbolPlace> = HashMap::with_capacity(symbols.len());
-    let mut members = Vec::with_capacity(symbols.len());
-    for symbol in symbols {
-        let place = place(question, window, &symbol, totals.get(&symbol.symbol_id));
-        let is_ranked = question.include_thin || !place.is_thin;
-        members.push(Member {
-            key: symbol.name.clone(),
-            value: place.value.clone().filter(|_| is_ranked),
-            transaction_count: place.tick_count,
-        });
-        places.insert(symbol.name, place);
-    }
-    let ranking = Ranking::new(question.order, members);
-    let (rows, has_more) = ranking.page(after, question.page_size);
-    let shown = rows.filter_map(|(rank, member)| {
-        let place = places.remove(&member.key)?;
-        Some(SymbolPlace { rank: member.value.is_some().then_some(rank), ..place })
+) -> (Vec<SymbolPlace>, bool, Window, usize) {
+    let values: Vec<Option<Decimal>> =
+        symbols.iter().map(|symbol| found.value(symbol.symbol_id, question.metric)).collect();
+    let expected = |symbol: &RankedSymbol| expected(question, window, symbol);
+    let members = symbols.iter().zip(&values).enumerate().map(|(number, (symbol, value))| {
+        let count = found.count(symbol.symbol_id);
+        let is_ranked = question.include_thin || !is_thin(question, count, expected(symbol));
+        Member {
+            key: (symbol.name.as_str(), number),
+            value: value.clone().filter(|_| is_ranked),
+            transaction_count: count,
+        }
     });
-    let places = shown.collect();
-    SymbolRanking {
-        places,
-        has_more,
-        population_size: ranking.population_size(),
-        window,
-        as_of: DateTime::default(),
-        verification: None,
-    }
+    let ranking = Ranking::new(question.order, members.collect());
+    // Names are unique: behind a name is behind whatever has it.
+    let after = after.map(|cursor| RankCursor {
+        value: cursor.value.clone(),
+        key: (cursor.key.as_str(), usize::MAX),
+    });
+    let (rows, has_more) = ranking.page(after.as_ref(), question.page_size);
+    let rows: Vec<(Option<usize>, usize)> =
+        rows.map(|(rank, row)| (row.value.is_some().then_some(rank), row.key.1)).collect();
+    let population_size = ranking.population_size();
+    drop(ranking);
+    let mut values = values;
+    let place = |(rank, number): (Option<usize>, usize)| {
+        let symbol = &mut symbols[number];
+        let (count, expected) = (found.count(symbol.symbol_id), expected(symbol));
+        SymbolPlace {
+            rank,
+            value: values[number].take(),
+            tick_count: count,
+            expected_tick_count: expected,
+            is_thin: is_thin(question, count, expected),
+            ends: found.ends(symbol.symbol_id),
+            name: std::mem::take(&mut symbol.name),
+        }
+    };
+    (rows.into_iter().map(place).collect(), has_more, window, population_size)
 }
 
-fn place(
-    question: &SymbolRankQuestion,
-    window: Window,
-    symbol: &SymbolRecord,
-    totals: Option<&TickTotals>,
-) -> SymbolPlace {
+/// How many ticks a window should hold.
+fn expected(question: &SymbolRankQuestion, window: Window, symbol: &RankedSymbol) -> i64 {
     let seconds = question.tick_interval_seconds.unwrap_or(symbol.tick_interval_seconds);
-    let interval = i64::from(seconds.max(1)) * 1_000_000;
     let span = micros(window);
-    let expected = (span.end - span.start) / interval;
-    let count = totals.map_or(0, |totals| totals.count);
-    SymbolPlace {
-        rank: None,
-        name: symbol.name.clone(),
-        value: totals.and_then(|totals| question.metric.value(totals)),
-        tick_count: count,
-        expected_tick_count: expected,
-        is_thin: i128::from(count) * 100
-            < i128::from(expected) * i128::from(question.min_coverage_percent),
-        ends: totals.map(|totals| {
-            [tick(totals.first.at, totals.first_price()), tick(totals.last.at, totals.last_price())]
-        }),
-    }
+    (span.end - span.start) / (i64::from(seconds.max(1)) * 1_000_000)
+}
+
+fn is_thin(question: &SymbolRankQuestion, count: i64, expected: i64) -> bool {
+    i128::from(count) * 100 < i128::from(expected) * i128::from(question.min_coverage_percent)
 }

@@ -1,16 +1,20 @@
-//! Folding price ticks into cells: units that changed are read anew, and everything above them is
-//! put together anew. What was there before does not matter, so it is safe to repeat.
+//! Folding price ticks into cells, and into the briefs beside them: units that changed are read
+//! anew, and everything above them is put together anew. What was there before does not matter, so
+//! it is safe to repeat.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
 
 use chrono::NaiveDate;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 
 use crate::{
     domain::price::{
-        cell::PriceCell,
-        spans::{LEVELS, PriceSpan, group_of},
+        brief::PriceBrief,
+        brief_cell,
+        cell::{PriceCell, visit},
+        spans::{LEVELS, PriceSpan, group_of, unit_of},
         totals::TickTotals,
+        unit_ticks::{self, SymbolTicks},
     },
     store::{
         StoreError,
@@ -29,6 +33,9 @@ type Pending = BTreeMap<CellKey, BTreeSet<i32>>;
 
 /// What the ticks of symbols come to in spans of one level.
 type Fresh = HashMap<(PriceSpan, i32), TickTotals>;
+
+/// The ticks of units, to be packed.
+type Packed = HashMap<SymbolUnit, SymbolTicks>;
 
 /// What came of folding.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -74,8 +81,10 @@ async fn take_and_fold(
     let waiting = days_lacking(client, &noted).await?;
     let taken =
         statement!("price_fold_take").query(client, &[&count_max, &with_present, &waiting]).await?;
-    let units: BTreeSet<SymbolUnit> =
+    let mut units: BTreeSet<SymbolUnit> =
         taken.iter().map(|row| (row.get("unit_number"), row.get("symbol_id"))).collect();
+    let most = usize::try_from(count_max).unwrap_or(usize::MAX);
+    add_unpacked(client, &mut units, most).await?;
     fold(client, &units).await?;
     // What was not read of a day that went meanwhile would be taken for deleted.
     if days_lacking(client, &noted).await? != waiting {
@@ -84,15 +93,49 @@ async fn take_and_fold(
     Ok(FoldedPrices::Folded(taken.len(), waiting))
 }
 
-async fn fold(client: &Client, units: &BTreeSet<SymbolUnit>) -> Result<(), StoreError> {
+/// Adds the other symbols of units whose cells were written by a release that packed no ticks, as
+/// long as there are not more than `most` units of symbols in all: read whole, they can be packed.
+async fn add_unpacked(
+    client: &Client,
+    units: &mut BTreeSet<SymbolUnit>,
+    most: usize,
+) -> Result<(), StoreError> {
+    let keys: Vec<CellKey> = keys_of(units).into_keys().collect();
+    for some in keys.chunks(CELLS_AT_ONCE) {
+        let Columns { numbers, groups, .. } = Columns::of(some);
+        let rows = statement!("price_cells_unpacked").query(client, &[&numbers, &groups]).await?;
+        for row in &rows {
+            let key = CellKey::of(row);
+            let mut of_cell = BTreeSet::new();
+            let mut add = |symbol, _| _ = of_cell.insert((key.span.number, symbol));
+            visit(key.span.start(), row.get("cell"), |_| true, &mut add)
+                .map_err(|_| key.broken("price_cells_unpacked"))?;
+            if units.len() + of_cell.difference(units).count() > most {
+                return Ok(());
+            }
+            units.append(&mut of_cell);
+        }
+    }
+    Ok(())
+}
+
+/// The cells of units, with the symbols of each.
+fn keys_of(units: &BTreeSet<SymbolUnit>) -> Pending {
     let mut pending = Pending::new();
     for &(unit, symbol) in units {
         let key = CellKey { span: PriceSpan::of_unit(unit), group: group_of(symbol) };
         pending.entry(key).or_default().insert(symbol);
     }
-    let mut fresh = Fresh::new();
-    for (symbol, tick) in ticks_of_units(client, units).await? {
-        add(&mut fresh, (PriceSpan::of_instant(tick.first.at), symbol), tick);
+    pending
+}
+
+async fn fold(client: &Client, units: &BTreeSet<SymbolUnit>) -> Result<(), StoreError> {
+    let mut pending = keys_of(units);
+    let (mut fresh, mut packed) = (Fresh::new(), Packed::new());
+    for tick in ticks_of_units(client, units).await? {
+        let unit = unit_of(tick.point.at);
+        add(&mut fresh, (PriceSpan::of_unit(unit), tick.symbol_id), tick.totals());
+        packed.entry((unit, tick.symbol_id)).or_default().push(tick.scale, tick.point);
     }
     for level in 0..LEVELS {
         let mut keys = pending.iter();
@@ -104,7 +147,7 @@ async fn fold(client: &Client, units: &BTreeSet<SymbolUnit>) -> Result<(), Store
             if level > 0 {
                 fresh = put_together(client, &some).await?;
             }
-            rewrite(client, &some, &mut fresh).await?;
+            rewrite(client, &some, &mut fresh, &mut packed).await?;
         }
         pending = above(pending);
     }
@@ -136,15 +179,15 @@ async fn put_together(
         .iter()
         .flat_map(|(key, _)| key.span.below().map(|span| CellKey { span, group: key.group }))
         .collect();
-    let cells = read(client, &below).await?;
+    let cells = read(client, &below, false).await?;
     let mut fresh = Fresh::new();
     for (key, symbols) in wanted {
         for span in key.span.below() {
             let key_below = CellKey { span, group: key.group };
-            let Some(bytes) = cells.get(&key_below) else { continue };
-            crate::domain::price::cell::visit(
+            let Some(row) = cells.get(&key_below) else { continue };
+            visit(
                 span.start(),
-                bytes,
+                row.get("cell"),
                 |symbol| symbols.contains(&symbol),
                 |symbol, totals| add(&mut fresh, (key.span, symbol), totals),
             )
@@ -154,37 +197,67 @@ async fn put_together(
     Ok(fresh)
 }
 
-/// Writes cells with what symbols come to now; those without ticks leave them.
+/// Writes cells of a level with what symbols come to now; those without ticks leave them. Beside
+/// those of units stand their ticks, where those of all symbols are known, beside others briefs.
 async fn rewrite(
     client: &Client,
     wanted: &[(&CellKey, &BTreeSet<i32>)],
     fresh: &mut Fresh,
+    packed: &mut Packed,
 ) -> Result<(), StoreError> {
     let keys: Vec<CellKey> = wanted.iter().map(|(key, _)| **key).collect();
-    let before = read(client, &keys).await?;
-    let mut bytes = Vec::with_capacity(keys.len());
+    let are_units = keys.iter().any(|key| key.span.level == 0);
+    let before = read(client, &keys, are_units).await?;
+    let (mut cells, mut briefs) = (Vec::with_capacity(keys.len()), Vec::with_capacity(keys.len()));
     for (key, symbols) in wanted {
         let start = key.span.start();
-        let mut cell = match before.get(key) {
-            Some(bytes) => {
-                PriceCell::decode(start, bytes).map_err(|_| key.broken("price_cells"))?
+        let row = before.get(key);
+        let mut cell = match row {
+            Some(row) => {
+                PriceCell::decode(start, row.get("cell")).map_err(|_| key.broken("price_cells"))?
             }
             None => PriceCell { start, totals: Vec::new() },
         };
         cell.totals.retain(|(symbol, _)| !symbols.contains(symbol));
+        let are_all_new = cell.totals.is_empty();
         for &symbol in *symbols {
             if let Some(totals) = fresh.remove(&(key.span, symbol)) {
                 cell.totals.push((symbol, totals));
             }
         }
         cell.totals.sort_unstable_by_key(|(symbol, _)| *symbol);
-        bytes.push(cell.encode());
+        cells.push(cell.encode());
+        briefs.push(if are_units {
+            let before = row.and_then(|row| row.get::<_, Option<&[u8]>>("brief"));
+            let before = match before.map(|bytes| unit_ticks::decode(start, bytes)) {
+                Some(ticks) => Some(ticks.map_err(|_| key.broken("price_cells"))?),
+                None => are_all_new.then(Vec::new),
+            };
+            before.map(|before| repacked(key.span, symbols, before, packed))
+        } else {
+            let brief = |(id, totals): &(i32, TickTotals)| (*id, PriceBrief::of_totals(totals));
+            Some(brief_cell::encode(start, &cell.totals.iter().map(brief).collect::<Vec<_>>()))
+        });
     }
     let Columns { levels, numbers, groups } = Columns::of(&keys);
     statement!("price_cells_write")
-        .query(client, &[&levels, &numbers, &groups, &bytes])
+        .query(client, &[&levels, &numbers, &groups, &cells, &briefs])
         .await
         .map(drop)
+}
+
+/// The ticks of a unit with those that symbols have now.
+fn repacked(
+    unit: PriceSpan,
+    symbols: &BTreeSet<i32>,
+    mut ticks: Vec<(i32, SymbolTicks)>,
+    packed: &mut Packed,
+) -> Vec<u8> {
+    ticks.retain(|(symbol, _)| !symbols.contains(symbol));
+    let now = |&symbol| Some((symbol, packed.remove(&(unit.number, symbol))?));
+    ticks.extend(symbols.iter().filter_map(now));
+    ticks.sort_unstable_by_key(|(symbol, _)| *symbol);
+    unit_ticks::encode(unit.start(), &ticks)
 }
 
 /// Keys of cells, a column each.
@@ -204,8 +277,13 @@ impl Columns {
     }
 }
 
-async fn read(client: &Client, keys: &[CellKey]) -> Result<HashMap<CellKey, Vec<u8>>, StoreError> {
+async fn read(
+    client: &Client,
+    keys: &[CellKey],
+    with_briefs: bool,
+) -> Result<HashMap<CellKey, Row>, StoreError> {
     let Columns { levels, numbers, groups } = Columns::of(keys);
-    let rows = statement!("price_cells").query(client, &[&levels, &numbers, &groups]).await?;
-    Ok(rows.iter().map(|row| (CellKey::of(row), row.get("cell"))).collect())
+    let params = [&levels as _, &numbers as _, &groups as _, &with_briefs as _];
+    let rows = statement!("price_cells").query(client, &params).await?;
+    Ok(rows.into_iter().map(|row| (CellKey::of(&row), row)).collect())
 }

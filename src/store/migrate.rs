@@ -29,7 +29,7 @@ macro_rules! migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: [Migration; 26] = [
+pub const MIGRATIONS: [Migration; 27] = [
     migration!(1, "0001_ledger"),
     migration!(2, "0002_partitions"),
     migration!(3, "0003_seed"),
@@ -56,6 +56,7 @@ pub const MIGRATIONS: [Migration; 26] = [
     migration!(24, "0024_sql_series"),
     migration!(25, "0025_sql_rankings"),
     migration!(26, "0026_search_and_views"),
+    migration!(27, "0027_price_briefs"),
 ];
 
 /// A migration that is recorded in the database.

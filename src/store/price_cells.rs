@@ -1,7 +1,10 @@
-//! Cells of price totals, and the ticks that they are made of: reading and writing them. What they
-//! come to is `domain::price`'s business.
+//! Cells of price totals, and the ticks that they are made of: their keys, and reading ticks. What
+//! they come to is `domain::price`'s business.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    ops::Range,
+};
 
 use chrono::NaiveDate;
 use tokio_postgres::{Row, types::ToSql};
@@ -9,13 +12,14 @@ use tokio_postgres::{Row, types::ToSql};
 use crate::{
     domain::{
         price::{
-            spans::{PriceSpan, day_of_unit},
+            brief::PricePoint,
+            spans::{PriceSpan, day_of_unit, group_of, unit_of},
             totals::TickTotals,
         },
         running_total::day_cells::MICROS_PER_DAY,
     },
     store::{
-        StoreError,
+        Snapshot, StoreError,
         instant::Micros,
         numeric::ScaledNumeric,
         statement::{Statement, statement},
@@ -32,7 +36,7 @@ pub(super) trait Rows {
     ) -> Result<Vec<Row>, StoreError>;
 }
 
-impl Rows for crate::store::Snapshot {
+impl Rows for Snapshot {
     async fn rows(
         &self,
         statement: Statement,
@@ -80,10 +84,117 @@ impl CellKey {
     }
 }
 
-/// A tick as totals of it alone, with its symbol.
-pub(super) fn tick(row: &Row) -> (i32, TickTotals) {
-    let (Micros(at), price): (_, ScaledNumeric) = (row.get("ticked_at"), row.get("price"));
-    (row.get("symbol_id"), TickTotals::of_scaled(at, price.whole, price.scale))
+/// A tick of a symbol.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Tick {
+    pub(super) symbol_id: i32,
+    /// Digits behind the point of its price.
+    pub(super) scale: u32,
+    pub(super) point: PricePoint,
+}
+
+impl Tick {
+    fn of(row: &Row) -> Self {
+        let (Micros(at), price): (_, ScaledNumeric) = (row.get("ticked_at"), row.get("price"));
+        let point = PricePoint { at, price: price.whole };
+        Self { symbol_id: row.get("symbol_id"), scale: price.scale, point }
+    }
+
+    /// What the tick alone comes to.
+    pub(super) fn totals(&self) -> TickTotals {
+        TickTotals::of_scaled(self.point.at, self.point.price.clone(), self.scale)
+    }
+}
+
+/// Whose prices are asked for, and what of them is not folded.
+pub(super) struct Asked<'a> {
+    /// These symbols; all where it is not said.
+    pub(super) symbols: Option<&'a [i32]>,
+    chosen: Option<HashSet<i32>>,
+    changed: HashSet<SymbolUnit>,
+}
+
+impl<'a> Asked<'a> {
+    /// Looks up what changed in a span of time, in microseconds since the Unix epoch, of these
+    /// symbols or of all.
+    pub(super) async fn of(
+        session: &Snapshot,
+        span: &Range<i64>,
+        symbols: Option<&'a [i32]>,
+    ) -> Result<Self, StoreError> {
+        let (first, end) = (unit_of(span.start), unit_of(span.end - 1) + 1);
+        let statement = statement!("price_changes_between");
+        let rows = session.rows(statement, &[&first, &end, &symbols]).await?;
+        let changed = rows.iter().map(|row| (row.get("unit_number"), row.get("symbol_id")));
+        let chosen = symbols.map(|symbols| symbols.iter().copied().collect());
+        Ok(Self { symbols, chosen, changed: changed.collect() })
+    }
+
+    /// Whether the symbol is asked for.
+    pub(super) fn wants(&self, symbol: i32) -> bool {
+        self.chosen.as_ref().is_none_or(|chosen| chosen.contains(&symbol))
+    }
+
+    /// Whether the symbol is asked for, and cells say of the unit what its ticks do.
+    pub(super) fn is_folded(&self, unit: i64, symbol: i32) -> bool {
+        self.wants(symbol) && (self.changed.is_empty() || !self.changed.contains(&(unit, symbol)))
+    }
+
+    /// Units that changed.
+    pub(super) fn changed_units(&self) -> BTreeSet<i64> {
+        self.changed.iter().map(|(unit, _)| *unit).collect()
+    }
+
+    /// Symbols that are asked for and changed in a unit, ids ascending.
+    pub(super) fn changed_in(&self, unit: i64) -> Vec<i32> {
+        let of_unit = self.changed.iter().filter(|(of, symbol)| *of == unit && self.wants(*symbol));
+        let mut symbols: Vec<i32> = of_unit.map(|(_, symbol)| *symbol).collect();
+        symbols.sort_unstable();
+        symbols
+    }
+
+    /// The ticks of what changed in these units, by unit; and days, counted from the Unix epoch,
+    /// of which none was read.
+    pub(super) async fn changed_ticks(
+        &self,
+        session: &Snapshot,
+        units: &BTreeSet<i64>,
+    ) -> Result<(HashMap<i64, Vec<Tick>>, BTreeSet<i64>), StoreError> {
+        let rows = self.changed.iter().copied().filter(|(unit, _)| units.contains(unit));
+        let rows: BTreeSet<SymbolUnit> = rows.collect();
+        let mut by_unit: HashMap<i64, Vec<Tick>> = HashMap::new();
+        for tick in ticks_of_units(session, &rows).await? {
+            by_unit.entry(unit_of(tick.point.at)).or_default().push(tick);
+        }
+        let mut doubtful: BTreeSet<i64> = rows.iter().map(|(unit, _)| day_of_unit(*unit)).collect();
+        for unit in by_unit.keys() {
+            doubtful.remove(&day_of_unit(*unit));
+        }
+        Ok((by_unit, doubtful))
+    }
+}
+
+/// The groups of these symbols; all where it is not said.
+pub(super) fn groups_of(symbols: Option<&[i32]>) -> Option<Vec<i32>> {
+    let groups: BTreeSet<i32> = symbols?.iter().copied().map(group_of).collect();
+    Some(groups.into_iter().collect())
+}
+
+/// The ticks of symbols, of all or of these, in a span of time, in the order of time.
+pub(super) async fn ticks_between(
+    session: &Snapshot,
+    range: &Range<i64>,
+    symbols: Option<&[i32]>,
+) -> Result<Vec<Tick>, StoreError> {
+    let (start, end) = (Micros(range.start), Micros(range.end));
+    let rows = match symbols {
+        Some(symbols) => {
+            let statement = statement!("price_ticks_of_symbols");
+            session.rows(statement, &[&start, &end, &symbols]).await?
+        }
+        None => session.rows(statement!("price_ticks"), &[&start, &end]).await?,
+    };
+    Ok(rows.iter().map(Tick::of).collect())
 }
 
 /// The ticks in units of symbols, in the order of time for each symbol; the statement is asked
@@ -91,7 +202,7 @@ pub(super) fn tick(row: &Row) -> (i32, TickTotals) {
 pub(super) async fn ticks_of_units(
     reader: &impl Rows,
     units: &BTreeSet<SymbolUnit>,
-) -> Result<Vec<(i32, TickTotals)>, StoreError> {
+) -> Result<Vec<Tick>, StoreError> {
     let mut ticks = Vec::new();
     let mut rest = units.iter().copied().peekable();
     while let Some((first, _)) = rest.peek().copied() {
@@ -105,7 +216,7 @@ pub(super) async fn ticks_of_units(
         let (start, end) = (Micros(day * MICROS_PER_DAY), Micros((day + 1) * MICROS_PER_DAY));
         let statement = statement!("price_ticks_of_units");
         let rows = reader.rows(statement, &[&numbers, &symbols, &start, &end]).await?;
-        ticks.extend(rows.iter().map(tick));
+        ticks.extend(rows.iter().map(Tick::of));
     }
     Ok(ticks)
 }

@@ -146,3 +146,32 @@ pub async fn named(
     let rows = session.rows(statement!("symbols_named"), &[&names]).await?;
     Ok(rows.iter().map(record).collect())
 }
+
+/// A symbol as far as rankings need it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RankedSymbol {
+    /// What its ticks are recorded under.
+    pub symbol_id: i32,
+    /// Its name.
+    pub name: String,
+    /// Seconds between two ticks, as expected.
+    pub tick_interval_seconds: i32,
+}
+
+/// Up to `count_max` symbols, of a quote currency or of all, in no order.
+///
+/// # Errors
+/// If the database cannot answer.
+pub async fn ranked(
+    session: &Snapshot,
+    quote: Option<&str>,
+    count_max: i64,
+) -> Result<Vec<RankedSymbol>, StoreError> {
+    let rows = session.rows(statement!("symbols_ranked"), &[&quote, &count_max]).await?;
+    let ranked = |row: &Row| RankedSymbol {
+        symbol_id: row.get("symbol_id"),
+        name: row.get("name"),
+        tick_interval_seconds: row.get("tick_interval_seconds"),
+    };
+    Ok(rows.iter().map(ranked).collect())
+}

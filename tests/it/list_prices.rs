@@ -1,5 +1,7 @@
 //! `ListPrices`: ticks and bars, against what SQL makes of the ticks; pages; days that are gone.
 
+use std::collections::BTreeMap;
+
 use chrono::DateTime;
 use daybook::{
     grpc::{
@@ -169,24 +171,34 @@ async fn ticks_of_a_day_that_is_gone_are_refused_and_totals_of_it_are_not() {
     fold_all(&service.database).await.unwrap();
     let all = request("2024-05-01T00:00:00Z", "2024-05-04T00:00:00Z", 86_400, 0);
     let before = ask(&service, &all).await.unwrap();
-    let leaf = leaf(&service, "2024-05-02").await;
-    service.sql.batch_execute(&format!("DROP TABLE {leaf}")).await.unwrap();
-    assert_eq!(ask(&service, &all).await.unwrap().bars, before.bars);
-    for (start, end, seconds) in [
-        ("2024-05-01T00:00:00Z", "2024-05-04T00:00:00Z", 0),
-        ("2024-05-01T00:00:00Z", "2024-05-04T00:00:00Z", 3_600),
-        ("2024-05-02T11:01:00Z", "2024-05-04T00:00:00Z", 86_400),
-    ] {
-        let status = ask(&service, &request(start, end, seconds, 5_000)).await.unwrap_err();
-        assert_eq!(status.code(), Code::FailedPrecondition, "{start} {seconds}");
-        assert!(status.message().contains("2024-05-02"), "{status:?}");
-    }
+    // Inside of units: their ticks are packed.
+    let inside = request("2024-05-02T11:01:00Z", "2024-05-04T00:00:00Z", 86_400, 5_000);
+    let bars_inside = ask(&service, &inside).await.unwrap().bars;
     let cut = RankSymbolsRequest {
         metric: SymbolMetric::Mean.into(),
         window: Some(window("2024-05-01T00:00:00Z", "2024-05-02T11:01:30Z")),
         ..RankSymbolsRequest::default()
     };
-    let status = service.prices().await.rank_symbols(cut).await.unwrap_err();
+    let mut client = service.prices().await;
+    let ranked = client.rank_symbols(cut.clone()).await.unwrap().into_inner().rows;
+    let leaf = leaf(&service, "2024-05-02").await;
+    service.sql.batch_execute(&format!("DROP TABLE {leaf}")).await.unwrap();
+    assert_eq!(ask(&service, &all).await.unwrap().bars, before.bars);
+    let refused = async |start: &str, end: &str, seconds: i32| {
+        let status = ask(&service, &request(start, end, seconds, 5_000)).await.unwrap_err();
+        assert_eq!(status.code(), Code::FailedPrecondition, "{start} {seconds}");
+        assert!(status.message().contains("2024-05-02"), "{status:?}");
+    };
+    refused("2024-05-01T00:00:00Z", "2024-05-04T00:00:00Z", 0).await;
+    refused("2024-05-01T00:00:00Z", "2024-05-04T00:00:00Z", 3_600).await;
+    assert_eq!(ask(&service, &inside).await.unwrap().bars, bars_inside);
+    let answer = client.rank_symbols(cut.clone()).await.unwrap().into_inner();
+    assert_eq!(answer.rows, ranked);
+    // A release that packed no ticks left it to whoever asks to read them.
+    service.sql.batch_execute("UPDATE price_totals SET cell = cell").await.unwrap();
+    assert_eq!(ask(&service, &all).await.unwrap().bars, before.bars);
+    refused("2024-05-02T11:01:00Z", "2024-05-04T00:00:00Z", 86_400).await;
+    let status = client.rank_symbols(cut).await.unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition);
     // What is at hand is answered, in few pages however wide the window.
     let ages = request("0001-01-01T00:00:00Z", "9999-12-31T00:00:00Z", 3_600, 10_000);
@@ -285,7 +297,7 @@ async fn changes_of_a_day_that_is_gone_wait_for_it() {
 }
 
 #[tokio::test]
-async fn a_window_inside_a_unit_of_a_day_that_is_gone_is_refused() {
+async fn a_window_inside_a_unit_of_a_day_that_is_gone_is_answered_if_its_ticks_are_packed() {
     let service = TestService::start().await;
     make_symbols(&service.sql, 2, &["2024-05-02"]).await;
     let text = "INSERT INTO prices (symbol_id, ticked_at, price)
@@ -305,27 +317,47 @@ async fn a_window_inside_a_unit_of_a_day_that_is_gone_is_refused() {
         ..RankSymbolsRequest::default()
     };
     let mut client = service.prices().await;
-    for detached in [false, true] {
-        if detached {
-            let text = format!("ALTER TABLE prices DETACH PARTITION {leaf}");
-            service.sql.batch_execute(&text).await.unwrap();
-        }
+    let (mut answers, metrics) =
+        (BTreeMap::new(), [SymbolMetric::Mean, SymbolMetric::StddevOfReturn]);
+    // As a release left it that packed no ticks; the day is gone from then on.
+    let forget = "UPDATE price_totals SET cell = cell";
+    for (is_gone, is_packed) in [(false, true), (true, true), (true, false)] {
+        let text = match (is_gone, is_packed) {
+            (false, _) => "SELECT".to_owned(),
+            (true, true) => format!("ALTER TABLE prices DETACH PARTITION {leaf}"),
+            (true, false) => forget.to_owned(),
+        };
+        service.sql.batch_execute(&text).await.unwrap();
+        let refused = |is_refused: bool| is_refused.then_some(Code::FailedPrecondition);
         for (start, end) in windows {
-            let mut codes = vec![client.rank_symbols(rank((start, end))).await.err()];
-            for seconds in [0, 60] {
-                codes.push(ask(&service, &request(start, end, seconds, 0)).await.err());
+            for metric in metrics {
+                let asked = RankSymbolsRequest { metric: metric.into(), ..rank((start, end)) };
+                let (code, rows) = match client.rank_symbols(asked).await {
+                    Ok(answer) => (None, answer.into_inner().rows),
+                    Err(status) => (Some(status.code()), Vec::new()),
+                };
+                assert_eq!(code, refused(!is_packed), "{start} {end} {is_gone} {metric:?}");
+                if is_packed {
+                    // Whether or not the ticks themselves are at hand.
+                    let first = answers.entry((start, end, metric)).or_insert(rows.clone());
+                    assert_eq!(*first, rows);
+                }
             }
-            let expected = detached.then_some(Code::FailedPrecondition);
-            let codes: Vec<_> = codes.iter().map(|status| Some(status.as_ref()?.code())).collect();
-            assert_eq!(codes, [expected; 3], "{start} {end} {detached}");
+            // Ticks, and bars of minutes, are read one by one.
+            for seconds in [0, 60] {
+                let answer = ask(&service, &request(start, end, seconds, 0)).await;
+                let code = answer.err().map(|status| status.code());
+                assert_eq!(code, refused(is_gone), "{start} {end} {is_gone} {seconds}");
+            }
         }
-        // Between two ticks there is nothing to miss, but for all that one can know.
+        // Between two ticks there is nothing to miss, which only packed ones can tell.
         let between = rank(("2024-05-02T00:00:31Z", "2024-05-02T00:01:29Z"));
-        assert_eq!(client.rank_symbols(between).await.is_err(), detached);
+        assert_eq!(client.rank_symbols(between).await.is_err(), !is_packed);
         // Nothing was ever behind the last tick.
         let behind = rank(("2024-05-02T00:03:31Z", "2024-05-02T00:03:59Z"));
         assert!(client.rank_symbols(behind).await.is_ok());
     }
+    assert!(answers.values().all(|rows| rows[0].tick_count > 0));
     // What is held against ticks that are not at hand is not said to differ.
     assert!(client.rank_symbols(whole_day(false)).await.is_ok());
     let status = client.rank_symbols(whole_day(true)).await.unwrap_err();

@@ -23,6 +23,10 @@ use crate::{
 
 const SYMBOLS: i32 = 5;
 
+/// Numbers of the symbols: of two groups that share cells.
+const FIRST_ID: i32 = 126;
+const IDS: std::ops::Range<i32> = FIRST_ID..FIRST_ID + SYMBOLS;
+
 /// 2024-05-01T00:00:00Z, and three days from there.
 const FIRST: i64 = 1_714_521_600;
 const SECONDS: i64 = 3 * 86_400;
@@ -41,11 +45,13 @@ const OF_TICKS: &str = "
         SELECT t.symbol_id, count(*) AS n, sum(t.price) AS s, sum(t.price * t.price) AS q,
             count(t.return) AS rn, sum(t.return) AS rs, sum(t.return * t.return) AS rq,
             (array_agg(t.price ORDER BY t.ticked_at))[1] AS first,
-            (array_agg(t.price ORDER BY t.ticked_at DESC))[1] AS last
+            (array_agg(t.price ORDER BY t.ticked_at DESC))[1] AS last,
+            min(t.ticked_at) AS first_at, max(t.ticked_at) AS last_at
         FROM ticks t
         GROUP BY t.symbol_id
     )
     SELECT y.name, coalesce(m.n, 0) AS tick_count,
+        first_at, last_at, trim_scale(first)::text AS first, trim_scale(last)::text AS last,
         CASE WHEN n > 1 THEN
             trim_scale(round(
                 sqrt((n * q - s * s)::numeric(900, 300) / (n * (n - 1))), 18))::text END
@@ -91,10 +97,18 @@ pub(crate) async fn make_symbols(sql: &Client, count: i32, days: &[&str]) {
     sql.query("SELECT ensure_price_partitions($1, 36500, 100000)", &[&days]).await.unwrap();
 }
 
-/// Any instant of the three days; often one at the edge of a unit or of a day.
+/// Units that have many ticks: one in six hours of the three days.
+const BUSY_SECONDS: i64 = 6 * 3_600;
+
+/// Any instant of the three days; often one at the edge of a unit or of a day, or in a busy unit.
 fn draw_instant(random: &mut ChaCha12Rng) -> DateTime<Utc> {
     let seconds = random.random_range(0..SECONDS);
-    match random.random_range(0..4) {
+    match random.random_range(0..6) {
+        4 | 5 => instant(
+            FIRST + seconds / BUSY_SECONDS * BUSY_SECONDS,
+            // Some at a whole second, some not.
+            random.random_range(0..240_000_000) / 500_000 * random.random_range(499_999..=500_000),
+        ),
         0 => instant(FIRST + seconds / 240 * 240, random.random_range(-1..=1)),
         1 => instant(FIRST + seconds / 86_400 * 86_400, random.random_range(0..=1)),
         _ => instant(FIRST + seconds, random.random_range(0..1_000_000)),
@@ -115,7 +129,7 @@ fn draw_price(random: &mut ChaCha12Rng) -> String {
 
 /// Writes as clients from outside do.
 async fn write(sql: &Client, random: &mut ChaCha12Rng) {
-    let symbol = random.random_range(1..=SYMBOLS);
+    let symbol = random.random_range(IDS);
     let (from, to) = (draw_instant(random), draw_instant(random));
     match random.random_range(0..10) {
         0 => {
@@ -141,7 +155,7 @@ async fn write(sql: &Client, random: &mut ChaCha12Rng) {
             let count = random.random_range(1..40);
             let rows: Vec<String> = (0..count)
                 .map(|_| {
-                    let symbol = random.random_range(1..=SYMBOLS);
+                    let symbol = random.random_range(IDS);
                     let at = draw_instant(random).to_rfc3339();
                     format!("({symbol}, '{at}', {})", draw_price(random))
                 })
@@ -157,6 +171,9 @@ async fn write(sql: &Client, random: &mut ChaCha12Rng) {
     }
 }
 
+/// A symbol's name, how many ticks it has, a value, and its first and last tick.
+type Expected = (String, i64, Option<String>, [Option<(Timestamp, String)>; 2]);
+
 async fn check(service: &TestService, start: DateTime<Utc>, end: DateTime<Utc>) {
     let expected = service.sql.query(OF_TICKS, &[&start, &end]).await.unwrap();
     let mut client = service.prices().await;
@@ -170,48 +187,137 @@ async fn check(service: &TestService, start: DateTime<Utc>, end: DateTime<Utc>) 
         };
         let answer = client.rank_symbols(request).await.unwrap().into_inner();
         assert_eq!(answer.verification_difference, "", "{start} {end}");
-        let mut found: Vec<(String, i64, Option<String>)> = answer
+        let mut found: Vec<Expected> = answer
             .rows
             .into_iter()
             .map(|row| {
-                (row.symbol, row.tick_count, Some(row.value).filter(|text| !text.is_empty()))
+                let value = Some(row.value).filter(|text| !text.is_empty());
+                let ends = [row.first_tick, row.last_tick]
+                    .map(|tick| tick.map(|tick| (tick.ticked_at.unwrap_or_default(), tick.price)));
+                (row.symbol, row.tick_count, value, ends)
             })
             .collect();
-        found.sort();
-        let expected: Vec<(String, i64, Option<String>)> = expected
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        let expected: Vec<Expected> = expected
             .iter()
-            .map(|row| (row.get("name"), row.get("tick_count"), row.get(column)))
+            .map(|row| {
+                let ends = [("first_at", "first"), ("last_at", "last")].map(|(at, price)| {
+                    Some((timestamp(row.get::<_, Option<_>>(at)?), row.get(price)))
+                });
+                (row.get("name"), row.get("tick_count"), row.get(column), ends)
+            })
             .collect();
         assert_eq!(found, expected, "{column} from {start} to {end}");
     }
 }
 
+/// Symbols whose numbers lie in two groups.
+async fn make_symbols_of_two_groups(service: &TestService) {
+    let text = format!("ALTER TABLE symbols ALTER COLUMN symbol_id RESTART WITH {FIRST_ID}");
+    service.sql.batch_execute(&text).await.unwrap();
+    make_symbols(&service.sql, SYMBOLS, &["2024-05-01", "2024-05-02", "2024-05-03"]).await;
+}
+
+/// Cells as a release wrote them that knew of no briefs: of all spans, or of one in so many.
+async fn forget_briefs(sql: &Client, one_in: i32) -> u64 {
+    let text = "UPDATE price_totals SET cell = cell
+        WHERE (level + span_number + symbol_group) % $1 = 0 AND brief IS NOT NULL";
+    sql.execute(text, &[&i64::from(one_in)]).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_written_and_folded_values_are_those_of_the_ticks() {
     let service = TestService::start().await;
-    make_symbols(&service.sql, SYMBOLS, &["2024-05-01", "2024-05-02", "2024-05-03"]).await;
+    make_symbols_of_two_groups(&service).await;
     let mut random = random();
-    for round in 0..30 {
+    for round in 0..40 {
         for _ in 0..random.random_range(1..8) {
             write(&service.sql, &mut random).await;
         }
-        match random.random_range(0..3) {
+        match random.random_range(0..4) {
             0 => drop(fold_all(&service.database).await.unwrap()),
             1 => {
                 let count = random.random_range(1..200);
                 let client = service.database.connect().await.unwrap();
                 fold_prices(&client, count, true).await.unwrap();
             }
+            2 => drop(forget_briefs(&service.sql, random.random_range(2..9)).await),
             _ => {}
         }
         let (a, b) = (draw_instant(&mut random), draw_instant(&mut random));
         if a != b {
             check(&service, a.min(b), a.max(b)).await;
         }
+        // Both ends in one unit that has many ticks, or in two that follow each other.
+        let start = FIRST + random.random_range(0..SECONDS / BUSY_SECONDS) * BUSY_SECONDS;
+        let inside = |random: &mut ChaCha12Rng| random.random_range(-20_000_000..240_000_000);
+        let (a, b) = (inside(&mut random), inside(&mut random));
+        check(&service, instant(start, a.min(b)), instant(start, a.max(b) + 1)).await;
         if round % 10 == 0 {
             check(&service, instant(FIRST, 0), instant(FIRST + SECONDS, 0)).await;
         }
     }
+    assert!(service.end().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_release_without_briefs_folded_is_read_and_packed_once_it_changes() {
+    let service = TestService::start().await;
+    make_symbols_of_two_groups(&service).await;
+    // A tick a minute, at half a second.
+    let text = "INSERT INTO prices (symbol_id, ticked_at, price)
+        SELECT s, '2024-05-01T00:00:00.5Z'::timestamptz + n * interval '1 minute',
+            1000 + (n * 7919 % 1009 * s) % 1009 / 100.0
+        FROM generate_series(0, 2879) AS n, generate_series($1::int, $2::int) AS s";
+    service.sql.execute(text, &[&IDS.start, &(IDS.end - 1)]).await.unwrap();
+    fold_all(&service.database).await.unwrap();
+    let windows = [
+        (instant(FIRST + 61, 0), instant(FIRST + 86_461, 17)),
+        (instant(FIRST + 61, 0), instant(FIRST + 190, 0)),
+        (instant(FIRST + 3_601, 0), instant(FIRST + 7_201, 0)),
+    ];
+    let check_all = async || {
+        for (start, end) in windows {
+            check(&service, start, end).await;
+        }
+    };
+    check_all().await;
+    let all = forget_briefs(&service.sql, 1).await;
+    assert!(all > 2 * 720, "{all} cells had briefs");
+    check_all().await;
+    // One tick of one symbol: the unit is read whole, and what is above it has briefs again.
+    let with_briefs = async || {
+        let text = "SELECT array_agg((t.level, t.span_number, t.symbol_group)::text
+                ORDER BY t.level)
+            FROM price_totals t WHERE t.brief IS NOT NULL";
+        let row = service.sql.query_one(text, &[]).await.unwrap();
+        row.get::<_, Option<Vec<String>>>(0).unwrap_or_default()
+    };
+    assert_eq!(with_briefs().await, Vec::<String>::new());
+    let text = format!(
+        "UPDATE prices SET price = price + 1
+        WHERE symbol_id = {FIRST_ID} AND ticked_at = '2024-05-01T00:02:00.5Z'"
+    );
+    assert_eq!(service.sql.execute(&text, &[]).await.unwrap(), 1);
+    check_all().await;
+    // As many notes as there are, and not one unit more: it stays as it was.
+    let client = service.database.connect().await.unwrap();
+    fold_prices(&client, 1, true).await.unwrap();
+    drop(client);
+    let unit = FIRST / 240;
+    let expected = |from: u32| {
+        let spans = (from..10).map(|level| (level, unit / 4i64.pow(level)));
+        spans.map(|(level, span)| format!("({level},{span},0)")).collect::<Vec<_>>()
+    };
+    assert_eq!(with_briefs().await, expected(1));
+    check_all().await;
+    service.sql.execute(&text, &[]).await.unwrap();
+    fold_all(&service.database).await.unwrap();
+    assert_eq!(with_briefs().await, expected(0));
+    check_all().await;
+    // A cell that is written without its brief loses it.
+    assert_eq!(forget_briefs(&service.sql, 1).await, 10);
+    assert_eq!(with_briefs().await, Vec::<String>::new());
     assert!(service.end().await);
 }
 

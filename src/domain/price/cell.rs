@@ -57,14 +57,9 @@ impl PriceCell {
         let mut of_symbol = Vec::with_capacity(SYMBOL_BYTES);
         bytes.push(VERSION);
         put_unsigned(self.totals.len() as u64, &mut bytes);
-        let mut last_id: Option<i64> = None;
+        let mut last_id = None;
         for (symbol_id, totals) in &self.totals {
-            let symbol_id = i64::from(*symbol_id);
-            match last_id {
-                None => put_signed(symbol_id, &mut bytes),
-                Some(last) => put_unsigned((symbol_id - last).cast_unsigned(), &mut bytes),
-            }
-            last_id = Some(symbol_id);
+            put_id(*symbol_id, last_id.replace(*symbol_id), &mut bytes);
             of_symbol.clear();
             put_totals(self.start, totals, &mut of_symbol);
             put_unsigned(of_symbol.len() as u64, &mut bytes);
@@ -102,14 +97,7 @@ pub fn visit(
     let symbols = reader.unsigned()?;
     let mut last_id = None;
     for _ in 0..symbols {
-        let id = match last_id {
-            None => reader.signed()?,
-            Some(last) => match reader.unsigned()? {
-                0 => return Err(BrokenCell),
-                distance => i64::from(last).checked_add_unsigned(distance).ok_or(BrokenCell)?,
-            },
-        };
-        let symbol_id = i32::try_from(id).map_err(|_| BrokenCell)?;
+        let symbol_id = read_id(&mut reader, last_id)?;
         last_id = Some(symbol_id);
         let length = usize::try_from(reader.unsigned()?).map_err(|_| BrokenCell)?;
         let of_symbol = reader.bytes(length)?;
@@ -118,6 +106,27 @@ pub fn visit(
         }
     }
     if reader.is_at_end() { Ok(()) } else { Err(BrokenCell) }
+}
+
+/// Appends a symbol's id as its distance to the one before.
+pub(super) fn put_id(symbol_id: i32, last: Option<i32>, into: &mut Vec<u8>) {
+    let id = i64::from(symbol_id);
+    match last {
+        None => put_signed(id, into),
+        Some(last) => put_unsigned((id - i64::from(last)).cast_unsigned(), into),
+    }
+}
+
+/// Reads what [`put_id`] wrote: ids ascend.
+pub(super) fn read_id(reader: &mut Reader<'_>, last: Option<i32>) -> Result<i32, BrokenCell> {
+    let id = match last {
+        None => reader.signed()?,
+        Some(last) => match reader.unsigned()? {
+            0 => return Err(BrokenCell),
+            distance => i64::from(last).checked_add_unsigned(distance).ok_or(BrokenCell)?,
+        },
+    };
+    i32::try_from(id).map_err(|_| BrokenCell)
 }
 
 fn put_totals(start: i64, totals: &TickTotals, into: &mut Vec<u8>) {

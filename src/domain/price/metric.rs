@@ -3,7 +3,8 @@
 use crate::domain::{
     decimal::Decimal,
     metric::{Metric, ROUNDED_DECIMALS},
-    price::totals::TickTotals,
+    price::{brief::PriceBrief, totals::TickTotals},
+    running_total::whole::Whole,
 };
 
 /// What symbols are ranked by.
@@ -22,30 +23,48 @@ pub enum SymbolMetric {
 }
 
 impl SymbolMetric {
+    /// Whether the metric is one of prices alone.
+    #[must_use]
+    pub fn is_of_prices(self) -> bool {
+        self != Self::StddevOfReturn
+    }
+
     /// The value of the metric, rounded half-even to 18 decimals; `None` where it is undefined: a
     /// deviation of fewer than two values.
     #[must_use]
     pub fn value(self, totals: &TickTotals) -> Option<Decimal> {
-        let prices = totals.price_moments();
+        if self.is_of_prices() {
+            return self.value_of_prices(&PriceBrief::of_totals(totals));
+        }
+        Metric::StddevSample.value(&totals.return_moments())
+    }
+
+    /// As [`Self::value`], from what is known of prices alone; `None` for a metric of returns.
+    #[must_use]
+    pub fn value_of_prices(self, brief: &PriceBrief) -> Option<Decimal> {
+        let (count, divisor) = (Whole::from(brief.count), Whole::from(brief.count - 1));
+        let root = |numerator: &Whole, denominator: &Whole, scale| {
+            Decimal::rounded_root_of_wholes(numerator, scale, denominator, ROUNDED_DECIMALS)
+        };
         match self {
-            Self::StddevOfPrice => Metric::StddevSample.value(&prices),
-            Self::StddevOfReturn => Metric::StddevSample.value(&totals.return_moments()),
-            Self::Mean => Metric::Avg.value(&prices),
+            Self::StddevOfReturn => None,
+            Self::StddevOfPrice => {
+                // With one price the divisor is zero, and the root undefined.
+                root(&brief.spread(), &count.times(&divisor), 2 * brief.scale)
+            }
             // The root of ((n q - s^2) / (n (n - 1))) / (s / n)^2, s not being zero, is that of
-            // (n q - s^2) n / ((n - 1) s^2).
+            // (n q - s^2) n / ((n - 1) s^2), whatever the scale.
             Self::CoefficientOfVariation => {
-                if prices.count < 2 {
-                    return None;
-                }
-                let count = Decimal::from(prices.count);
-                let square = prices.sum.times(&prices.sum);
-                let spread = count.times(&prices.sum_of_squares).minus(&square).times(&count);
-                let divisor = Decimal::from(prices.count - 1).times(&square);
-                Decimal::rounded_root(&spread, &divisor, ROUNDED_DECIMALS)
+                let square = brief.sum.times(&brief.sum);
+                root(&brief.spread().times(&count), &divisor.times(&square), 0)
+            }
+            Self::Mean => {
+                let count = Decimal::from(brief.count);
+                Decimal::rounded_quotient(&brief.price_sum(), &count, ROUNDED_DECIMALS)
             }
             Self::ChangePercent => {
-                let first = totals.first_price();
-                let change = totals.last_price().minus(&first).times(&Decimal::from(100));
+                let first = brief.first_price();
+                let change = brief.last_price().minus(&first).times(&Decimal::from(100));
                 Decimal::rounded_quotient(&change, &first, ROUNDED_DECIMALS)
             }
         }

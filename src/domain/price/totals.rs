@@ -24,7 +24,8 @@ pub struct Tick {
 
 /// What the ticks of one symbol in a span of time come to. There is at least one.
 ///
-/// Prices are whole numbers of `10^-scale`. A return is the difference of the logarithms of two
+/// Prices are whole numbers of `10^-scale`, which is not always the smallest scale that would do:
+/// [`Self::says_the_same`] compares. A return is the difference of the logarithms of two
 /// ticks that follow each other, so there is one fewer than ticks.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TickTotals {
@@ -110,6 +111,18 @@ impl TickTotals {
                 self.join(&later);
             }
         }
+    }
+
+    /// Whether both say the same, at whatever scale.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let scale = self.scale.max(other.scale);
+        let at_scale = |totals: &Self| {
+            let mut totals = totals.clone();
+            totals.bring_to_scale(scale);
+            totals
+        };
+        at_scale(self) == at_scale(other)
     }
 
     /// Number, sum and squares of the prices.
@@ -308,6 +321,11 @@ pub(super) mod tests {
             prop_assert_eq!((found.last.at, &found.last_price()), (last.0, &last.1));
             prop_assert_eq!(found.whole_return(), naive_return(&first.1, &last.1));
             prop_assert_eq!(Some(found.scale), prices.iter().map(|price| price.parts().1).max());
+            let mut other = found.clone();
+            other.bring_to_scale(found.scale + 2);
+            prop_assert!(found.says_the_same(&other) && other.says_the_same(&found));
+            other.high.add(&Whole::Small(1));
+            prop_assert!(!found.says_the_same(&other) && !other.says_the_same(&found));
         }
 
         #[test]

@@ -74,6 +74,12 @@ impl<'a> Reader<'a> {
     }
 
     pub(in crate::domain) fn unsigned(&mut self) -> Result<u64, BrokenCell> {
+        if let Some((&first, rest)) = self.rest.split_first()
+            && first < 0x80
+        {
+            self.rest = rest;
+            return Ok(u64::from(first));
+        }
         let mut word = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -97,11 +103,16 @@ impl<'a> Reader<'a> {
         if head >> 1 == LONG {
             length = usize::try_from(self.unsigned()?).map_err(|_| BrokenCell)?;
         }
+        // Sixteen bytes at once where there are as many: what is not the number's is cut off.
+        let filled = self.rest.first_chunk().copied().map(u128::from_le_bytes);
         let bytes = self.bytes(length)?;
         if length <= 15 {
-            let mut filled = [0; 16];
-            filled[..length].copy_from_slice(bytes);
-            let magnitude = i128::from_le_bytes(filled);
+            let filled = filled.unwrap_or_else(|| {
+                let mut filled = [0; 16];
+                filled[..length].copy_from_slice(bytes);
+                u128::from_le_bytes(filled)
+            });
+            let magnitude = (filled & ((1 << (8 * length)) - 1)).cast_signed();
             return Ok(Whole::Small(if is_negative { -magnitude } else { magnitude }));
         }
         let sign = if is_negative { Sign::Minus } else { Sign::Plus };

@@ -1,0 +1,207 @@
+//! What the prices of symbols come to in a window, as far as questions about prices alone need it:
+//! briefs of whole spans, and the ticks at the edges and where they are not folded yet. Less to
+//! read than `price_totals`, which says all.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::Range,
+};
+
+use futures_util::{TryStreamExt, stream::FuturesOrdered};
+use tokio_postgres::Row;
+
+use crate::{
+    domain::{
+        price::{
+            brief::{PriceBrief, SymbolBriefs},
+            brief_cell,
+            cell::visit,
+            spans::PriceSpan,
+            unit_ticks,
+        },
+        running_total::cell::BrokenCell,
+    },
+    store::{
+        Snapshot, StoreError,
+        price_cells::{Asked, CellKey, Tick, groups_of},
+        price_edges::Edges,
+        price_plan::{Piece, Plan},
+        statement::statement,
+    },
+};
+
+/// Pieces of a window that are asked for by one statement.
+const PIECES_AT_ONCE: usize = 5;
+
+/// What prices come to in a window.
+#[derive(Debug, Default)]
+pub struct PriceBriefs {
+    /// Of symbols that have ticks in it.
+    pub symbols: SymbolBriefs,
+    /// Days, counted from the Unix epoch, of which there should or could be ticks and none was
+    /// read: theirs are all gone, or not at hand.
+    pub doubtful_days: BTreeSet<i64>,
+}
+
+/// What the prices of symbols, of all or of these, come to in a window (microseconds since the
+/// Unix epoch), in one snapshot.
+///
+/// # Errors
+/// If the database cannot answer, or a brief or a cell cannot be read.
+pub async fn price_briefs(
+    session: &Snapshot,
+    window: &Range<i64>,
+    symbols: Option<&[i32]>,
+) -> Result<PriceBriefs, StoreError> {
+    // What is needed if nothing has changed is asked for together with what has: mostly that is
+    // nothing, or at an edge. What comes first is put together while the database reads on.
+    let plan = Plan::of(0, window, &BTreeSet::new());
+    let mut coming: FuturesOrdered<_> = plan
+        .pieces
+        .chunks(PIECES_AT_ONCE)
+        .map(|pieces| {
+            Briefs::read(session, pieces.iter().copied().map(Piece::span).collect(), symbols)
+        })
+        .collect();
+    let (asked, first) = tokio::try_join!(Asked::of(session, window, symbols), coming.try_next())?;
+    let mut briefs = first.unwrap_or_default();
+    let changed = asked.changed_units();
+    let mut found = PriceBriefs::default();
+    let mut of_changed = HashMap::new();
+    let plan = if changed.is_empty() { plan } else { Plan::of(0, window, &changed) };
+    let inner: BTreeSet<i64> = plan.changed_units().collect();
+    if !inner.is_empty() {
+        while let Some(more) = coming.try_next().await? {
+            briefs.extend(more);
+        }
+        let more = plan.cells().filter(|span| !briefs.were_read(*span)).collect();
+        let (more, (ticks, doubtful_days)) = tokio::try_join!(
+            Briefs::read(session, more, symbols),
+            asked.changed_ticks(session, &inner)
+        )?;
+        briefs.extend(more);
+        (of_changed, found.doubtful_days) = (ticks, doubtful_days);
+    }
+    let symbols = &mut found.symbols;
+    for piece in plan.pieces {
+        while !briefs.were_read(piece.span())
+            && let Some(more) = coming.try_next().await?
+        {
+            briefs.extend(more);
+        }
+        match piece {
+            Piece::Ticks(edge) => {
+                let at_edge =
+                    Edges::read(session, &BTreeSet::from([edge]), &asked, &briefs).await?;
+                found.doubtful_days.extend(&at_edge.doubtful_days);
+                add_ticks(at_edge.ticks(edge), symbols);
+            }
+            Piece::Cell(span) => briefs.add(span, |symbol| asked.wants(symbol), symbols)?,
+            Piece::Changed(unit) => {
+                let is_folded = |symbol| asked.is_folded(unit, symbol);
+                briefs.add(PriceSpan::of_unit(unit), is_folded, symbols)?;
+                let ticks = of_changed.get(&unit).map(Vec::as_slice).unwrap_or_default();
+                add_ticks(ticks, symbols);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn add_ticks(ticks: &[Tick], symbols: &mut SymbolBriefs) {
+    for Tick { symbol_id, scale, point } in ticks {
+        symbols.append_tick(*symbol_id, *scale, point.clone());
+    }
+}
+
+/// Briefs as they came, or cells where there are none; several groups of symbols for a span.
+#[derive(Default)]
+pub(super) struct Briefs {
+    rows: HashMap<PriceSpan, Vec<Row>>,
+    /// The spans that were asked for, with or without rows.
+    spans: BTreeSet<PriceSpan>,
+}
+
+impl Briefs {
+    pub(super) async fn read(
+        session: &Snapshot,
+        spans: BTreeSet<PriceSpan>,
+        symbols: Option<&[i32]>,
+    ) -> Result<Self, StoreError> {
+        let mut briefs = Self { spans, ..Self::default() };
+        if briefs.spans.is_empty() {
+            return Ok(briefs);
+        }
+        let spans = &briefs.spans;
+        let levels: Vec<i16> = spans.iter().map(|span| i16::from(span.level)).collect();
+        let numbers: Vec<i64> = spans.iter().map(|span| span.number).collect();
+        let statement = statement!("price_briefs_of_spans");
+        let rows = session.rows(statement, &[&levels, &numbers, &groups_of(symbols)]).await?;
+        for row in rows {
+            briefs.rows.entry(CellKey::of(&row).span).or_default().push(row);
+        }
+        Ok(briefs)
+    }
+
+    /// Takes those of other spans in.
+    fn extend(&mut self, more: Self) {
+        self.rows.extend(more.rows);
+        self.spans.extend(more.spans);
+    }
+
+    fn were_read(&self, span: PriceSpan) -> bool {
+        self.spans.contains(&span)
+    }
+
+    /// Whether there are briefs wherever there are cells of a span.
+    pub(super) fn are_all_there(&self, span: PriceSpan) -> bool {
+        let mut rows = self.rows.get(&span).into_iter().flatten();
+        rows.all(|row| row.get::<_, Option<&[u8]>>("brief").is_some())
+    }
+
+    /// Shows the bytes of each group of a span.
+    pub(super) fn each(
+        &self,
+        span: PriceSpan,
+        mut with: impl FnMut(Stored<'_>) -> Result<(), BrokenCell>,
+    ) -> Result<(), StoreError> {
+        for row in self.rows.get(&span).into_iter().flatten() {
+            let stored = match row.get("brief") {
+                Some(brief) => Stored::Brief(brief),
+                None => Stored::Cell(row.get("cell")),
+            };
+            with(stored).map_err(|_| CellKey::of(row).broken("price_briefs_of_spans"))?;
+        }
+        Ok(())
+    }
+
+    fn add(
+        &self,
+        span: PriceSpan,
+        want: impl Fn(i32) -> bool,
+        symbols: &mut SymbolBriefs,
+    ) -> Result<(), StoreError> {
+        let start = span.start();
+        self.each(span, |stored| match stored {
+            Stored::Brief(bytes) if span.level == 0 => {
+                unit_ticks::visit(start, bytes, &want, |symbol, scale, tick| {
+                    symbols.append_tick(symbol, scale, tick);
+                })
+            }
+            Stored::Brief(bytes) => brief_cell::visit(start, bytes, &want, |symbol, brief| {
+                symbols.append(symbol, brief);
+            }),
+            Stored::Cell(bytes) => visit(start, bytes, &want, |symbol, totals| {
+                symbols.append(symbol, PriceBrief::of_totals(&totals));
+            }),
+        })
+    }
+}
+
+/// What is stored of a group of symbols.
+pub(super) enum Stored<'a> {
+    /// A brief: in a unit its ticks.
+    Brief(&'a [u8]),
+    /// A cell that has no brief.
+    Cell(&'a [u8]),
+}
