@@ -291,7 +291,7 @@ async fn a_population_that_is_too_large_is_refused_before_its_cells_are_read() {
         let accounts = analytics.rank_accounts(&question, &network, None, None).await.map(drop);
         for outcome in [users, accounts] {
             let error = outcome.expect_err("its cells cannot be read");
-            let is_refused = matches!(error.kind(), ErrorKind::ResourceExhausted(_));
+            let is_refused = matches!(error.kind(), ErrorKind::BeyondLimit(_));
             assert_eq!(is_refused, is_too_large, "{population_max}: {error}");
         }
     }
