@@ -18,7 +18,7 @@ use crate::{
     error::{Error, ErrorKind},
     prices::{Prices, briefs_of, last_day, micros, refuse_absent_days, tick, totals_of},
     store::{
-        Snapshot,
+        Snapshot, StoreErrorKind,
         price_totals::{BySymbol, price_totals_of_ticks},
         prices::{PriceTick, now},
         symbols::{self, RankedSymbol, SymbolRecord},
@@ -114,8 +114,7 @@ impl Prices {
         question: &SymbolRankQuestion,
         after: Option<RankCursor<String>>,
     ) -> Result<SymbolRanking, Error> {
-        let session = self.database.snapshot().await?;
-        let asked = read(&session, question).await?;
+        let (session, asked) = self.read(question).await?;
         let verification = match question.verify {
             true => Some(verify(&session, &asked).await?),
             false => None,
@@ -128,6 +127,21 @@ impl Prices {
         let (places, has_more, window, population_size) =
             ranking.map_err(|source| Error::with_source(ErrorKind::Internal, source))?;
         Ok(SymbolRanking { places, has_more, population_size, window, as_of, verification })
+    }
+
+    /// Reads what a ranking is made of, in a snapshot.
+    async fn read(&self, question: &SymbolRankQuestion) -> Result<(Snapshot, Asked), Error> {
+        let session = self.database.unopened_snapshot().await?;
+        let (opened, asked) = tokio::join!(biased; session.open(), read(&session, question));
+        match opened {
+            Ok(()) => Ok((session, asked?)),
+            Err(error) if error.kind() == StoreErrorKind::Disconnected => {
+                let session = self.database.snapshot().await?;
+                let asked = read(&session, question).await?;
+                Ok((session, asked))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -205,10 +219,11 @@ async fn read(session: &Snapshot, question: &SymbolRankQuestion) -> Result<Asked
     let (metric, as_of) = (question.metric, async { Ok::<_, Error>(now(session).await?) });
     if let (Some(window), Population::All) = (question.window, &question.population) {
         let span = micros(window);
-        let (symbols, as_of, found) = tokio::try_join!(
+        // Who is ranked comes last: what is found is put together meanwhile.
+        let (found, symbols, as_of) = tokio::try_join!(
+            Found::read(session, metric, &span, None),
             population(session, question),
-            as_of,
-            Found::read(session, metric, &span, None)
+            as_of
         )?;
         return Ok(Asked { as_of, window, symbols, ids: None, found });
     }

@@ -234,6 +234,16 @@ impl Database {
         }
     }
 
+    /// A snapshot that [`Snapshot::open`] opens, together with what is asked first and not before
+    /// it. Statements are planned once a connection: what reads daily partitions says so by itself.
+    /// A dead connection is not noticed here.
+    ///
+    /// # Errors
+    /// If there is no connection.
+    pub async fn unopened_snapshot(&self) -> Result<Snapshot, StoreError> {
+        Ok(self.session().await?.unopened_snapshot())
+    }
+
     /// Closes the pool and waits for what runs beside it: connections of one's own, and
     /// statements that are being cancelled. Says whether all of it ended in time.
     pub async fn close(&self, deadline: Duration) -> bool {

@@ -55,7 +55,7 @@ pub async fn price_briefs(
 ) -> Result<PriceBriefs, StoreError> {
     // What is needed if nothing has changed is asked for together with what has: mostly that is
     // nothing, or at an edge. What comes first is put together while the database reads on.
-    let plan = Plan::of(0, window, &BTreeSet::new());
+    let plan = Plan::of(0, window, &BTreeSet::new()).last_first();
     let mut coming: FuturesOrdered<_> = plan
         .pieces
         .chunks(PIECES_AT_ONCE)
@@ -68,7 +68,7 @@ pub async fn price_briefs(
     let changed = asked.changed_units();
     let mut found = PriceBriefs::default();
     let mut of_changed = HashMap::new();
-    let plan = if changed.is_empty() { plan } else { Plan::of(0, window, &changed) };
+    let plan = if changed.is_empty() { plan } else { Plan::of(0, window, &changed).last_first() };
     let inner: BTreeSet<i64> = plan.changed_units().collect();
     if !inner.is_empty() {
         while let Some(more) = coming.try_next().await? {
@@ -110,7 +110,7 @@ pub async fn price_briefs(
 
 fn add_ticks(ticks: &[Tick], symbols: &mut SymbolBriefs) {
     for Tick { symbol_id, scale, point } in ticks {
-        symbols.append_tick(*symbol_id, *scale, point.clone());
+        symbols.add_tick(*symbol_id, *scale, point.clone());
     }
 }
 
@@ -135,8 +135,13 @@ impl Briefs {
         let spans = &briefs.spans;
         let levels: Vec<i16> = spans.iter().map(|span| i16::from(span.level)).collect();
         let numbers: Vec<i64> = spans.iter().map(|span| span.number).collect();
-        let statement = statement!("price_briefs_of_spans");
-        let rows = session.rows(statement, &[&levels, &numbers, &groups_of(symbols)]).await?;
+        let rows = match groups_of(symbols) {
+            Some(groups) => {
+                let statement = statement!("price_briefs_of_groups");
+                session.rows(statement, &[&levels, &numbers, &groups]).await?
+            }
+            None => session.rows(statement!("price_briefs_of_spans"), &[&levels, &numbers]).await?,
+        };
         for row in rows {
             briefs.rows.entry(CellKey::of(&row).span).or_default().push(row);
         }
@@ -185,14 +190,14 @@ impl Briefs {
         self.each(span, |stored| match stored {
             Stored::Brief(bytes) if span.level == 0 => {
                 unit_ticks::visit(start, bytes, &want, |symbol, scale, tick| {
-                    symbols.append_tick(symbol, scale, tick);
+                    symbols.add_tick(symbol, scale, tick);
                 })
             }
             Stored::Brief(bytes) => brief_cell::visit(start, bytes, &want, |symbol, brief| {
-                symbols.append(symbol, brief);
+                symbols.merge_stored(symbol, brief);
             }),
             Stored::Cell(bytes) => visit(start, bytes, &want, |symbol, totals| {
-                symbols.append(symbol, PriceBrief::of_totals(&totals));
+                symbols.merge(symbol, PriceBrief::of_totals(&totals));
             }),
         })
     }

@@ -34,6 +34,15 @@ pub(super) trait Rows {
         statement: Statement,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError>;
+
+    /// As [`Self::rows`], of a statement that reads daily partitions.
+    async fn rows_of_days(
+        &self,
+        statement: Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
+        self.rows(statement, params).await
+    }
 }
 
 impl Rows for Snapshot {
@@ -43,6 +52,14 @@ impl Rows for Snapshot {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
         Self::rows(self, statement, params).await
+    }
+
+    async fn rows_of_days(
+        &self,
+        statement: Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
+        Self::rows_of_days(self, statement, params).await
     }
 }
 
@@ -190,9 +207,9 @@ pub(super) async fn ticks_between(
     let rows = match symbols {
         Some(symbols) => {
             let statement = statement!("price_ticks_of_symbols");
-            session.rows(statement, &[&start, &end, &symbols]).await?
+            session.rows_of_days(statement, &[&start, &end, &symbols]).await?
         }
-        None => session.rows(statement!("price_ticks"), &[&start, &end]).await?,
+        None => session.rows_of_days(statement!("price_ticks"), &[&start, &end]).await?,
     };
     Ok(rows.iter().map(Tick::of).collect())
 }
@@ -215,7 +232,7 @@ pub(super) async fn ticks_of_units(
         }
         let (start, end) = (Micros(day * MICROS_PER_DAY), Micros((day + 1) * MICROS_PER_DAY));
         let statement = statement!("price_ticks_of_units");
-        let rows = reader.rows(statement, &[&numbers, &symbols, &start, &end]).await?;
+        let rows = reader.rows_of_days(statement, &[&numbers, &symbols, &start, &end]).await?;
         ticks.extend(rows.iter().map(Tick::of));
     }
     Ok(ticks)

@@ -61,6 +61,13 @@ impl Plan {
         Self { window: number, pieces: pieces.into_iter().map(|(_, piece)| piece).collect() }
     }
 
+    /// The last piece before all others: last ticks of those between have not to be read then.
+    pub(super) fn last_first(mut self) -> Self {
+        let further = 1.min(self.pieces.len());
+        self.pieces.rotate_right(further);
+        self
+    }
+
     /// Units of which ticks are needed because they changed.
     pub(super) fn changed_units(&self) -> impl Iterator<Item = i64> {
         self.pieces.iter().filter_map(|piece| match piece {

@@ -124,8 +124,13 @@ impl Cells {
     ) -> Result<Self, StoreError> {
         let levels: Vec<i16> = spans.iter().map(|span| i16::from(span.level)).collect();
         let numbers: Vec<i64> = spans.iter().map(|span| span.number).collect();
-        let statement = statement!("price_cells_of_spans");
-        let rows = session.rows(statement, &[&levels, &numbers, &groups_of(symbols)]).await?;
+        let rows = match groups_of(symbols) {
+            Some(groups) => {
+                let statement = statement!("price_cells_of_groups");
+                session.rows(statement, &[&levels, &numbers, &groups]).await?
+            }
+            None => session.rows(statement!("price_cells_of_spans"), &[&levels, &numbers]).await?,
+        };
         let mut cells: HashMap<PriceSpan, Vec<Row>> = HashMap::new();
         for row in rows {
             cells.entry(CellKey::of(&row).span).or_default().push(row);

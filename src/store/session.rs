@@ -31,6 +31,14 @@ const CANCEL_PAUSE: Duration = Duration::from_millis(20);
 const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
                               LOCK TABLE ONLY transactions, ONLY prices IN ACCESS SHARE MODE";
 
+/// As [`BEGIN_SNAPSHOT`], of one whose statements are planned once a connection.
+const BEGIN_PLANNED_ONCE: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+                                  SET LOCAL plan_cache_mode = force_generic_plan; \
+                                  LOCK TABLE ONLY transactions, ONLY prices IN ACCESS SHARE MODE";
+
+/// From here on statements of the tx are planned each time, for the values at hand.
+const PLAN_FOR_VALUES: &str = "SET LOCAL plan_cache_mode = force_custom_plan";
+
 /// Stem that errors of beginning and ending a snapshot carry in the place of a
 /// statement's.
 const SNAPSHOT: &str = "snapshot";
@@ -93,9 +101,15 @@ impl Session {
         self.is_busy = true;
         let outcome = self.object().batch_execute(BEGIN_SNAPSHOT).await;
         match outcome {
-            Ok(()) => Ok(Snapshot { session: self, begun_at }),
+            Ok(()) => Ok(Snapshot { session: self, begun_at, is_planned_once: false }),
             Err(source) => Err(self.fail(SNAPSHOT, source)),
         }
+    }
+
+    /// A snapshot on the session that [`Snapshot::open`] opens.
+    pub(super) fn unopened_snapshot(mut self) -> Snapshot {
+        self.is_busy = true;
+        Snapshot { session: self, begun_at: Instant::now(), is_planned_once: true }
     }
 
     /// Opens a tx that may write on the session.
@@ -176,9 +190,21 @@ async fn query(
 pub struct Snapshot {
     session: Session,
     begun_at: Instant,
+    /// Whether statements keep their plan, whatever the values.
+    is_planned_once: bool,
 }
 
 impl Snapshot {
+    /// Opens a snapshot that is not open yet. What is asked behind this, without waiting for its
+    /// end, is sent together with it.
+    ///
+    /// # Errors
+    /// If the database cannot answer: what was read meanwhile is not of one moment.
+    pub async fn open(&self) -> Result<(), StoreError> {
+        let outcome = self.session.object().batch_execute(BEGIN_PLANNED_ONCE).await;
+        outcome.map_err(|source| StoreError::from_postgres(SNAPSHOT, source))
+    }
+
     /// Runs a statement and reads all its rows. Statements that are asked at the same
     /// time are sent together and answered in turn.
     ///
@@ -190,6 +216,27 @@ impl Snapshot {
         params: &Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
         self.session.rows_in_tx(statement, params).await
+    }
+
+    /// As [`Snapshot::rows`], of a statement that reads daily partitions: it is planned for the
+    /// values at hand, and opens their days alone.
+    ///
+    /// # Errors
+    /// As for [`Snapshot::rows`].
+    pub(super) async fn rows_of_days(
+        &self,
+        statement: Statement,
+        params: &Params<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let plan = async {
+            match self.is_planned_once {
+                true => self.session.object().batch_execute(PLAN_FOR_VALUES).await,
+                false => Ok(()),
+            }
+        };
+        let (planned, rows) = tokio::join!(biased; plan, self.rows(statement, params));
+        planned.map_err(|source| StoreError::from_postgres(statement.stem, source))?;
+        rows
     }
 
     /// Runs a statement that is planned as sessions for running totals plan theirs: its

@@ -168,10 +168,13 @@ pub async fn ranked(
     count_max: i64,
 ) -> Result<Vec<RankedSymbol>, StoreError> {
     let rows = session.rows(statement!("symbols_ranked"), &[&quote, &count_max]).await?;
-    let ranked = |row: &Row| RankedSymbol {
-        symbol_id: row.get("symbol_id"),
-        name: row.get("name"),
-        tick_interval_seconds: row.get("tick_interval_seconds"),
+    let Some(row) = rows.first() else { return Ok(Vec::new()) };
+    let (ids, names): (Vec<i32>, Vec<String>) = (row.get("symbol_ids"), row.get("names"));
+    let intervals: Vec<i32> = row.get("tick_intervals_seconds");
+    let ranked = |((symbol_id, name), tick_interval_seconds)| RankedSymbol {
+        symbol_id,
+        name,
+        tick_interval_seconds,
     };
-    Ok(rows.iter().map(ranked).collect())
+    Ok(ids.into_iter().zip(names).zip(intervals).map(ranked).collect())
 }

@@ -8,6 +8,7 @@ use num_bigint::BigInt;
 use crate::domain::{
     decimal::Decimal,
     price::{
+        brief_cell::StoredBrief,
         spans::{GROUP_SYMBOLS, group_of},
         totals::TickTotals,
     },
@@ -66,29 +67,38 @@ impl PriceBrief {
         Self { scale: *scale, count: *count, sum, squares, first, last }
     }
 
-    /// Adds ticks that are later than every one of these.
-    pub fn append(&mut self, mut later: Self) {
-        match self.scale.cmp(&later.scale) {
+    /// Adds other ticks, of other instants.
+    pub fn merge(&mut self, mut other: Self) {
+        match self.scale.cmp(&other.scale) {
             Ordering::Equal => {}
-            Ordering::Less => self.bring_to_scale(later.scale),
-            Ordering::Greater => later.bring_to_scale(self.scale),
+            Ordering::Less => self.bring_to_scale(other.scale),
+            Ordering::Greater => other.bring_to_scale(self.scale),
         }
-        self.count = self.count.saturating_add(later.count);
-        self.sum.add(&later.sum);
-        self.squares.add(&later.squares);
-        self.last = later.last;
+        self.count = self.count.saturating_add(other.count);
+        self.sum.add(&other.sum);
+        self.squares.add(&other.squares);
+        if other.first.at < self.first.at {
+            self.first = other.first;
+        }
+        if other.last.at > self.last.at {
+            self.last = other.last;
+        }
     }
 
-    /// Adds a tick that is later than every one of these.
-    pub fn append_tick(&mut self, scale: u32, tick: PricePoint) {
+    /// Adds a tick of another instant.
+    pub fn add_tick(&mut self, scale: u32, tick: PricePoint) {
         if scale != self.scale {
-            self.append(Self::of_tick(scale, tick));
+            self.merge(Self::of_tick(scale, tick));
             return;
         }
         self.count = self.count.saturating_add(1);
         self.sum.add(&tick.price);
         self.squares.add(&tick.price.times(&tick.price));
-        self.last = tick;
+        if tick.at > self.last.at {
+            self.last = tick;
+        } else if tick.at < self.first.at {
+            self.first = tick;
+        }
     }
 
     /// Whether both say the same, at whatever scale.
@@ -159,18 +169,26 @@ pub struct SymbolBriefs {
 }
 
 impl SymbolBriefs {
-    /// Adds what later prices of a symbol come to.
-    pub fn append(&mut self, symbol_id: i32, later: PriceBrief) {
+    /// Adds what other prices of a symbol come to.
+    pub fn merge(&mut self, symbol_id: i32, other: PriceBrief) {
         match self.place_of(symbol_id) {
-            Some(brief) => brief.append(later),
-            free => *free = Some(later),
+            Some(brief) => brief.merge(other),
+            free => *free = Some(other),
         }
     }
 
-    /// Adds a later tick of a symbol.
-    pub fn append_tick(&mut self, symbol_id: i32, scale: u32, tick: PricePoint) {
+    /// As [`Self::merge`], of what is stored.
+    pub fn merge_stored(&mut self, symbol_id: i32, other: &StoredBrief<'_>) {
         match self.place_of(symbol_id) {
-            Some(brief) => brief.append_tick(scale, tick),
+            Some(brief) => other.add_to(brief),
+            free => *free = Some(other.read()),
+        }
+    }
+
+    /// Adds another tick of a symbol.
+    pub fn add_tick(&mut self, symbol_id: i32, scale: u32, tick: PricePoint) {
+        match self.place_of(symbol_id) {
+            Some(brief) => brief.add_tick(scale, tick),
             free => *free = Some(PriceBrief::of_tick(scale, tick)),
         }
     }
@@ -215,13 +233,19 @@ mod tests {
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
+    use rand::{SeedableRng, rngs::ChaCha12Rng, seq::SliceRandom};
 
     use super::*;
-    use crate::domain::price::totals::tests::{ticks, totals};
+    use crate::domain::price::{
+        brief_cell,
+        tick::PRICE_DECIMALS_MAX,
+        totals::tests::{ticks, totals},
+    };
 
     /// A tick at a scale that may be larger than it needs.
     fn point(at: i64, price: &Decimal, more: u32) -> (u32, PricePoint) {
         let (unscaled, scale) = price.to_parts();
+        let more = more.min(PRICE_DECIMALS_MAX - scale);
         (scale + more, PricePoint { at, price: Whole::from(unscaled).shifted(more) })
     }
 
@@ -230,26 +254,31 @@ mod tests {
         fn briefs_say_what_totals_say(
             ticks in ticks(-1_000..1_000, 12),
             more in proptest::collection::vec(0u32..4, 12),
-            split in 0usize..12,
+            (split, is_stored) in (0usize..12, any::<bool>()),
+            seed in any::<u64>(),
         ) {
-            let points: Vec<_> =
+            let mut points: Vec<_> =
                 ticks.iter().zip(more).map(|((at, price), more)| point(*at, price, more)).collect();
             let expected = PriceBrief::of_totals(&totals(&ticks));
+            // In any order, and part of them put together before they are merged.
+            points.shuffle(&mut ChaCha12Rng::seed_from_u64(seed));
             let mut symbols = SymbolBriefs::default();
-            // The later ones put together before they are appended.
-            let (before, behind) = points.split_at(split.min(points.len()));
-            for (scale, point) in before {
-                symbols.append_tick(7, *scale, point.clone());
+            let (single, together) = points.split_at(split.min(points.len()));
+            for (scale, point) in single {
+                symbols.add_tick(7, *scale, point.clone());
             }
-            let mut later: Option<PriceBrief> = None;
-            for (scale, point) in behind {
-                match &mut later {
-                    Some(later) => later.append_tick(*scale, point.clone()),
-                    free => *free = Some(PriceBrief::of_tick(*scale, point.clone())),
+            let mut others = SymbolBriefs::default();
+            for (scale, point) in together {
+                others.add_tick(7, *scale, point.clone());
+            }
+            match (others.get(7).cloned(), is_stored) {
+                (None, _) => {}
+                (Some(other), false) => symbols.merge(7, other),
+                (Some(other), true) => {
+                    let bytes = brief_cell::encode(0, &[(7, other)]);
+                    let stored = |id, other: &StoredBrief<'_>| symbols.merge_stored(id, other);
+                    brief_cell::visit(0, &bytes, |_| true, stored).expect("just encoded");
                 }
-            }
-            if let Some(later) = later {
-                symbols.append(7, later);
             }
             let found = symbols.get(7).expect("there is a tick");
             prop_assert!(found.says_the_same(&expected), "{found:?} {expected:?}");
@@ -280,7 +309,7 @@ mod tests {
             let mut expected: BTreeMap<i32, i128> = BTreeMap::new();
             for (at, (symbol, price)) in added.into_iter().enumerate() {
                 let at = i64::try_from(at).expect("few");
-                found.append_tick(symbol, 0, PricePoint { at, price: Whole::Small(price) });
+                found.add_tick(symbol, 0, PricePoint { at, price: Whole::Small(price) });
                 *expected.entry(symbol).or_default() += price;
             }
             let sums: Vec<_> = found.iter().map(|(id, brief)| (id, brief.sum.clone())).collect();

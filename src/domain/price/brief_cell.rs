@@ -16,7 +16,7 @@ use crate::domain::{
     },
     running_total::{
         cell::BrokenCell,
-        varint::{Reader, put_unsigned, put_whole},
+        varint::{Number, Reader, put_unsigned, put_whole},
     },
 };
 
@@ -57,7 +57,82 @@ pub fn encode(start: i64, briefs: &[(i32, PriceBrief)]) -> Vec<u8> {
     bytes
 }
 
-/// Reads the briefs of the symbols that are wanted, in the order of their ids, of a span that
+/// A brief as it is stored: its numbers are read where they are needed.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredBrief<'a> {
+    scale: u32,
+    count: i64,
+    first_at: i64,
+    first: Number<'a>,
+    /// Where there are more ticks than one.
+    more: Option<More<'a>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct More<'a> {
+    last_at: i64,
+    /// What the last price differs by from the first.
+    difference: Number<'a>,
+    sum: Number<'a>,
+    squares: Number<'a>,
+}
+
+impl<'a> StoredBrief<'a> {
+    fn find(start: i64, grain: u64, reader: &mut Reader<'a>) -> Result<Self, BrokenCell> {
+        let count = i64::try_from(reader.unsigned()?).map_err(|_| BrokenCell)?;
+        if count < 1 {
+            return Err(BrokenCell);
+        }
+        let scale = read_scale(reader)?;
+        let first_at = read_instant(start, grain, reader)?;
+        let first = reader.number()?;
+        let more = match count {
+            1 => None,
+            _ => Some(More {
+                last_at: read_instant(first_at, grain, reader)?,
+                difference: reader.number()?,
+                sum: reader.number()?,
+                squares: reader.number()?,
+            }),
+        };
+        Ok(Self { scale, count, first_at, first, more })
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn read(&self) -> PriceBrief {
+        let first = PricePoint { at: self.first_at, price: self.first.read() };
+        let Some(more) = &self.more else { return PriceBrief::of_tick(self.scale, first) };
+        PriceBrief {
+            scale: self.scale,
+            count: self.count,
+            sum: more.sum.read(),
+            squares: more.squares.read(),
+            last: PricePoint { at: more.last_at, price: first.price.plus(&more.difference.read()) },
+            first,
+        }
+    }
+
+    /// Adds its ticks to others, of other instants, as [`PriceBrief::merge`] does.
+    pub fn add_to(&self, brief: &mut PriceBrief) {
+        let Some(more) = self.more.as_ref().filter(|_| self.scale == brief.scale) else {
+            brief.merge(self.read());
+            return;
+        };
+        brief.count = brief.count.saturating_add(self.count);
+        brief.sum.add(&more.sum.read());
+        brief.squares.add(&more.squares.read());
+        if self.first_at < brief.first.at {
+            brief.first = PricePoint { at: self.first_at, price: self.first.read() };
+        }
+        if more.last_at > brief.last.at {
+            let price = self.first.read().plus(&more.difference.read());
+            brief.last = PricePoint { at: more.last_at, price };
+        }
+    }
+}
+
+/// Shows the briefs of the symbols that are wanted, in the order of their ids, of a span that
 /// begins at `start`.
 ///
 /// # Errors
@@ -66,7 +141,7 @@ pub fn visit(
     start: i64,
     bytes: &[u8],
     want: impl Fn(i32) -> bool,
-    mut with: impl FnMut(i32, PriceBrief),
+    mut with: impl FnMut(i32, &StoredBrief<'_>),
 ) -> Result<(), BrokenCell> {
     let mut reader = Reader::new(bytes);
     let (grain, symbols) = read_head(&mut reader, VERSION)?;
@@ -74,28 +149,12 @@ pub fn visit(
     for _ in 0..symbols {
         let symbol_id = read_id(&mut reader, last_id)?;
         last_id = Some(symbol_id);
-        let brief = read_brief(start, grain, &mut reader)?;
+        let brief = StoredBrief::find(start, grain, &mut reader)?;
         if want(symbol_id) {
-            with(symbol_id, brief);
+            with(symbol_id, &brief);
         }
     }
     if reader.is_at_end() { Ok(()) } else { Err(BrokenCell) }
-}
-
-fn read_brief(start: i64, grain: u64, reader: &mut Reader<'_>) -> Result<PriceBrief, BrokenCell> {
-    let count = i64::try_from(reader.unsigned()?).map_err(|_| BrokenCell)?;
-    if count < 1 {
-        return Err(BrokenCell);
-    }
-    let scale = read_scale(reader)?;
-    let at = read_instant(start, grain, reader)?;
-    let first = PricePoint { at, price: reader.whole()? };
-    if count == 1 {
-        return Ok(PriceBrief::of_tick(scale, first));
-    }
-    let at = read_instant(at, grain, reader)?;
-    let last = PricePoint { at, price: first.price.plus(&reader.whole()?) };
-    Ok(PriceBrief { scale, count, sum: reader.whole()?, squares: reader.whole()?, first, last })
 }
 
 /// The largest of the grains that all these distances are multiples of: its number, and itself.
@@ -171,7 +230,7 @@ pub(super) mod tests {
 
     fn decode(start: i64, bytes: &[u8]) -> Result<Vec<(i32, PriceBrief)>, BrokenCell> {
         let mut found = Vec::new();
-        visit(start, bytes, |_| true, |id, brief| found.push((id, brief)))?;
+        visit(start, bytes, |_| true, |id, brief| found.push((id, brief.read())))?;
         Ok(found)
     }
 
@@ -208,7 +267,7 @@ pub(super) mod tests {
             prop_assert_eq!(decode(start, &bytes), Ok(briefs.clone()));
             for want in briefs.iter().map(|(id, _)| *id).chain([wanted]) {
                 let mut found = Vec::new();
-                visit(start, &bytes, |id| id == want, |id, brief| found.push((id, brief)))
+                visit(start, &bytes, |id| id == want, |id, brief| found.push((id, brief.read())))
                     .expect("just encoded");
                 let expected: Vec<_> = briefs.iter().filter(|(id, _)| *id == want).collect();
                 prop_assert_eq!(found.iter().collect::<Vec<_>>(), expected);
@@ -241,7 +300,7 @@ pub(super) mod tests {
                 prop_assert_eq!(decode(start, &encode(start, &read)), Ok(read.clone()));
                 for (_, brief) in read {
                     let mut twice = brief.clone();
-                    twice.append(brief);
+                    twice.merge(brief);
                     let _ = twice.spread();
                 }
             }

@@ -97,26 +97,48 @@ impl<'a> Reader<'a> {
     }
 
     pub(in crate::domain) fn whole(&mut self) -> Result<Whole, BrokenCell> {
+        self.number().map(Number::read)
+    }
+
+    /// As [`Self::whole`], to be read where it is needed.
+    pub(in crate::domain) fn number(&mut self) -> Result<Number<'a>, BrokenCell> {
         let head = self.byte()?;
-        let is_negative = head & 1 == 1;
         let mut length = usize::from(head >> 1);
         if head >> 1 == LONG {
             length = usize::try_from(self.unsigned()?).map_err(|_| BrokenCell)?;
         }
-        // Sixteen bytes at once where there are as many: what is not the number's is cut off.
-        let filled = self.rest.first_chunk().copied().map(u128::from_le_bytes);
-        let bytes = self.bytes(length)?;
-        if length <= 15 {
-            let filled = filled.unwrap_or_else(|| {
-                let mut filled = [0; 16];
-                filled[..length].copy_from_slice(bytes);
-                u128::from_le_bytes(filled)
-            });
-            let magnitude = (filled & ((1 << (8 * length)) - 1)).cast_signed();
-            return Ok(Whole::Small(if is_negative { -magnitude } else { magnitude }));
+        let from = self.rest;
+        self.bytes(length)?;
+        Ok(Number { is_negative: head & 1 == 1, length, from })
+    }
+}
+
+/// A whole number as bytes.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::domain) struct Number<'a> {
+    is_negative: bool,
+    length: usize,
+    /// The number, and whatever follows it.
+    from: &'a [u8],
+}
+
+impl Number<'_> {
+    #[inline]
+    pub(in crate::domain) fn read(self) -> Whole {
+        let Self { is_negative, length, from } = self;
+        if length > 15 {
+            let sign = if is_negative { Sign::Minus } else { Sign::Plus };
+            return Whole::from(BigInt::from_bytes_le(sign, &from[..length]));
         }
-        let sign = if is_negative { Sign::Minus } else { Sign::Plus };
-        Ok(Whole::from(BigInt::from_bytes_le(sign, bytes)))
+        // Sixteen bytes at once where there are as many: what is not the number's is cut off.
+        let filled = from.first_chunk().copied().map(u128::from_le_bytes);
+        let filled = filled.unwrap_or_else(|| {
+            let mut filled = [0; 16];
+            filled[..length].copy_from_slice(&from[..length]);
+            u128::from_le_bytes(filled)
+        });
+        let magnitude = (filled & ((1 << (8 * length)) - 1)).cast_signed();
+        Whole::Small(if is_negative { -magnitude } else { magnitude })
     }
 }
 

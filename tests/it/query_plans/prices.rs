@@ -1,6 +1,8 @@
 //! Prices are read from the days of their window alone, and cells by their key.
 
 use chrono::{DateTime, Utc};
+use daybook::store::price_totals::price_totals_of_ticks;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::{Param, borrowed, executed_pages, plan};
 use crate::{
@@ -122,29 +124,64 @@ async fn ticks_are_read_from_the_windows_day_alone_the_tenth_time_as_the_first()
 async fn cells_and_changes_are_found_by_key() {
     let schema = busy().await;
     let client = schema.connect().await;
-    let spans = || -> [Param; 2] { [Box::new(vec![0_i16, 1]), Box::new(vec![UNIT, UNIT / 4])] };
-    let [levels, numbers] = spans();
-    let [more_levels, more_numbers] = spans();
-    let [levels_of_briefs, numbers_of_briefs] = spans();
-    let cases: [(&str, Vec<Param>); 5] = [
-        ("price_cells", vec![levels, numbers, Box::new(vec![0_i32, 0]), Box::new(true)]),
-        ("price_cells_of_spans", vec![more_levels, more_numbers, Box::new(None::<Vec<i32>>)]),
-        (
-            "price_briefs_of_spans",
-            vec![levels_of_briefs, numbers_of_briefs, Box::new(None::<Vec<i32>>)],
-        ),
-        ("price_cells_unpacked", vec![Box::new(vec![UNIT; 2]), Box::new(vec![0_i32, 1])]),
-        (
-            "price_changes_between",
-            vec![Box::new(UNIT), Box::new(UNIT + 360), Box::new(None::<Vec<i32>>)],
-        ),
+    let spans = format!("'{{0,1}}', '{{{UNIT},{}}}'", UNIT / 4);
+    let of_groups = format!("{spans}, '{{0}}'");
+    let cases = [
+        ("price_cells", format!("{spans}, '{{0,0}}', true")),
+        ("price_cells_of_spans", spans),
+        ("price_cells_of_groups", of_groups.clone()),
+        ("price_briefs_of_spans", format!("'{{0,1}}', '{{{UNIT},{}}}'", UNIT / 4)),
+        ("price_briefs_of_groups", of_groups),
+        ("price_cells_unpacked", format!("'{{{UNIT},{UNIT}}}', '{{0,1}}'")),
+        ("price_changes_between", format!("{UNIT}, {UNIT} + 360, NULL")),
     ];
-    for (stem, params) in cases {
-        let lines =
-            plan(&client, "ANALYZE, BUFFERS, COSTS OFF", &statement_text(stem), &params).await;
-        // Briefs are in the rows that the key leads to.
-        let pages_max = if stem == "price_briefs_of_spans" { 10 } else { 30 };
-        assert!(executed_pages(&lines) < pages_max, "{stem}: {lines:#?}");
-        assert!(!lines.iter().any(|line| line.contains("Seq Scan on price_totals")), "{lines:#?}");
+    // Rankings plan once a connection, others for the values at hand.
+    for mode in ["force_custom_plan", "force_generic_plan"] {
+        client.batch_execute(&format!("SET plan_cache_mode = {mode}")).await.unwrap();
+        for (stem, values) in &cases {
+            let lines = plan_of_prepared(&client, stem, values).await;
+            // Briefs are in the rows that the key leads to.
+            let pages_max = if stem.starts_with("price_briefs") { 10 } else { 30 };
+            assert!(executed_pages(&lines) < pages_max, "{stem} {mode}: {lines:#?}");
+            let is_scan = |line: &String| line.contains("Seq Scan on price_totals");
+            assert!(!lines.iter().any(is_scan), "{stem} {mode}: {lines:#?}");
+        }
     }
+}
+
+/// The plan of a statement as it is run in a session, with these values, after it was run.
+async fn plan_of_prepared(client: &Client, stem: &str, values: &str) -> Vec<String> {
+    let text = statement_text(stem);
+    let types = client.prepare(&text).await.unwrap();
+    let types: Vec<&str> = types.params().iter().map(|of| of.name()).collect();
+    let text = format!("DEALLOCATE ALL; PREPARE asked ({}) AS {text}", types.join(", "));
+    client.batch_execute(&text).await.unwrap();
+    let text = format!("EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) EXECUTE asked ({values})");
+    let rows = client.simple_query(&text).await.unwrap();
+    let line = |message: &SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    };
+    rows.iter().filter_map(line).collect()
+}
+
+#[tokio::test]
+async fn a_ranking_that_reads_ticks_locks_their_day_alone() {
+    let schema = busy().await;
+    let snapshot = schema.database.unopened_snapshot().await.unwrap();
+    let minute = UNIT * 240_000_000..UNIT * 240_000_000 + 60_000_000;
+    let (opened, ticks) = tokio::join!(
+        biased;
+        snapshot.open(),
+        price_totals_of_ticks(&snapshot, &minute, None)
+    );
+    opened.unwrap();
+    assert_eq!(ticks.unwrap().1, 100);
+    // No other statement is at work in this schema.
+    let locked = LOCKED.replace("l.pid = pg_backend_pid() AND", "");
+    let leaves = schema.sql.query(&locked, &[]).await.unwrap();
+    let leaves: Vec<String> = leaves.iter().map(|row| row.get(0)).collect();
+    assert_eq!(leaves.len(), 1, "{leaves:?}");
+    assert!(leaves[0].contains("2024") && leaves[0].ends_with("02"), "{leaves:?}");
+    snapshot.end().await.unwrap();
 }
