@@ -6,7 +6,7 @@ use std::{
     ops::Range,
 };
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate};
 use tokio_postgres::{Row, types::ToSql};
 
 use crate::{
@@ -61,9 +61,11 @@ pub(super) type SymbolUnit = (i64, i32);
 
 /// The key of a cell.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(super) struct CellKey {
-    pub(super) span: PriceSpan,
-    pub(super) group: i32,
+pub struct CellKey {
+    /// The span of time.
+    pub span: PriceSpan,
+    /// The number of the group of symbols.
+    pub group: i32,
 }
 
 impl CellKey {
@@ -94,7 +96,7 @@ pub(super) struct Tick {
 }
 
 impl Tick {
-    fn of(row: &Row) -> Self {
+    pub(super) fn of(row: &Row) -> Self {
         let (Micros(at), price): (_, ScaledNumeric) = (row.get("ticked_at"), row.get("price"));
         let point = PricePoint { at, price: price.whole };
         Self { symbol_id: row.get("symbol_id"), scale: price.scale, point }
@@ -219,6 +221,11 @@ pub(super) async fn ticks_of_units(
         ticks.extend(rows.iter().map(Tick::of));
     }
     Ok(ticks)
+}
+
+/// A day, counted from the Unix epoch.
+pub(super) fn date(day: i64) -> Option<NaiveDate> {
+    Some(DateTime::from_timestamp_micros(day.checked_mul(MICROS_PER_DAY)?)?.date_naive())
 }
 
 /// Of these days those whose ticks are not at hand, earliest first.
