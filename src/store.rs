@@ -65,6 +65,7 @@ pub mod rank;
 pub mod record_prices;
 pub mod record_transactions;
 pub mod remove_wallet;
+pub mod repair_prices;
 pub mod rewrite_prices;
 pub mod sealing;
 pub mod seed;

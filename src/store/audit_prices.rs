@@ -33,8 +33,8 @@ use crate::{
     },
 };
 
-/// Units whose cells are compared at a time: bounds the memory.
-const PIECE_UNITS: i64 = 15;
+/// Cells of units that are compared at a time, about: bounds the memory.
+const PIECE_CELLS: i64 = 720;
 
 /// Highest level of a cell that the verifier holds against the ticks: bounds what it reads. Cells
 /// above are held against those below.
@@ -78,8 +78,9 @@ pub async fn compare_day(client: &Client, day: i64) -> Result<Vec<WrongCell>, St
     let units = day * UNITS_PER_DAY..(day + 1) * UNITS_PER_DAY;
     let are_at_hand = absent_among(client, &[day]).await?.is_empty();
     let mut found = Vec::new();
-    for first in units.step_by(usize::try_from(PIECE_UNITS).unwrap_or(1)) {
-        let piece = first..first + PIECE_UNITS;
+    let (end, length) = (units.end, piece_units(client, &units).await?);
+    for first in units.step_by(length) {
+        let piece = first..end.min(first.saturating_add_unsigned(length as u64));
         if are_at_hand {
             found.extend(compare_units(client, piece).await?);
             continue;
@@ -91,6 +92,15 @@ pub async fn compare_day(client: &Client, day: i64) -> Result<Vec<WrongCell>, St
         }
     }
     Ok(found)
+}
+
+/// How many units of a day have as many cells as are compared at a time.
+async fn piece_units(client: &Client, units: &Range<i64>) -> Result<usize, StoreError> {
+    let statement = statement!("audit_price_cell_count");
+    let rows = statement.query(client, &[&units.start, &units.end]).await?;
+    let cells = rows.first().map_or(0, |row| row.get::<_, i64>("cell_count"));
+    let length = (UNITS_PER_DAY * PIECE_CELLS / cells.max(1)).clamp(1, UNITS_PER_DAY);
+    Ok(usize::try_from(length).unwrap_or(1))
 }
 
 /// Symbols that ticks of a day (counted from the Unix epoch) name and that are not there.

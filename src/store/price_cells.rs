@@ -233,6 +233,9 @@ pub(super) async fn days_lacking(
     reader: &impl Rows,
     days: &[NaiveDate],
 ) -> Result<Vec<NaiveDate>, StoreError> {
+    if days.is_empty() {
+        return Ok(Vec::new());
+    }
     let rows = reader.rows(statement!("prices_days_lacking"), &[&days]).await?;
     Ok(rows.iter().map(|row| row.get("day")).collect())
 }

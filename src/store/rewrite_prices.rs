@@ -22,7 +22,6 @@ use crate::{
         StoreError,
         price_cells::{CellKey, SymbolUnit, date, days_lacking, ticks_of_units},
         statement::{Statement, statement},
-        tx::Tx,
     },
 };
 
@@ -37,6 +36,13 @@ pub(super) struct Anew {
     changed: BTreeSet<i32>,
     /// Whether all others are put together anew, too, as far as it can be done.
     is_whole: bool,
+}
+
+impl Anew {
+    /// The symbols of the group that are put together anew.
+    fn symbols(&self, group: i32) -> BTreeSet<i32> {
+        if self.is_whole { symbols_of(group).collect() } else { self.changed.clone() }
+    }
 }
 
 /// What of which cells is to be put together anew.
@@ -72,37 +78,6 @@ pub struct BrokenCells {
     pub lost: Vec<CellKey>,
 }
 
-/// Puts cells together anew, each in a tx of its own with what is above it, while nobody folds. Of
-/// those whose ticks are not at hand it does what can be done.
-///
-/// # Errors
-/// If the database refuses; what was put together before stays so.
-pub async fn rebuild_prices(client: &Client, cells: &BTreeSet<CellKey>) -> Result<(), StoreError> {
-    let all: Vec<CellKey> = cells.iter().copied().collect();
-    for some in all.chunks(CELLS_AT_ONCE) {
-        let some: BTreeSet<CellKey> = some.iter().copied().collect();
-        loop {
-            let tx = Tx::begin(client, "price_repair_lock").await?;
-            statement!("price_repair_lock").query(client, &[]).await?;
-            if rewrite(client, &BTreeSet::new(), &some).await?.is_some() {
-                tx.commit().await?;
-                break;
-            }
-            tx.roll_back().await?;
-        }
-    }
-    Ok(())
-}
-
-/// Cells that are noted as unreadable, in a stable order.
-///
-/// # Errors
-/// If the database cannot answer.
-pub async fn noted_as_broken(client: &Client) -> Result<Vec<CellKey>, StoreError> {
-    let rows = statement!("damaged_prices_list").query(client, &[]).await?;
-    Ok(rows.iter().map(CellKey::of).collect())
-}
-
 /// Puts together anew, in the tx of a caller that keeps others from folding, what these units of
 /// symbols are in, and all of the cells `whole`. `None` if a day went or came meanwhile: then the tx
 /// must be given up.
@@ -121,7 +96,7 @@ pub(super) async fn rewrite(
         let days: Vec<NaiveDate> = days.into_iter().filter_map(date).collect();
         let absent_days = days_lacking(client, &days).await?;
         let pass = Pass::new(client, &whole, absent_days.iter().copied().collect());
-        let unreadable = pass.run(units).await?;
+        let Outcome { unreadable, rebuilt } = pass.run(units).await?;
         // What was read of a day that went meanwhile would be taken for all that there is.
         if days_lacking(client, &days).await? != absent_days {
             return Ok(None);
@@ -131,11 +106,8 @@ pub(super) async fn rewrite(
             broken.extend(unreadable);
             continue;
         }
-        if whole.is_empty() {
-            return Ok(Some(BrokenCells::default()));
-        }
         let lost = note(client, statement!("damaged_prices_note"), &unreadable).await?;
-        let readable: BTreeSet<CellKey> = whole.difference(&unreadable).copied().collect();
+        let readable = rebuilt.difference(&unreadable).copied().collect();
         note(client, statement!("damaged_prices_clear"), &readable).await?;
         let mended = broken.difference(&unreadable).copied().collect();
         return Ok(Some(BrokenCells { mended, lost }));
@@ -171,6 +143,15 @@ pub(super) fn keys_of(units: &BTreeSet<SymbolUnit>) -> Pending {
     pending
 }
 
+/// What became of cells in a pass.
+#[derive(Default)]
+struct Outcome {
+    /// What could not be read, and what had to be written so that it cannot be.
+    unreadable: BTreeSet<CellKey>,
+    /// What was built anew as a whole.
+    rebuilt: BTreeSet<CellKey>,
+}
+
 /// Puts together what is pending, level by level.
 struct Pass<'a> {
     client: &'a Client,
@@ -180,8 +161,7 @@ struct Pass<'a> {
     absent_days: BTreeSet<NaiveDate>,
     fresh: Fresh,
     packed: Packed,
-    /// What could not be read, and what had to be written so that it cannot be.
-    unreadable: BTreeSet<CellKey>,
+    outcome: Outcome,
 }
 
 impl<'a> Pass<'a> {
@@ -190,11 +170,11 @@ impl<'a> Pass<'a> {
         whole: &'a BTreeSet<CellKey>,
         absent_days: BTreeSet<NaiveDate>,
     ) -> Self {
-        let (fresh, packed, unreadable) = Default::default();
-        Self { client, whole, absent_days, fresh, packed, unreadable }
+        let (fresh, packed, outcome) = Default::default();
+        Self { client, whole, absent_days, fresh, packed, outcome }
     }
 
-    async fn run(mut self, units: &BTreeSet<SymbolUnit>) -> Result<BTreeSet<CellKey>, StoreError> {
+    async fn run(mut self, units: &BTreeSet<SymbolUnit>) -> Result<Outcome, StoreError> {
         let mut pending = keys_of(units);
         self.read_ticks(units).await?;
         for level in 0..LEVELS {
@@ -211,11 +191,11 @@ impl<'a> Pass<'a> {
                     0 => HashMap::new(),
                     _ => self.put_together(&some).await?,
                 };
-                self.rewrite(&mut some, &unknown).await?;
+                self.write(&mut some, &unknown).await?;
             }
             pending = above(pending);
         }
-        Ok(self.unreadable)
+        Ok(self.outcome)
     }
 
     /// Reads the ticks of these units of symbols, and those of whole units that are at hand.
@@ -267,7 +247,7 @@ impl<'a> Pass<'a> {
                     let unknown = unknown.entry(**key).or_default();
                     unknown.is_all |= is_all;
                     unknown.symbols.append(&mut lost);
-                    self.unreadable.insert(key_below);
+                    self.outcome.unreadable.insert(key_below);
                 }
             }
         }
@@ -276,7 +256,7 @@ impl<'a> Pass<'a> {
 
     /// Writes cells of a level with what symbols come to now; those without ticks leave them. Beside
     /// those of units stand their ticks, where those of all symbols are known, beside others briefs.
-    async fn rewrite(
+    async fn write(
         &mut self,
         wanted: &mut [(&CellKey, &mut Anew)],
         unknown: &HashMap<CellKey, Unknown>,
@@ -287,6 +267,9 @@ impl<'a> Pass<'a> {
         let (mut written, mut cells, mut briefs) = (Vec::new(), Vec::new(), Vec::new());
         for (key, anew) in wanted {
             let row = before.get(key);
+            if anew.is_whole {
+                self.outcome.rebuilt.insert(**key);
+            }
             let cell = if self.is_absent(key) {
                 row.and_then(|row| self.from_itself(key, row))
             } else if are_units {
@@ -319,7 +302,7 @@ impl<'a> Pass<'a> {
                 Some((PriceCell { start, totals }.encode(), brief.map(<[u8]>::to_vec)))
             }
             (Err(_), None | Some(Err(_))) => {
-                self.unreadable.insert(*key);
+                self.outcome.unreadable.insert(*key);
                 None
             }
         }
@@ -336,37 +319,38 @@ impl<'a> Pass<'a> {
         let packed = brief.map(|bytes| unit_ticks::decode(start, bytes));
         let is_broken = told.is_none() || matches!(packed, Some(Err(_)));
         if is_broken && !anew.is_whole {
-            self.unreadable.insert(*key);
+            self.outcome.unreadable.insert(*key);
             return None;
         }
         let is_told = told.is_some();
         let mut totals: BTreeMap<i32, TickTotals> =
             told.into_iter().flat_map(|cell| cell.totals).collect();
-        let mut now: BTreeMap<i32, TickTotals> = BTreeMap::new();
-        for symbol in symbols_of(key.group) {
-            if let Some(of_symbol) = self.fresh.remove(&(key.span, symbol)) {
-                now.insert(symbol, of_symbol);
-            }
+        let new = anew.symbols(key.group);
+        let mut packed = packed.and_then(Result::ok);
+        if anew.is_whole || totals.keys().all(|symbol| new.contains(symbol)) {
+            packed = Some(packed.filter(|_| !anew.is_whole).unwrap_or_default());
         }
         if anew.is_whole {
-            let is_same = |symbol: &i32| match (totals.get(symbol), now.get(symbol)) {
+            totals.retain(|symbol, _| new.contains(symbol));
+        }
+        for &symbol in &new {
+            let now = self.fresh.remove(&(key.span, symbol));
+            let is_same = match (totals.get(&symbol), &now) {
                 (Some(before), Some(now)) => before.says_the_same(now),
                 (before, now) => before.is_none() && now.is_none(),
             };
-            // What cannot be read has said to the cells above what is found now.
-            anew.changed.extend(symbols_of(key.group).filter(|symbol| is_told && !is_same(symbol)));
-            totals.clear();
+            // A cell that cannot be read has told those above what is found now.
+            if is_told && !is_same {
+                anew.changed.insert(symbol);
+            }
+            match now {
+                Some(now) => _ = totals.insert(symbol, now),
+                None => _ = totals.remove(&symbol),
+            }
         }
-        totals.retain(|symbol, _| !anew.changed.contains(symbol));
-        let packed = match packed {
-            Some(Ok(packed)) => Some(packed),
-            _ => totals.is_empty().then(Vec::new),
-        };
-        let new: BTreeSet<i32> = match anew.is_whole {
-            true => symbols_of(key.group).collect(),
-            false => anew.changed.clone(),
-        };
-        totals.append(&mut now);
+        if row.is_none() && totals.is_empty() {
+            return None;
+        }
         let brief = packed.map(|packed| repacked(key.span, &new, packed, &mut self.packed));
         Some((PriceCell { start, totals: totals.into_iter().collect() }.encode(), brief))
     }
@@ -389,39 +373,43 @@ impl<'a> Pass<'a> {
             Err(_) => true,
         });
         if is_broken && !anew.is_whole {
-            self.unreadable.insert(*key);
+            self.outcome.unreadable.insert(*key);
             return None;
         }
         if !matches!(before, Some(Ok(_))) && unknown.is_some_and(|unknown| unknown.is_all) {
             // Not even which symbols have ticks can be told: it must not look as if none had.
-            self.unreadable.insert(*key);
+            self.outcome.unreadable.insert(*key);
             return Some((bytes.unwrap_or_default().to_vec(), None));
         }
         let is_lost = matches!(before, Some(Err(_)));
-        let before = before.and_then(Result::ok).unwrap_or_default();
-        let mut told = Told::new();
-        for symbol in symbols_of(key.group) {
-            let is_changed = anew.changed.contains(&symbol);
-            let is_unknown = unknown.is_some_and(|unknown| unknown.has(symbol));
-            let totals = match self.fresh.remove(&(key.span, symbol)) {
-                _ if is_unknown && (is_changed || is_lost) => Some(None),
-                _ if is_unknown || !(is_changed || anew.is_whole) => before.get(&symbol).cloned(),
-                fresh => fresh.map(Some),
+        let mut told: Told = before.and_then(Result::ok).unwrap_or_default();
+        let new = anew.symbols(key.group);
+        if anew.is_whole {
+            told.retain(|symbol, _| new.contains(symbol));
+        }
+        for symbol in new {
+            let now = match self.fresh.remove(&(key.span, symbol)) {
+                fresh if unknown.is_none_or(|unknown| !unknown.has(symbol)) => fresh.map(Some),
+                _ if is_lost || anew.changed.contains(&symbol) => Some(None),
+                _ => continue,
             };
-            if let Some(totals) = totals {
-                told.insert(symbol, totals);
+            if !is_lost && told.get(&symbol) != now.as_ref() {
+                anew.changed.insert(symbol);
+            }
+            match now {
+                Some(now) => _ = told.insert(symbol, now),
+                None => _ = told.remove(&symbol),
             }
         }
-        if anew.is_whole && !is_lost {
-            let is_same = |symbol: &i32| before.get(symbol) == told.get(symbol);
-            anew.changed.extend(symbols_of(key.group).filter(|symbol| !is_same(symbol)));
+        if row.is_none() && told.is_empty() {
+            return None;
         }
         let brief = |(id, totals): (&i32, &Option<TickTotals>)| {
             Some((*id, PriceBrief::of_totals(totals.as_ref()?)))
         };
         let briefs: Option<Vec<_>> = told.iter().map(brief).collect();
         if briefs.is_none() {
-            self.unreadable.insert(*key);
+            self.outcome.unreadable.insert(*key);
         }
         let brief = briefs.map(|briefs| brief_cell::encode(start, &briefs));
         Some((encode_told(start, &told), brief))

@@ -4,8 +4,8 @@
 //! The work is cut into units (some accounts, some days), each compared in one snapshot of
 //! its own, several side by side. What is stored and what it must come from come out of one
 //! statement, in one order, and are compared as they come: an audit holds a few cells and what is
-//! known of a day or of a group of accounts, however many rows there are. Of prices it holds the
-//! cells of an hour, or one cell and those below it.
+//! known of a day or of a group of accounts, however many rows there are. Of prices it holds some
+//! hundred cells and the ticks of a unit.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -39,7 +39,7 @@ use crate::{
         audit::{self as steps, AuditSpan, DayEntry, MissingReference},
         audit_prices::{self as prices, WrongCell},
         damage,
-        rewrite_prices::{noted_as_broken, rebuild_prices},
+        repair_prices::{noted_as_broken, rebuild_prices},
     },
     upkeep::UpkeepError,
 };

@@ -126,7 +126,7 @@ async fn cells_and_changes_are_found_by_key() {
     let [levels, numbers] = spans();
     let [more_levels, more_numbers] = spans();
     let [levels_of_briefs, numbers_of_briefs] = spans();
-    let cases: [(&str, Vec<Param>); 5] = [
+    let cases: [(&str, Vec<Param>); 8] = [
         ("price_cells", vec![levels, numbers, Box::new(vec![0_i32, 0]), Box::new(true)]),
         ("price_cells_of_spans", vec![more_levels, more_numbers, Box::new(None::<Vec<i32>>)]),
         (
@@ -137,6 +137,18 @@ async fn cells_and_changes_are_found_by_key() {
         (
             "price_changes_between",
             vec![Box::new(UNIT), Box::new(UNIT + 360), Box::new(None::<Vec<i32>>)],
+        ),
+        // What the verifier asks again and again.
+        ("verifier_pick_price", vec![]),
+        ("audit_price_cells", vec![Box::new(UNIT), Box::new(UNIT + 1), Box::new(Some(0_i32))]),
+        (
+            "audit_price_spans",
+            vec![
+                Box::new(1_i16),
+                Box::new(UNIT / 4),
+                Box::new(UNIT / 4 + 1),
+                Box::new(Some(0_i32)),
+            ],
         ),
     ];
     for (stem, params) in cases {
