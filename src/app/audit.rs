@@ -29,7 +29,11 @@ const DIFFERS: u8 = 2;
 /// Exit code where something differed and was repaired.
 const REPAIRED: u8 = 3;
 
-/// Holds every running total against the rows, and every cell of prices against the ticks; says each difference on standard output.
+/// Repairs at most: what lies above cells that cannot be read is compared once these can be.
+const REPAIRS_MAX: usize = 2;
+
+/// Holds every running total against the rows, and every cell of prices against the ticks; says
+/// each difference on standard output.
 ///
 /// # Errors
 /// If the database cannot be opened or is not fit, a repair did not help, or a signal came
@@ -56,12 +60,17 @@ pub async fn audit(arguments: &AuditArgs) -> anyhow::Result<ExitCode> {
             warn(&differences);
             return Ok(ExitCode::from(DIFFERS));
         }
-        audit::repair(&database, &differences).await?;
-        let left = run(&database, jobs).await?;
+        let mut left = differences.clone();
+        for _ in 0..REPAIRS_MAX {
+            if left.iter().any(Difference::is_repairable) {
+                audit::repair(&database, &left).await?;
+                left = run(&database, jobs).await?;
+            }
+        }
         print_all(&left)?;
         let unrepaired = count_of(&left, Difference::is_repairable);
         anyhow::ensure!(unrepaired == 0, "{unrepaired} differences are left after the repair");
-        tracing::info!(count = differences.len() - left.len(), "repaired");
+        tracing::info!(count = differences.len().saturating_sub(left.len()), "repaired");
         if !left.is_empty() {
             warn(&left);
             return Ok(ExitCode::from(DIFFERS));

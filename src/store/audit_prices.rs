@@ -1,5 +1,5 @@
-//! What an audit and the verifier read of prices: stored cells, and what they must come from, in one
-//! snapshot.
+//! What an audit and the verifier read of prices: stored cells, and what they must come from, in
+//! one snapshot.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -172,7 +172,7 @@ pub async fn compare_spans(
         });
         let level = i16::from(level);
         let params: [&(dyn ToSql + Sync); 4] = [&level, &start, &end, &None::<i32>];
-        let mut rows = pin!(stream(client, statement!("audit_price_spans"), &params).await?);
+        let mut rows = pin!(stream(client, spans(), &params).await?);
         while let Some(row) = rows.try_next().await? {
             found.extend(compare_row(&row, &absent));
         }
@@ -203,8 +203,8 @@ pub struct CheckedCell {
     pub agrees: bool,
 }
 
-/// Draws a cell of prices and holds it against the ticks, or, where it is of a long span, against the
-/// cells below it. `None` where there is none, or by chance.
+/// Draws a cell of prices and holds it against the ticks, or, where it is of a long span, against
+/// the cells below it. `None` where there is none, or by chance.
 ///
 /// # Errors
 /// If the database cannot answer.
@@ -248,8 +248,13 @@ pub async fn check_one(session: &Snapshot) -> Result<Option<CheckedCell>, StoreE
 async fn agrees_with_below(session: &Snapshot, key: CellKey) -> Result<bool, StoreError> {
     let (level, number) = (i16::from(key.span.level), key.span.number);
     let params: [&(dyn ToSql + Sync); 4] = [&level, &number, &(number + 1), &Some(key.group)];
-    let rows = session.rows(statement!("audit_price_spans"), &params).await?;
+    let rows = session.rows(spans(), &params).await?;
     Ok(rows.iter().all(|row| compare_row(row, &BTreeSet::new()).is_empty()))
+}
+
+/// Reads cells above units with those below them.
+fn spans() -> Statement {
+    statement!("audit_price_spans")
 }
 
 fn stored(row: &Row) -> StoredCell<'_> {

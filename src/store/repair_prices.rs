@@ -12,8 +12,8 @@ use crate::store::{
     tx::Tx,
 };
 
-/// Puts cells together anew, some in a tx with what is above them, while nobody folds. Of those whose
-/// ticks are not at hand it does what can be done.
+/// Puts cells together anew, some in a tx with what is above them, while nobody folds. Of those
+/// whose ticks are not at hand it does what can be done.
 ///
 /// # Errors
 /// If the database refuses; what was put together before stays so.

@@ -1,7 +1,7 @@
 //! Puts cells of prices together anew, and the briefs beside them: those of units from ticks, all
-//! others from the four cells below. A cell that cannot be read on the way is built anew as a whole;
-//! where that cannot be done, because ticks are not at hand, it stays as it is, and what needs it
-//! cannot be read either.
+//! others from the four cells below. A cell that cannot be read on the way is built anew as a
+//! whole; where that cannot be done, because ticks are not at hand, it stays as it is, and what
+//! needs it cannot be read either.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
 
@@ -79,8 +79,8 @@ pub struct BrokenCells {
 }
 
 /// Puts together anew, in the tx of a caller that keeps others from folding, what these units of
-/// symbols are in, and all of the cells `whole`. `None` if a day went or came meanwhile: then the tx
-/// must be given up.
+/// symbols are in, and all of the cells `whole`. `None` if a day went or came meanwhile: then the
+/// tx must be given up.
 ///
 /// # Errors
 /// If the database refuses.
@@ -254,8 +254,9 @@ impl<'a> Pass<'a> {
         Ok(unknown)
     }
 
-    /// Writes cells of a level with what symbols come to now; those without ticks leave them. Beside
-    /// those of units stand their ticks, where those of all symbols are known, beside others briefs.
+    /// Writes cells of a level with what symbols come to now; those without ticks leave them.
+    /// Beside those of units stand their ticks, where those of all symbols are known, beside others
+    /// briefs.
     async fn write(
         &mut self,
         wanted: &mut [(&CellKey, &mut Anew)],
@@ -271,11 +272,11 @@ impl<'a> Pass<'a> {
                 self.outcome.rebuilt.insert(**key);
             }
             let cell = if self.is_absent(key) {
-                row.and_then(|row| self.from_itself(key, row))
+                row.and_then(|row| self.mend_unit(key, row))
             } else if are_units {
-                self.from_ticks(key, anew, row)
+                self.rewrite_unit(key, anew, row)
             } else {
-                self.from_below(key, anew, row, unknown.get(key))
+                self.rewrite_span(key, anew, row, unknown.get(key))
             };
             let Some((cell, brief)) = cell else { continue };
             written.push(**key);
@@ -289,8 +290,9 @@ impl<'a> Pass<'a> {
             .map(drop)
     }
 
-    /// A unit whose ticks are not at hand, from its own cell or packed ticks, where one can be read.
-    fn from_itself(&mut self, key: &CellKey, row: &Row) -> Option<Written> {
+    /// A unit whose ticks are not at hand, from its own cell or packed ticks, where one can be
+    /// read.
+    fn mend_unit(&mut self, key: &CellKey, row: &Row) -> Option<Written> {
         let start = key.span.start();
         let (cell, brief): (&[u8], Option<&[u8]>) = (row.get("cell"), row.get("brief"));
         let packed = brief.map(|brief| totals_of_packed(start, brief));
@@ -309,7 +311,12 @@ impl<'a> Pass<'a> {
     }
 
     /// A unit with what its ticks come to. Nothing where it cannot be read and is not whole.
-    fn from_ticks(&mut self, key: &CellKey, anew: &mut Anew, row: Option<&Row>) -> Option<Written> {
+    fn rewrite_unit(
+        &mut self,
+        key: &CellKey,
+        anew: &mut Anew,
+        row: Option<&Row>,
+    ) -> Option<Written> {
         let start = key.span.start();
         let told = match row.map(|row| PriceCell::decode(start, row.get("cell"))) {
             None => Some(PriceCell { start, totals: Vec::new() }),
@@ -355,10 +362,10 @@ impl<'a> Pass<'a> {
         Some((PriceCell { start, totals: totals.into_iter().collect() }.encode(), brief))
     }
 
-    /// A span with what the cells below it come to. Nothing where it cannot be read and is not whole.
-    /// Of symbols of which that cannot be told it goes on saying what it said, unless that is not
-    /// right any more: then their totals are lost.
-    fn from_below(
+    /// A span with what the cells below it come to. Nothing where it cannot be read and is not
+    /// whole. Of symbols of which that cannot be told it goes on saying what it said, unless that
+    /// is not right any more: then their totals are lost.
+    fn rewrite_span(
         &mut self,
         key: &CellKey,
         anew: &mut Anew,
@@ -384,6 +391,9 @@ impl<'a> Pass<'a> {
         let is_lost = matches!(before, Some(Err(_)));
         let mut told: Told = before.and_then(Result::ok).unwrap_or_default();
         let new = anew.symbols(key.group);
+        if new.is_empty() {
+            return None;
+        }
         if anew.is_whole {
             told.retain(|symbol, _| new.contains(symbol));
         }
@@ -419,13 +429,13 @@ impl<'a> Pass<'a> {
 /// A cell and what stands beside it.
 type Written = (Vec<u8>, Option<Vec<u8>>);
 
-/// What has to be put together anew because something below was.
+/// What has to be put together anew because something below was. A cell that was built anew says
+/// of symbols that did not change what it always said: no more is taken from those above.
 fn above(pending: Pending) -> Pending {
     let mut above = Pending::new();
-    for (CellKey { span, group }, Anew { changed, is_whole }) in pending {
+    for (CellKey { span, group }, Anew { changed, .. }) in pending {
         let anew = above.entry(CellKey { span: span.above(), group }).or_default();
         anew.changed.extend(changed);
-        anew.is_whole |= is_whole;
     }
     above
 }

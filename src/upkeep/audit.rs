@@ -175,7 +175,11 @@ async fn add_noted(client: &Connection, found: &mut Vec<Difference>) -> Result<(
         .iter()
         .filter_map(|difference| match difference {
             Difference::Price(cell) => Some(cell.key),
-            _ => None,
+            Difference::Series(..)
+            | Difference::Day { .. }
+            | Difference::Spans { .. }
+            | Difference::Reference(_)
+            | Difference::PriceReference(_) => None,
         })
         .collect();
     let noted = noted_as_broken(client).await?.into_iter().filter(|key| !named.contains(key));

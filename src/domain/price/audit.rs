@@ -59,7 +59,7 @@ pub fn compare_unit(
     let start = unit.start();
     let counts = |symbol: &i32| !is_noted(*symbol);
     let Some(StoredCell { cell, brief }) = stored else {
-        let is_missing = ticks.keys().any(|symbol| counts(symbol));
+        let is_missing = ticks.keys().any(counts);
         return is_missing.then_some(PriceFinding::Missing).into_iter().collect();
     };
     let mut found = Vec::new();
@@ -91,8 +91,8 @@ pub fn compare_unit(
     found
 }
 
-/// Looks at what is stored of a unit whose ticks are not at hand: cell and packed ticks against each
-/// other. Of two where one can be read the other can be built anew.
+/// Looks at what is stored of a unit whose ticks are not at hand: cell and packed ticks against
+/// each other. Of two where one can be read the other can be built anew.
 #[must_use]
 pub fn look_at_unit(unit: PriceSpan, StoredCell { cell, brief }: StoredCell<'_>) -> Vec<Found> {
     let start = unit.start();
@@ -168,8 +168,8 @@ pub fn compare_span(
     found
 }
 
-/// Whether a cell says what the ticks of its span come to. Symbols that are noted as changed are left
-/// out of it, and must be out of what is expected.
+/// Whether a cell says what the ticks of its span come to. Symbols that are noted as changed are
+/// left out of it, and must be out of what is expected.
 #[must_use]
 pub fn compare_cell(
     span: PriceSpan,

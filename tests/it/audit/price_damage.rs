@@ -368,6 +368,23 @@ async fn the_program_says_of_prices_what_differs_by_its_exit_code() {
     assert_eq!((code, words.as_str()), (Some(0), ""), "{log}");
     check_answers(&service).await;
 
+    // What lies above a unit that cannot be read is wrong, and nothing shows it before.
+    spoil(&service, "cell", &[(0, UNIT)]).await;
+    let text = format!(
+        "UPDATE price_totals t SET cell = n.cell, brief = n.brief, rewrites = t.rewrites + 1
+         FROM price_totals n
+         WHERE t.level = 1 AND t.span_number = {} AND t.symbol_group = 0
+           AND n.level = 1 AND n.span_number = t.span_number + 1 AND n.symbol_group = 0",
+        UNIT / 4
+    );
+    assert_eq!(service.sql.execute(&text, &[]).await.unwrap(), 1);
+    let places = [(0, UNIT, 0, Unreadable, true), (2, UNIT / 16, 0, Differs, true)];
+    assert_eq!(wrong(&differences(&service).await), places);
+    let (code, words, log) = audit(&["--repair"]).await;
+    assert_eq!(code, Some(3), "{words} {log}");
+    assert_eq!(differences(&service).await, []);
+    check_answers(&service).await;
+
     // What is not at hand is told each time, and what can be repaired is.
     let leaf = leaf(&service, "2024-05-02").await;
     lose(&service, &leaf).await;

@@ -36,11 +36,11 @@ pub(super) type Wrong = (u8, i64, i32, PriceFinding, bool);
 
 /// The cells among differences.
 pub(super) fn wrong(found: &[Difference]) -> Vec<Wrong> {
-    let cell = |difference: &Difference| match difference {
-        Difference::Price(WrongCell { key, finding, is_repairable }) => {
-            Some((key.span.level, key.span.number, key.group, *finding, *is_repairable))
-        }
-        _ => None,
+    let cell = |difference: &Difference| {
+        let Difference::Price(WrongCell { key, finding, is_repairable }) = difference else {
+            return None;
+        };
+        Some((key.span.level, key.span.number, key.group, *finding, *is_repairable))
     };
     let mut wrong: Vec<Wrong> = found.iter().filter_map(cell).collect();
     wrong.sort_unstable();
