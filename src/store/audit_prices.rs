@@ -2,7 +2,7 @@
 //! one snapshot.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet},
     ops::Range,
     pin::pin,
 };
@@ -27,8 +27,11 @@ use crate::{
         Snapshot, StoreError,
         audit::{MissingReference, missing_references_of},
         instant::Micros,
-        price_cells::{CellKey, Rows, SymbolUnit, Tick, date, days_lacking, ticks_between},
+        price_cells::{
+            CellKey, Rows, Tick, all_ticks, changes_between, date, days_lacking, ticks_between,
+        },
         price_totals::price_totals_of_ticks,
+        rewrite_prices::read_cells,
         statement::{Statement, statement},
     },
 };
@@ -116,7 +119,7 @@ pub async fn missing_symbols(
 
 /// Holds some units of a day against their ticks, which are read as they come.
 async fn compare_units(client: &Client, units: Range<i64>) -> Result<Vec<WrongCell>, StoreError> {
-    let changed = changes(client, &units, None).await?;
+    let changed = changes_between(client, &units, None).await?;
     let mut stored: BTreeMap<i64, BTreeMap<i32, Row>> = BTreeMap::new();
     for row in cells(client, &units, None).await? {
         let key = CellKey::of(&row);
@@ -136,7 +139,7 @@ async fn compare_units(client: &Client, units: Range<i64>) -> Result<Vec<WrongCe
     };
     let instants = [units.start, units.end].map(|unit| Micros(PriceSpan::of_unit(unit).start()));
     let params: [&(dyn ToSql + Sync); 2] = [&instants[0], &instants[1]];
-    let mut rows = pin!(stream(client, statement!("price_ticks"), &params).await?);
+    let mut rows = pin!(stream(client, all_ticks(), &params).await?);
     let (mut current, mut ticks) = (units.start, ByGroup::new());
     while let Some(row) = rows.try_next().await? {
         let Tick { symbol_id, scale, point } = Tick::of(&row);
@@ -221,16 +224,14 @@ pub async fn check_one(session: &Snapshot) -> Result<Option<CheckedCell>, StoreE
         return Ok(None);
     }
     let symbols: Vec<i32> = symbols_of(group).collect();
-    let changed = changes(session, &span.units(), Some(&symbols)).await?;
+    let changed = changes_between(session, &span.units(), Some(&symbols)).await?;
     let range = span.start()..span.end();
     if span.level > 0 {
-        let statement = statement!("price_cells");
-        let (level, number) = (vec![i16::from(span.level)], vec![span.number]);
-        let rows = session.rows(statement, &[&level, &number, &vec![group], &false]).await?;
+        let cells = read_cells(session, &[key], false).await?;
         let (mut ticks, _) = price_totals_of_ticks(session, &range, Some(&symbols)).await?;
         let is_noted = |symbol| changed.iter().any(|(_, of)| *of == symbol);
         ticks.retain(|symbol, _| !is_noted(*symbol));
-        let cell = rows.first().map(|row| row.get("cell"));
+        let cell = cells.get(&key).map(|row| row.get("cell"));
         let agrees = compare_cell(span, cell, &ticks.into_iter().collect(), is_noted)
             && agrees_with_below(session, key).await?;
         return Ok(Some(CheckedCell { key, agrees }));
@@ -268,17 +269,6 @@ async fn cells(
     group: Option<i32>,
 ) -> Result<Vec<Row>, StoreError> {
     reader.rows(statement!("audit_price_cells"), &[&units.start, &units.end, &group]).await
-}
-
-/// Units of symbols, of all or of these, that changed and are not folded.
-async fn changes(
-    reader: &impl Rows,
-    units: &Range<i64>,
-    symbols: Option<&[i32]>,
-) -> Result<HashSet<SymbolUnit>, StoreError> {
-    let statement = statement!("price_changes_between");
-    let rows = reader.rows(statement, &[&units.start, &units.end, &symbols]).await?;
-    Ok(rows.iter().map(|row| (row.get("unit_number"), row.get("symbol_id"))).collect())
 }
 
 /// Of these days (counted from the Unix epoch) those whose ticks are not at hand.

@@ -124,12 +124,10 @@ impl<'a> Asked<'a> {
         span: &Range<i64>,
         symbols: Option<&'a [i32]>,
     ) -> Result<Self, StoreError> {
-        let (first, end) = (unit_of(span.start), unit_of(span.end - 1) + 1);
-        let statement = statement!("price_changes_between");
-        let rows = session.rows(statement, &[&first, &end, &symbols]).await?;
-        let changed = rows.iter().map(|row| (row.get("unit_number"), row.get("symbol_id")));
+        let units = unit_of(span.start)..unit_of(span.end - 1) + 1;
+        let changed = changes_between(session, &units, symbols).await?;
         let chosen = symbols.map(|symbols| symbols.iter().copied().collect());
-        Ok(Self { symbols, chosen, changed: changed.collect() })
+        Ok(Self { symbols, chosen, changed })
     }
 
     /// Whether the symbol is asked for.
@@ -176,6 +174,22 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// Units of symbols, of all or of these, that changed and are not folded.
+pub(super) async fn changes_between(
+    reader: &impl Rows,
+    units: &Range<i64>,
+    symbols: Option<&[i32]>,
+) -> Result<HashSet<SymbolUnit>, StoreError> {
+    let statement = statement!("price_changes_between");
+    let rows = reader.rows(statement, &[&units.start, &units.end, &symbols]).await?;
+    Ok(rows.iter().map(|row| (row.get("unit_number"), row.get("symbol_id"))).collect())
+}
+
+/// Reads the ticks of all symbols.
+pub(super) fn all_ticks() -> Statement {
+    statement!("price_ticks")
+}
+
 /// The groups of these symbols; all where it is not said.
 pub(super) fn groups_of(symbols: Option<&[i32]>) -> Option<Vec<i32>> {
     let groups: BTreeSet<i32> = symbols?.iter().copied().map(group_of).collect();
@@ -194,7 +208,7 @@ pub(super) async fn ticks_between(
             let statement = statement!("price_ticks_of_symbols");
             session.rows(statement, &[&start, &end, &symbols]).await?
         }
-        None => session.rows(statement!("price_ticks"), &[&start, &end]).await?,
+        None => session.rows(all_ticks(), &[&start, &end]).await?,
     };
     Ok(rows.iter().map(Tick::of).collect())
 }

@@ -20,7 +20,7 @@ use crate::{
     },
     store::{
         StoreError,
-        price_cells::{CellKey, SymbolUnit, date, days_lacking, ticks_of_units},
+        price_cells::{CellKey, Rows, SymbolUnit, date, days_lacking, ticks_of_units},
         statement::{Statement, statement},
     },
 };
@@ -229,7 +229,7 @@ impl<'a> Pass<'a> {
             .iter()
             .flat_map(|(key, _)| key.span.below().map(|span| CellKey { span, group: key.group }))
             .collect();
-        let cells = read(self.client, &below, false).await?;
+        let cells = read_cells(self.client, &below, false).await?;
         let mut unknown: HashMap<CellKey, Unknown> = HashMap::new();
         self.fresh.clear();
         for (key, anew) in wanted {
@@ -264,7 +264,7 @@ impl<'a> Pass<'a> {
     ) -> Result<(), StoreError> {
         let keys: Vec<CellKey> = wanted.iter().map(|(key, _)| **key).collect();
         let are_units = keys.iter().any(|key| key.span.level == 0);
-        let before = read(self.client, &keys, are_units).await?;
+        let before = read_cells(self.client, &keys, are_units).await?;
         let (mut written, mut cells, mut briefs) = (Vec::new(), Vec::new(), Vec::new());
         for (key, anew) in wanted {
             let row = before.get(key);
@@ -478,13 +478,14 @@ impl Columns {
     }
 }
 
-async fn read(
-    client: &Client,
+/// Cells by their keys, with their briefs or without.
+pub(super) async fn read_cells(
+    reader: &impl Rows,
     keys: &[CellKey],
     with_briefs: bool,
 ) -> Result<HashMap<CellKey, Row>, StoreError> {
     let Columns { levels, numbers, groups } = Columns::of(keys);
     let params = [&levels as _, &numbers as _, &groups as _, &with_briefs as _];
-    let rows = statement!("price_cells").query(client, &params).await?;
+    let rows = reader.rows(statement!("price_cells"), &params).await?;
     Ok(rows.into_iter().map(|row| (CellKey::of(&row), row)).collect())
 }
