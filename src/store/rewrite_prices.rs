@@ -61,6 +61,8 @@ struct Unknown {
     symbols: BTreeSet<i32>,
     /// Of no symbol anything.
     is_all: bool,
+    /// Whether the next pass may tell: the cell below has not been built anew yet.
+    is_pending: bool,
 }
 
 impl Unknown {
@@ -246,6 +248,7 @@ impl<'a> Pass<'a> {
                 if is_all || !lost.is_empty() {
                     let unknown = unknown.entry(**key).or_default();
                     unknown.is_all |= is_all;
+                    unknown.is_pending |= !self.whole.contains(&key_below);
                     unknown.symbols.append(&mut lost);
                     self.outcome.unreadable.insert(key_below);
                 }
@@ -381,6 +384,9 @@ impl<'a> Pass<'a> {
         });
         if is_broken && !anew.is_whole {
             self.outcome.unreadable.insert(*key);
+            return None;
+        }
+        if unknown.is_some_and(|unknown| unknown.is_pending) {
             return None;
         }
         if !matches!(before, Some(Ok(_))) && unknown.is_some_and(|unknown| unknown.is_all) {

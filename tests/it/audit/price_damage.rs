@@ -7,7 +7,11 @@ use daybook::{
     cluster::ClusterRole,
     domain::price::audit::PriceFinding::{BriefUnreadable, Differs, Noted, Unreadable},
     grpc::pb::v1::{RankSymbolsRequest, RankSymbolsResponse, SymbolMetric},
-    store::DatabaseTarget,
+    store::{
+        DatabaseTarget,
+        fold_prices::{FoldedPrices, fold_prices},
+        price_cells::CellKey,
+    },
     upkeep::{audit::repair, price_folding::fold_all},
 };
 use tonic::{Code, Status};
@@ -277,6 +281,46 @@ async fn where_ticks_are_not_at_hand_all_others_are_folded() {
         assert_eq!(status(&service).await.damaged_count, 0);
         check_answers(&service).await;
     }
+    assert!(service.end().await);
+}
+
+/// Folds all, and says which levels of cells of the later unit were broken: those that were built
+/// anew, and those that are lost and were not noted before.
+async fn fold_broken(service: &TestService) -> (Vec<u8>, Vec<u8>) {
+    let client = service.database.connect().await.unwrap();
+    let folded = fold_prices(&client, 1_000, true).await.unwrap();
+    let FoldedPrices::Folded { broken, .. } = folded else { panic!("{folded:?}") };
+    let levels = |cells: Vec<CellKey>| {
+        let level = |CellKey { span, group }: CellKey| {
+            assert_eq!((span.number, group), (LATER_UNIT >> (2 * span.level), 0));
+            span.level
+        };
+        let mut levels: Vec<u8> = cells.into_iter().map(level).collect();
+        levels.sort_unstable();
+        levels
+    };
+    (levels(broken.mended), levels(broken.lost))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_cell_that_is_built_anew_or_lost_is_named_once() {
+    let service = start().await;
+    let leaf = leaf(&service, "2024-05-02").await;
+    spoil(&service, "cell", &[(0, LATER_UNIT), (4, LATER_UNIT), (6, UNIT)]).await;
+    change_tick(&service, 126, TICK).await;
+    // The unit is in nobody's way.
+    assert_eq!(fold_broken(&service).await, (vec![4, 6], vec![]));
+    assert_eq!(fold_broken(&service).await, (vec![], vec![]));
+    lose(&service, &leaf).await;
+    change_tick(&service, 126, TICK).await;
+    assert_eq!(fold_broken(&service).await, (vec![], (0..10).collect()));
+    change_tick(&service, 126, TICK).await;
+    assert_eq!(fold_broken(&service).await, (vec![], vec![]));
+    service.sql.batch_execute(&attach(&leaf)).await.unwrap();
+    change_tick(&service, 126, TICK).await;
+    assert_eq!(fold_broken(&service).await, ((0..10).collect(), vec![]));
+    assert_eq!(differences(&service).await, []);
+    check_answers(&service).await;
     assert!(service.end().await);
 }
 
