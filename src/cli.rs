@@ -44,8 +44,9 @@ pub enum Command {
     Migrate(MigrateArgs),
     /// Make the daily partitions of past days, for rows that SQL clients will write there
     Days(DaysArgs),
-    /// Hold every running total against the rows, and repair what differs if asked; exit code
-    /// 0 if all agree, 2 if something differs, 3 if it did and was repaired
+    /// Hold every running total against the rows and every cell of prices against the ticks, and
+    /// repair what differs if asked; exit code 0 if all agree, 2 if something differs, 3 if it did
+    /// and was repaired
     Audit(AuditArgs),
     /// Record the rows of a CSV file: transactions, or prices (--prices)
     ///
@@ -198,7 +199,7 @@ pub struct DaysArgs {
 /// `daybook audit`.
 #[derive(Args, Clone, Debug)]
 pub struct AuditArgs {
-    /// Build anew from the rows what differs, then audit again
+    /// Build anew from the rows and the ticks what differs, then audit again
     #[arg(long, env = "DAYBOOK_AUDIT_REPAIR")]
     pub repair: bool,
     /// Units compared side by side [default: one a processor]

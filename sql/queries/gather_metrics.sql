@@ -22,7 +22,7 @@ SELECT
         FROM corrections
     ) AS sealed_age_seconds,
     (SELECT count(*) FROM damaged_totals) + (SELECT count(*) FROM damaged_day_totals)
-        AS damaged_totals,
+        + (SELECT count(*) FROM damaged_price_totals) AS damaged_totals,
     (SELECT count(*) FROM bounds) AS partitions,
     (
         SELECT count(*) FROM ahead

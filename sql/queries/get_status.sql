@@ -61,7 +61,7 @@ SELECT
     c.sealed_until,
     c.unsealed_count,
     (SELECT count(*) FROM damaged_totals) + (SELECT count(*) FROM damaged_day_totals)
-        AS damaged_count,
+        + (SELECT count(*) FROM damaged_price_totals) AS damaged_count,
     t.total_levels,
     t.total_cells,
     (SELECT count(*) FROM sync_jobs WHERE state = 'queued') AS queued_job_count,

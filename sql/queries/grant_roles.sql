@@ -62,16 +62,16 @@ BEGIN
             -- For locks of rows: a trigger refuses whatever would change.
             GRANT UPDATE (address) ON accounts TO daybook_service;
             GRANT INSERT, UPDATE, DELETE ON corrections, set_aside_corrections, running_totals,
-                day_totals, damaged_totals, damaged_day_totals, price_changes, price_totals
-                TO daybook_service;
+                day_totals, damaged_totals, damaged_day_totals, price_changes, price_totals,
+                damaged_price_totals TO daybook_service;
             GRANT INSERT, UPDATE, DELETE ON chain_assets, sync_streams, sync_blocks,
                 chain_transactions, sync_transactions, unconfirmed_transactions, sync_jobs,
                 sync_job_history, sync_sources, token_checks TO daybook_service;
             -- What rules watch and whom they tell is their users' business, and keys are secret.
             GRANT SELECT, INSERT, UPDATE, DELETE ON alert_rules, alert_watermarks, alert_states,
                 alert_events, alert_deliveries TO daybook_service;
-            GRANT SELECT ON set_aside_corrections, damaged_totals, damaged_day_totals, access_tokens,
-                audit_log TO daybook_service;
+            GRANT SELECT ON set_aside_corrections, damaged_totals, damaged_day_totals,
+                damaged_price_totals, access_tokens, audit_log TO daybook_service;
             -- Tokens are made by the owner's commands; with a user go the user's.
             GRANT UPDATE (revoked_at) ON access_tokens TO daybook_service;
             GRANT INSERT ON audit_log TO daybook_service;

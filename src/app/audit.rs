@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, io::IsTerminal, process::ExitCode};
 
+use chrono::DateTime;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
@@ -9,12 +10,13 @@ use crate::{
     cli::AuditArgs,
     domain::{
         direction::Direction,
+        price::{audit::PriceFinding, spans::UNIT_MICROS},
         running_total::{
             audit::Finding,
             rows::{ALL_ACCOUNTS, SeriesKey},
         },
     },
-    store::Database,
+    store::{Database, audit::MissingReference, audit_prices::WrongCell},
     upkeep::{
         audit::{self, Difference},
         server_check,
@@ -27,7 +29,11 @@ const DIFFERS: u8 = 2;
 /// Exit code where something differed and was repaired.
 const REPAIRED: u8 = 3;
 
-/// Holds every running total against the rows; says each difference on standard output.
+/// Repairs at most: what lies above cells that cannot be read is compared once these can be.
+const REPAIRS_MAX: usize = 2;
+
+/// Holds every running total against the rows, and every cell of prices against the ticks; says
+/// each difference on standard output.
 ///
 /// # Errors
 /// If the database cannot be opened or is not fit, a repair did not help, or a signal came
@@ -47,19 +53,24 @@ pub async fn audit(arguments: &AuditArgs) -> anyhow::Result<ExitCode> {
         let differences = run(&database, jobs).await?;
         print_all(&differences)?;
         if differences.is_empty() {
-            tracing::info!("every running total agrees with the rows");
+            tracing::info!("every stored total agrees with the rows");
             return Ok(ExitCode::SUCCESS);
         }
         if !arguments.repair || !differences.iter().any(Difference::is_repairable) {
             warn(&differences);
             return Ok(ExitCode::from(DIFFERS));
         }
-        audit::repair(&database, &differences).await?;
-        let left = run(&database, jobs).await?;
+        let mut left = differences.clone();
+        for _ in 0..REPAIRS_MAX {
+            if left.iter().any(Difference::is_repairable) {
+                audit::repair(&database, &left).await?;
+                left = run(&database, jobs).await?;
+            }
+        }
         print_all(&left)?;
-        let unrepaired = left.iter().filter(|difference| difference.is_repairable()).count();
+        let unrepaired = count_of(&left, Difference::is_repairable);
         anyhow::ensure!(unrepaired == 0, "{unrepaired} differences are left after the repair");
-        tracing::info!(count = differences.len() - left.len(), "repaired");
+        tracing::info!(count = differences.len().saturating_sub(left.len()), "repaired");
         if !left.is_empty() {
             warn(&left);
             return Ok(ExitCode::from(DIFFERS));
@@ -71,21 +82,38 @@ pub async fn audit(arguments: &AuditArgs) -> anyhow::Result<ExitCode> {
 
 /// Says what to do about differences that are left.
 fn warn(differences: &[Difference]) {
-    let count = differences.iter().filter(|difference| difference.is_repairable()).count();
+    let count = count_of(differences, Difference::is_repairable);
     if count > 0 {
         tracing::warn!(
             count,
-            "running totals differ from the rows: `daybook audit --repair` builds them anew"
+            "stored totals differ from the rows: `daybook audit --repair` builds them anew"
         );
     }
-    let count = differences.len() - count;
+    let count = count_of(differences, |difference| {
+        matches!(difference, Difference::Reference(_) | Difference::PriceReference(_))
+    });
     if count > 0 {
         tracing::warn!(
             count,
-            "transactions name accounts or assets that are not there: rows bypassed the parent \
+            "rows name accounts, assets or symbols that are not there: they bypassed the parent \
              table, and no repair can help"
         );
     }
+    let count = count_of(
+        differences,
+        |difference| matches!(difference, Difference::Price(cell) if !cell.is_repairable),
+    );
+    if count > 0 {
+        tracing::warn!(
+            count,
+            "cells of prices cannot be built anew: ticks or cells that they come from are not at \
+             hand, see docs/operations.md"
+        );
+    }
+}
+
+fn count_of(differences: &[Difference], is_meant: impl Fn(&Difference) -> bool) -> usize {
+    differences.iter().filter(|difference| is_meant(difference)).count()
 }
 
 async fn run(database: &Database, jobs: usize) -> anyhow::Result<Vec<Difference>> {
@@ -135,18 +163,48 @@ fn describe(difference: &Difference) -> String {
             word(*direction),
             date(*day)
         ),
-        Difference::Reference(missing) => format!(
-            "{} transactions, the first at {}: {} {} is not there",
-            missing.row_count,
-            missing.first_at.to_rfc3339(),
-            missing.column,
-            missing.id
-        ),
+        Difference::Reference(missing) => describe_reference("transactions", missing),
+        Difference::PriceReference(missing) => describe_reference("ticks", missing),
+        Difference::Price(cell) => describe_price(cell),
         Difference::Spans { level, count } => format!(
             "totals by day, spans of {} days: {count} differ from the days in them",
             4u64.pow(u32::from(*level))
         ),
     }
+}
+
+fn describe_reference(rows: &str, missing: &MissingReference) -> String {
+    let MissingReference { column, id, row_count, first_at } = missing;
+    format!(
+        "{row_count} {rows}, the first at {}: {column} {id} is not there",
+        first_at.to_rfc3339()
+    )
+}
+
+fn describe_price(WrongCell { key, finding, is_repairable }: &WrongCell) -> String {
+    let minutes = (key.span.end() - key.span.start()) / (UNIT_MICROS / 4);
+    let start = DateTime::from_timestamp_micros(key.span.start()).unwrap_or_default();
+    let is_unit = key.span.level == 0;
+    let what = match finding {
+        PriceFinding::Missing => "is missing",
+        PriceFinding::Unreadable => "cannot be read",
+        PriceFinding::Differs if is_unit => "differs from the ticks",
+        PriceFinding::Differs => "differs from the cells below it",
+        PriceFinding::BriefUnreadable if is_unit => "has packed ticks that cannot be read",
+        PriceFinding::BriefUnreadable => "has a brief that cannot be read",
+        PriceFinding::BriefDiffers if is_unit => "has other ticks packed",
+        PriceFinding::BriefDiffers => "has a brief that differs from it",
+        PriceFinding::Noted => "is noted as one that cannot be read",
+    };
+    let rest = if *is_repairable { "" } else { ", and what it comes from is not at hand" };
+    format!(
+        "totals of prices, {minutes} minutes from {} (level {}, span {}), symbols of group {}: \
+         {what}{rest}",
+        start.to_rfc3339(),
+        key.span.level,
+        key.span.number,
+        key.group
+    )
 }
 
 fn name(key: SeriesKey) -> String {

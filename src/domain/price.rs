@@ -1,5 +1,6 @@
 //! Prices of symbols over time.
 
+pub mod audit;
 pub mod brief;
 pub mod brief_cell;
 pub mod candle;

@@ -24,8 +24,14 @@ use crate::{
         },
     },
     store::{
-        StoreError, day_sums::sums_of, days, instant::Micros, numeric::ScaledNumeric, sealing,
-        statement::statement, tx::Tx,
+        StoreError,
+        day_sums::sums_of,
+        days,
+        instant::Micros,
+        numeric::ScaledNumeric,
+        sealing,
+        statement::{Statement, statement},
+        tx::Tx,
     },
 };
 
@@ -186,14 +192,14 @@ fn day_entry(row: &Row) -> ((i64, i64), DayEntry) {
     (key, entry)
 }
 
-/// Something that transactions name and that is not there.
+/// Something that transactions or ticks name and that is not there.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct MissingReference {
     /// The column that names it.
     pub column: String,
     /// Its number.
     pub id: i64,
-    /// Transactions that name it there.
+    /// Rows that name it there.
     pub row_count: i64,
     /// Instant of the first of them.
     pub first_at: DateTime<Utc>,
@@ -208,9 +214,18 @@ pub async fn missing_references(
     client: &Client,
     days: &Range<i64>,
 ) -> Result<Vec<MissingReference>, StoreError> {
+    missing_references_of(client, statement!("audit_references"), days).await
+}
+
+/// What a statement says that rows of days name and is not there.
+pub(super) async fn missing_references_of(
+    client: &Client,
+    statement: Statement,
+    days: &Range<i64>,
+) -> Result<Vec<MissingReference>, StoreError> {
     let Range { start, end } = instants_of(days);
     let (start, end) = (Micros(start), Micros(end));
-    let rows = statement!("audit_references").query(client, &[&start, &end]).await?;
+    let rows = statement.query(client, &[&start, &end]).await?;
     let missing = |row: &Row| MissingReference {
         column: row.get("named_by"),
         id: row.get("id"),

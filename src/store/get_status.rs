@@ -23,7 +23,8 @@ pub struct DatabaseStatus {
     pub schema_version: i64,
     /// Corrections that wait to be folded into running totals, counted up to a million.
     pub correction_count: i64,
-    /// Running totals that cannot be read and are set aside.
+    /// Running totals that cannot be read and are set aside, and cells of prices that cannot be
+    /// read and not be built anew.
     pub damaged_count: i64,
     /// The earliest instant of a row that is not sealed yet; `None` if all are.
     pub sealed_until: Option<DateTime<Utc>>,

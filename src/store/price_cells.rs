@@ -6,7 +6,7 @@ use std::{
     ops::Range,
 };
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate};
 use tokio_postgres::{Row, types::ToSql};
 
 use crate::{
@@ -78,9 +78,11 @@ pub(super) type SymbolUnit = (i64, i32);
 
 /// The key of a cell.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(super) struct CellKey {
-    pub(super) span: PriceSpan,
-    pub(super) group: i32,
+pub struct CellKey {
+    /// The span of time.
+    pub span: PriceSpan,
+    /// The number of the group of symbols.
+    pub group: i32,
 }
 
 impl CellKey {
@@ -111,7 +113,7 @@ pub(super) struct Tick {
 }
 
 impl Tick {
-    fn of(row: &Row) -> Self {
+    pub(super) fn of(row: &Row) -> Self {
         let (Micros(at), price): (_, ScaledNumeric) = (row.get("ticked_at"), row.get("price"));
         let point = PricePoint { at, price: price.whole };
         Self { symbol_id: row.get("symbol_id"), scale: price.scale, point }
@@ -139,12 +141,10 @@ impl<'a> Asked<'a> {
         span: &Range<i64>,
         symbols: Option<&'a [i32]>,
     ) -> Result<Self, StoreError> {
-        let (first, end) = (unit_of(span.start), unit_of(span.end - 1) + 1);
-        let statement = statement!("price_changes_between");
-        let rows = session.rows(statement, &[&first, &end, &symbols]).await?;
-        let changed = rows.iter().map(|row| (row.get("unit_number"), row.get("symbol_id")));
+        let units = unit_of(span.start)..unit_of(span.end - 1) + 1;
+        let changed = changes_between(session, &units, symbols).await?;
         let chosen = symbols.map(|symbols| symbols.iter().copied().collect());
-        Ok(Self { symbols, chosen, changed: changed.collect() })
+        Ok(Self { symbols, chosen, changed })
     }
 
     /// Whether the symbol is asked for.
@@ -191,6 +191,22 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// Units of symbols, of all or of these, that changed and are not folded.
+pub(super) async fn changes_between(
+    reader: &impl Rows,
+    units: &Range<i64>,
+    symbols: Option<&[i32]>,
+) -> Result<HashSet<SymbolUnit>, StoreError> {
+    let statement = statement!("price_changes_between");
+    let rows = reader.rows(statement, &[&units.start, &units.end, &symbols]).await?;
+    Ok(rows.iter().map(|row| (row.get("unit_number"), row.get("symbol_id"))).collect())
+}
+
+/// Reads the ticks of all symbols.
+pub(super) fn all_ticks() -> Statement {
+    statement!("price_ticks")
+}
+
 /// The groups of these symbols; all where it is not said.
 pub(super) fn groups_of(symbols: Option<&[i32]>) -> Option<Vec<i32>> {
     let groups: BTreeSet<i32> = symbols?.iter().copied().map(group_of).collect();
@@ -209,7 +225,7 @@ pub(super) async fn ticks_between(
             let statement = statement!("price_ticks_of_symbols");
             session.rows_of_days(statement, &[&start, &end, &symbols]).await?
         }
-        None => session.rows_of_days(statement!("price_ticks"), &[&start, &end]).await?,
+        None => session.rows_of_days(all_ticks(), &[&start, &end]).await?,
     };
     Ok(rows.iter().map(Tick::of).collect())
 }
@@ -238,11 +254,19 @@ pub(super) async fn ticks_of_units(
     Ok(ticks)
 }
 
+/// A day, counted from the Unix epoch.
+pub(super) fn date(day: i64) -> Option<NaiveDate> {
+    Some(DateTime::from_timestamp_micros(day.checked_mul(MICROS_PER_DAY)?)?.date_naive())
+}
+
 /// Of these days those whose ticks are not at hand, earliest first.
 pub(super) async fn days_lacking(
     reader: &impl Rows,
     days: &[NaiveDate],
 ) -> Result<Vec<NaiveDate>, StoreError> {
+    if days.is_empty() {
+        return Ok(Vec::new());
+    }
     let rows = reader.rows(statement!("prices_days_lacking"), &[&days]).await?;
     Ok(rows.iter().map(|row| row.get("day")).collect())
 }

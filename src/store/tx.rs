@@ -42,7 +42,7 @@ impl<'a> Tx<'a> {
         let tx = Self::begin(client, stem).await?;
         tx.batch(
             "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; \
-             LOCK TABLE ONLY transactions IN ACCESS SHARE MODE",
+             LOCK TABLE ONLY transactions, ONLY prices IN ACCESS SHARE MODE",
         )
         .await?;
         Ok(tx)

@@ -1,9 +1,11 @@
-//! Holds every stored running total against the rows, and repairs what differs.
+//! Holds every stored running total against the rows, and every cell of prices against the ticks,
+//! and repairs what differs.
 //!
 //! The work is cut into units (some accounts, some days), each compared in one snapshot of
 //! its own, several side by side. What is stored and what it must come from come out of one
 //! statement, in one order, and are compared as they come: an audit holds a few cells and what is
-//! known of a day or of a group of accounts, however many rows there are.
+//! known of a day or of a group of accounts, however many rows there are. Of prices it holds some
+//! hundred cells and the ticks of a unit.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -22,6 +24,7 @@ use tokio::task::JoinSet;
 use crate::{
     domain::{
         direction::Direction,
+        price::audit::PriceFinding,
         running_total::{
             audit::{Expected, Finding, agrees, expect},
             cell::Cell,
@@ -34,7 +37,9 @@ use crate::{
     store::{
         Connection, Database,
         audit::{self as steps, AuditSpan, DayEntry, MissingReference},
+        audit_prices::{self as prices, WrongCell},
         damage,
+        repair_prices::{noted_as_broken, rebuild_prices},
     },
     upkeep::UpkeepError,
 };
@@ -44,6 +49,9 @@ const UNIT_ACCOUNTS: usize = 50;
 
 /// Days with a partition in a unit.
 const UNIT_DAYS: usize = 16;
+
+/// Days in the longest span that has cells of prices.
+const SPAN_DAYS_MAX: i64 = 729;
 
 /// All days that a question can reach, counted from the Unix epoch: years 1 to 9999.
 const EVERY_DAY: Range<i64> = -719_162..2_932_897;
@@ -72,13 +80,21 @@ pub enum Difference {
     },
     /// Transactions name an account or an asset that is not there. No repair can help.
     Reference(MissingReference),
+    /// A cell of prices.
+    Price(WrongCell),
+    /// Ticks name a symbol that is not there. No repair can help.
+    PriceReference(MissingReference),
 }
 
 impl Difference {
     /// Whether a repair builds it anew.
     #[must_use]
     pub fn is_repairable(&self) -> bool {
-        !matches!(self, Self::Reference(_))
+        match self {
+            Self::Series(..) | Self::Day { .. } | Self::Spans { .. } => true,
+            Self::Reference(_) | Self::PriceReference(_) => false,
+            Self::Price(cell) => cell.is_repairable,
+        }
     }
 }
 
@@ -90,6 +106,8 @@ enum Unit {
     Days(i32, Direction, Range<i64>),
     References(Range<i64>),
     Spans(u8),
+    PriceDay(i64),
+    PriceSpans(Range<i64>),
 }
 
 /// Compares everything that is stored with the rows, `jobs` units side by side; returns the
@@ -103,8 +121,10 @@ pub async fn audit(
     jobs: usize,
     on_progress: impl Fn(u64, u64) + Clone + Send + 'static,
 ) -> Result<Vec<Difference>, UpkeepError> {
-    let span = steps::span(&database.connect().await?).await?;
-    let units = units(&span);
+    let client = database.connect().await?;
+    let mut units = units(&steps::span(&client).await?);
+    units.extend(price_units(&prices::days(&client).await?));
+    drop(client);
     let unit_count = units.len() as u64;
     let done = Arc::new(AtomicU64::new(0));
     let units = Arc::new(Mutex::new(units));
@@ -137,11 +157,37 @@ pub async fn audit(
         }
         Difference::Series(_, Finding::Structure(_))
         | Difference::Spans { .. }
-        | Difference::Reference(_) => true,
+        | Difference::Reference(_)
+        | Difference::Price(_)
+        | Difference::PriceReference(_) => true,
     });
-    add_set_aside(&damage::list(&database.connect().await?).await?, &mut found);
-    found.sort_by_key(|difference| format!("{difference:?}"));
+    let client = database.connect().await?;
+    add_set_aside(&damage::list(&client).await?, &mut found);
+    add_noted(&client, &mut found).await?;
+    found.sort_by_cached_key(|difference| format!("{difference:?}"));
     Ok(found)
+}
+
+/// Adds the cells of prices that are noted as unreadable and are not among the differences, because
+/// they can be read again: a repair takes the notes away.
+async fn add_noted(client: &Connection, found: &mut Vec<Difference>) -> Result<(), UpkeepError> {
+    let named: BTreeSet<_> = found
+        .iter()
+        .filter_map(|difference| match difference {
+            Difference::Price(cell) => Some(cell.key),
+            Difference::Series(..)
+            | Difference::Day { .. }
+            | Difference::Spans { .. }
+            | Difference::Reference(_)
+            | Difference::PriceReference(_) => None,
+        })
+        .collect();
+    let noted = noted_as_broken(client).await?.into_iter().filter(|key| !named.contains(key));
+    let finding = PriceFinding::Noted;
+    found.extend(
+        noted.map(|key| Difference::Price(WrongCell { key, finding, is_repairable: true })),
+    );
+    Ok(())
 }
 
 /// Adds what is set aside and is not among the differences, because somebody put the cells in
@@ -156,7 +202,13 @@ fn add_set_aside(damaged: &[Damaged], found: &mut Vec<Difference>) {
             }
             (Damaged::Day(key), Difference::Spans { level, .. }) => key.span.level == *level,
             (Damaged::Series(_), _)
-            | (Damaged::Day(_), Difference::Series(..) | Difference::Reference(_)) => false,
+            | (
+                Damaged::Day(_),
+                Difference::Series(..)
+                | Difference::Reference(_)
+                | Difference::Price(_)
+                | Difference::PriceReference(_),
+            ) => false,
         });
         if is_found {
             continue;
@@ -187,7 +239,7 @@ fn units(span: &AuditSpan) -> VecDeque<Unit> {
             }
         }
     }
-    for days in day_ranges(span) {
+    for days in day_ranges(&span.days) {
         units.push_back(Unit::References(days.clone()));
         for &asset_id in &span.asset_ids {
             units.push_back(Unit::AllAccounts(asset_id, days.clone()));
@@ -202,12 +254,25 @@ fn units(span: &AuditSpan) -> VecDeque<Unit> {
     units
 }
 
+/// What is to be compared of prices, which have ticks or cells on these days.
+fn price_units(days: &[i64]) -> VecDeque<Unit> {
+    let mut units: VecDeque<_> = days.iter().copied().map(Unit::PriceDay).collect();
+    units.extend(day_ranges(days).into_iter().map(|mut range| {
+        // The first span of a level may begin before the first day.
+        if range.start == EVERY_DAY.start {
+            range.start -= SPAN_DAYS_MAX;
+        }
+        Unit::PriceSpans(range)
+    }));
+    units
+}
+
 /// All days, cut where there are enough with a partition. Where there is none there are no
 /// rows, and must be no cells that say otherwise.
-fn day_ranges(span: &AuditSpan) -> Vec<Range<i64>> {
+fn day_ranges(days: &[i64]) -> Vec<Range<i64>> {
     let mut start = EVERY_DAY.start;
     let mut ranges = Vec::new();
-    for days in span.days.chunks(UNIT_DAYS) {
+    for days in days.chunks(UNIT_DAYS) {
         let end = days.last().map_or(start, |last| last + 1);
         ranges.push(start..end);
         start = end;
@@ -231,6 +296,16 @@ async fn compare(client: &Connection, unit: &Unit) -> Result<Vec<Difference>, Up
             missing.into_iter().map(Difference::Reference).collect()
         }
         Unit::Spans(level) => compare_spans(client, *level).await?,
+        Unit::PriceDay(day) => {
+            let missing = prices::missing_symbols(client, *day).await?;
+            let wrong = prices::compare_day(client, *day).await?;
+            let wrong = wrong.into_iter().map(Difference::Price);
+            wrong.chain(missing.into_iter().map(Difference::PriceReference)).collect()
+        }
+        Unit::PriceSpans(days) => {
+            let wrong = prices::compare_spans(client, days).await?;
+            wrong.into_iter().map(Difference::Price).collect()
+        }
     };
     snapshot.roll_back().await?;
     Ok(found)
@@ -338,13 +413,13 @@ async fn compare_spans(client: &Connection, level: u8) -> Result<Vec<Difference>
     Ok((count > 0).then_some(Difference::Spans { level, count }).into_iter().collect())
 }
 
-/// Builds anew what differs, from the rows.
+/// Builds anew what differs, from the rows and the ticks.
 ///
 /// # Errors
 /// If the database refuses; what was repaired before stays so.
 pub async fn repair(database: &Database, differences: &[Difference]) -> Result<(), UpkeepError> {
     let client = database.connect().await?;
-    let mut series = BTreeSet::new();
+    let (mut series, mut cells) = (BTreeSet::new(), BTreeSet::new());
     for difference in differences {
         match difference {
             Difference::Series(key, _) => {
@@ -354,13 +429,20 @@ pub async fn repair(database: &Database, differences: &[Difference]) -> Result<(
                 let days = BTreeSet::from([*day]);
                 steps::rebuild_days(&client, *asset_id, *direction, &days).await?;
             }
-            Difference::Spans { .. } | Difference::Reference(_) => {}
+            Difference::Price(cell) if cell.is_repairable => {
+                cells.insert(cell.key);
+            }
+            Difference::Spans { .. }
+            | Difference::Reference(_)
+            | Difference::Price(_)
+            | Difference::PriceReference(_) => {}
         }
     }
     for key in series {
         steps::rebuild_series(&client, key).await?;
     }
     steps::repair_spans(&client).await?;
+    rebuild_prices(&client, &cells).await?;
     Ok(())
 }
 

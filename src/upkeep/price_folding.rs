@@ -6,6 +6,8 @@ use crate::{
     store::{
         Connection, Database,
         fold_prices::{FoldedPrices, fold_prices},
+        price_cells::CellKey,
+        rewrite_prices::BrokenCells,
     },
     upkeep::UpkeepError,
 };
@@ -29,10 +31,11 @@ impl PriceFolding {
     }
 
     /// Folds the units that are over until none has changed; returns how many notes of changes it
-    /// took. Does nothing while another server folds.
+    /// took. Does nothing while another server folds. A cell that cannot be read is built anew, or
+    /// noted if that cannot be done, and told either way; it stops nobody else's.
     ///
     /// # Errors
-    /// If the database refuses, or a cell cannot be read; what was committed stays folded.
+    /// If the database refuses; what was committed stays folded.
     pub async fn fold(&mut self) -> Result<usize, UpkeepError> {
         // Taken out: a connection on which something failed is not used again.
         let client = match self.client.take().filter(|client| !client.is_closed()) {
@@ -69,9 +72,10 @@ async fn fold_until_done(
     with_present: bool,
 ) -> Result<(usize, Vec<NaiveDate>), UpkeepError> {
     let (mut folded, mut waiting) = (0, Vec::new());
-    while let FoldedPrices::Folded(count, days) =
+    while let FoldedPrices::Folded { count, waiting: days, broken } =
         fold_prices(client, FOLDED_UNITS_MAX, with_present).await?
     {
+        tell(&broken);
         folded += count;
         waiting = days;
         if count == 0 {
@@ -79,4 +83,25 @@ async fn fold_until_done(
         }
     }
     Ok((folded, waiting))
+}
+
+/// Names each cell that could not be read.
+fn tell(BrokenCells { mended, lost }: &BrokenCells) {
+    for CellKey { span, group } in mended {
+        tracing::error!(
+            level = span.level,
+            span = span.number,
+            group,
+            "a cell of prices could not be read and was built anew"
+        );
+    }
+    for CellKey { span, group } in lost {
+        tracing::error!(
+            level = span.level,
+            span = span.number,
+            group,
+            "a cell of prices cannot be read, and ticks that it is made of are not at hand: run \
+             `daybook audit --repair` once they are"
+        );
+    }
 }

@@ -1,5 +1,5 @@
-//! Sums random cells of the running totals anew from the rows, again and again, so that what
-//! must never differ is seen to agree all the time.
+//! Sums random cells of the running totals anew from the rows, and of prices from the ticks, again
+//! and again, so that what must never differ is seen to agree all the time.
 
 use std::{
     fmt,
@@ -17,6 +17,7 @@ use crate::{
     domain::{access::Scope, direction::Direction, window::Window},
     store::{
         Database, DatabaseTarget, Reader, Snapshot, StoreError,
+        audit_prices::{self, CheckedCell},
         days::{self, Needs},
         rank::{self, Measure},
         sum_amount::{self, Subject, SumQuery},
@@ -32,6 +33,9 @@ const ALL_TURNS: u64 = 8;
 
 /// One check of so many is about a day of all accounts of a network.
 const DAY_TURNS: u64 = 16;
+
+/// One check of so many is about a cell of prices, where there are any.
+const PRICE_TURNS: u64 = 8;
 
 /// How far the window of an account reaches at most to either side of an instant: bounds the
 /// partitions that a check opens.
@@ -67,7 +71,7 @@ struct Counts {
 pub struct VerifierStatus {
     /// Whether it runs.
     pub is_running: bool,
-    /// Sums that it compared with the rows.
+    /// Sums and cells of prices that it compared with the rows.
     pub checks: u64,
     /// Those that did not agree.
     pub mismatches: u64,
@@ -177,6 +181,13 @@ impl Verifier {
             snapshot.end().await?;
             return Ok(());
         }
+        if turn % PRICE_TURNS == PRICE_TURNS / 2
+            && let Some(checked) = audit_prices::check_one(&snapshot).await?
+        {
+            snapshot.end().await?;
+            self.note_price(checked);
+            return Ok(());
+        }
         let checked = if turn % DAY_TURNS == DAY_TURNS - 1 {
             check_day(&snapshot).await?
         } else if turn % ALL_TURNS == ALL_TURNS - 1 {
@@ -198,6 +209,18 @@ impl Verifier {
             );
         }
         Ok(())
+    }
+
+    fn note_price(&self, CheckedCell { key, agrees }: CheckedCell) {
+        self.counts.add(agrees);
+        if !agrees {
+            let instant = |at| DateTime::from_timestamp_micros(at).unwrap_or_default();
+            tracing::error!(
+                level = key.span.level, span = key.span.number, group = key.group,
+                start = %instant(key.span.start()), end = %instant(key.span.end()),
+                "a total of prices does not agree with the ticks: run `daybook audit`"
+            );
+        }
     }
 
     /// Whether rows of the window are not at hand. A day that is taken away while a check is

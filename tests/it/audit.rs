@@ -4,6 +4,8 @@
 mod damage;
 mod huge;
 mod outside;
+mod price_damage;
+mod prices;
 mod repair;
 mod verify;
 

@@ -37,7 +37,12 @@ async fn start() -> TestService {
     service
 }
 
-fn request(start: &str, end: &str, bucket_seconds: i32, page_size: i32) -> ListPricesRequest {
+pub(crate) fn request(
+    start: &str,
+    end: &str,
+    bucket_seconds: i32,
+    page_size: i32,
+) -> ListPricesRequest {
     ListPricesRequest {
         symbol: "S0001-USD".to_owned(),
         window: Some(window(start, end)),
@@ -47,7 +52,7 @@ fn request(start: &str, end: &str, bucket_seconds: i32, page_size: i32) -> ListP
     }
 }
 
-fn window(start: &str, end: &str) -> Window {
+pub(crate) fn window(start: &str, end: &str) -> Window {
     Window { start: Some(instant(start)), end: Some(instant(end)) }
 }
 
@@ -59,7 +64,10 @@ async fn ask(
 }
 
 /// All pages together.
-async fn walk(service: &TestService, mut request: ListPricesRequest) -> (Vec<Tick>, Vec<Bar>) {
+pub(crate) async fn walk(
+    service: &TestService,
+    mut request: ListPricesRequest,
+) -> (Vec<Tick>, Vec<Bar>) {
     let (mut ticks, mut bars) = (Vec::new(), Vec::new());
     loop {
         let answer = ask(service, &request).await.unwrap();
@@ -73,7 +81,12 @@ async fn walk(service: &TestService, mut request: ListPricesRequest) -> (Vec<Tic
     }
 }
 
-async fn bars_of_ticks(service: &TestService, start: &str, end: &str, seconds: i32) -> Vec<Bar> {
+pub(crate) async fn bars_of_ticks(
+    service: &TestService,
+    start: &str,
+    end: &str,
+    seconds: i32,
+) -> Vec<Bar> {
     let text = "SELECT floor(extract(epoch FROM ticked_at) / $3::integer)::bigint * $3 AS starts,
             trim_scale((array_agg(price ORDER BY ticked_at))[1])::text AS open,
             trim_scale(max(price))::text AS high, trim_scale(min(price))::text AS low,
@@ -81,7 +94,8 @@ async fn bars_of_ticks(service: &TestService, start: &str, end: &str, seconds: i
             count(*) AS tick_count,
             trim_scale(round(sum(price)::numeric(200, 60) / count(*), 18))::text AS mean
         FROM prices
-        WHERE symbol_id = 1 AND ticked_at >= $1::text::timestamptz
+        WHERE symbol_id = (SELECT symbol_id FROM symbols WHERE name = 's0001usd')
+          AND ticked_at >= $1::text::timestamptz
           AND ticked_at < $2::text::timestamptz
         GROUP BY 1 ORDER BY 1";
     let rows = service.sql.query(text, &[&start, &end, &seconds]).await.unwrap();
@@ -233,7 +247,7 @@ async fn what_is_wrong_is_named() {
 }
 
 /// What the table of a day of prices is called.
-async fn leaf(service: &TestService, day: &str) -> String {
+pub(crate) async fn leaf(service: &TestService, day: &str) -> String {
     let text = format!(
         "SELECT leaf::text FROM partition_bounds('prices') WHERE lower_at = '{day}T00:00:00Z'"
     );

@@ -24,12 +24,12 @@ use crate::{
 const SYMBOLS: i32 = 5;
 
 /// Numbers of the symbols: of two groups that share cells.
-const FIRST_ID: i32 = 126;
+pub(crate) const FIRST_ID: i32 = 126;
 const IDS: std::ops::Range<i32> = FIRST_ID..FIRST_ID + SYMBOLS;
 
 /// 2024-05-01T00:00:00Z, and three days from there.
-const FIRST: i64 = 1_714_521_600;
-const SECONDS: i64 = 3 * 86_400;
+pub(crate) const FIRST: i64 = 1_714_521_600;
+pub(crate) const SECONDS: i64 = 3 * 86_400;
 
 /// What metrics are of the ticks in $1 to $2, computed by the database from the ticks, with 80
 /// decimals before they are rounded.
@@ -78,7 +78,7 @@ const METRICS: [(SymbolMetric, &str); 5] = [
     (SymbolMetric::Mean, "mean"),
 ];
 
-fn instant(seconds: i64, micros: i64) -> DateTime<Utc> {
+pub(crate) fn instant(seconds: i64, micros: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(seconds * 1_000_000 + micros).unwrap()
 }
 
@@ -128,7 +128,7 @@ fn draw_price(random: &mut ChaCha12Rng) -> String {
 }
 
 /// Writes as clients from outside do.
-async fn write(sql: &Client, random: &mut ChaCha12Rng) {
+pub(crate) async fn write(sql: &Client, random: &mut ChaCha12Rng) {
     let symbol = random.random_range(IDS);
     let (from, to) = (draw_instant(random), draw_instant(random));
     match random.random_range(0..10) {
@@ -174,7 +174,7 @@ async fn write(sql: &Client, random: &mut ChaCha12Rng) {
 /// A symbol's name, how many ticks it has, a value, and its first and last tick.
 type Expected = (String, i64, Option<String>, [Option<(Timestamp, String)>; 2]);
 
-async fn check(service: &TestService, start: DateTime<Utc>, end: DateTime<Utc>) {
+pub(crate) async fn check(service: &TestService, start: DateTime<Utc>, end: DateTime<Utc>) {
     let expected = service.sql.query(OF_TICKS, &[&start, &end]).await.unwrap();
     let mut client = service.prices().await;
     for (metric, column) in METRICS {
@@ -212,14 +212,14 @@ async fn check(service: &TestService, start: DateTime<Utc>, end: DateTime<Utc>) 
 }
 
 /// Symbols whose numbers lie in two groups.
-async fn make_symbols_of_two_groups(service: &TestService) {
+pub(crate) async fn make_symbols_of_two_groups(service: &TestService) {
     let text = format!("ALTER TABLE symbols ALTER COLUMN symbol_id RESTART WITH {FIRST_ID}");
     service.sql.batch_execute(&text).await.unwrap();
     make_symbols(&service.sql, SYMBOLS, &["2024-05-01", "2024-05-02", "2024-05-03"]).await;
 }
 
 /// Cells as a release wrote them that knew of no briefs: of all spans, or of one in so many.
-async fn forget_briefs(sql: &Client, one_in: i32) -> u64 {
+pub(crate) async fn forget_briefs(sql: &Client, one_in: i32) -> u64 {
     let text = "UPDATE price_totals SET cell = cell
         WHERE (level + span_number + symbol_group) % $1 = 0 AND brief IS NOT NULL";
     sql.execute(text, &[&i64::from(one_in)]).await.unwrap()

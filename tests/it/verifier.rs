@@ -16,6 +16,7 @@ use daybook::{
     seed::{SeedPlan, seed},
     store::DatabaseTarget,
     upkeep::{
+        price_folding::fold_all,
         sealing::{SEALED_ROWS_MAX, seal_once},
         verifier::{Verifier, VerifierCounts},
     },
@@ -28,6 +29,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     get_status::status,
+    list_prices::leaf,
+    rank_symbols::make_symbols_of_two_groups,
     support::{
         cluster::{TestFolder, eventually},
         schema::{TestSchema, day, one, statement_text},
@@ -188,6 +191,96 @@ async fn what_does_not_agree_is_found_and_told() {
         );
         schema.sql.batch_execute(&restore).await.unwrap();
     }
+}
+
+/// A tick each minute of three symbols in two groups, for a day; and a day without any.
+async fn with_prices() -> TestService {
+    let service = TestService::start().await;
+    make_symbols_of_two_groups(&service).await;
+    let text = "INSERT INTO prices (symbol_id, ticked_at, price)
+        SELECT s, '2024-05-01T00:00:00.5Z'::timestamptz + n * interval '1 minute', 100 + n % 17
+        FROM generate_series(0, 1439) AS n, generate_series(126, 128) AS s";
+    service.sql.execute(text, &[]).await.unwrap();
+    fold_all(&service.database).await.unwrap();
+    service
+}
+
+#[tokio::test]
+async fn cells_of_prices_that_do_not_agree_are_found() {
+    let service = with_prices().await;
+    let mut verifier =
+        Verifier::new(&service.target, &settings().pool, service.verified.clone()).unwrap();
+    for _ in 0..200 {
+        verifier.check().await.unwrap();
+    }
+    let before = service.verified.read();
+    assert!(before.checks >= 20, "one in eight is about prices: {before:?}");
+    assert_eq!(before.mismatches, 0);
+    // What is not folded is no mismatch.
+    service.sql.batch_execute("UPDATE prices SET price = price + 1").await.unwrap();
+    for _ in 0..100 {
+        verifier.check().await.unwrap();
+    }
+    assert_eq!(service.verified.read().mismatches, 0);
+    fold_all(&service.database).await.unwrap();
+    for (what, harm) in [
+        ("units that cannot be read", "cell = '\\x00' WHERE level = 0"),
+        ("packed ticks that cannot be read", "brief = '\\x00' WHERE level = 0"),
+        ("another unit's totals", "cell = {next} WHERE level = 0"),
+        ("another unit's ticks", "brief = {next} WHERE level = 0"),
+        ("another short span's totals", "cell = {next} WHERE level = 1"),
+        ("another span's totals", "cell = {next} WHERE level IN (3, 4)"),
+        ("another span's brief", "brief = {next} WHERE level IN (2, 3)"),
+        ("the longest spans", "cell = '\\x00' WHERE level > 6"),
+    ] {
+        let column = &harm[..harm.find(' ').unwrap()];
+        let next = format!(
+            "coalesce((SELECT n.{column} FROM price_totals n
+                WHERE n.level = t.level AND n.symbol_group = t.symbol_group
+                  AND n.span_number = t.span_number + 1), '\\x00')"
+        );
+        let text = format!(
+            "CREATE TABLE kept AS SELECT level, span_number, symbol_group, cell, brief
+                FROM price_totals;
+             UPDATE price_totals t SET rewrites = rewrites + 1, {}",
+            harm.replace("{next}", &next)
+        );
+        service.sql.batch_execute(&text).await.unwrap();
+        let before = service.verified.read();
+        let mut checks = 0;
+        while service.verified.read().mismatches == before.mismatches {
+            assert!(checks < CHECKS_MAX, "{what}: not found");
+            verifier.check().await.unwrap();
+            checks += 1;
+        }
+        eprintln!("{what}: found by check {checks}");
+        let restore =
+            "UPDATE price_totals t SET rewrites = rewrites + 1, cell = k.cell, brief = k.brief
+            FROM kept k
+            WHERE (k.level, k.span_number, k.symbol_group)
+                = (t.level, t.span_number, t.symbol_group);
+            DROP TABLE kept";
+        service.sql.batch_execute(restore).await.unwrap();
+    }
+    verifier.end().await;
+    assert!(service.end().await);
+}
+
+#[tokio::test]
+async fn prices_of_a_day_that_is_gone_are_passed_over() {
+    let service = with_prices().await;
+    let leaf = leaf(&service, "2024-05-01").await;
+    service.sql.batch_execute(&format!("DROP TABLE {leaf}")).await.unwrap();
+    let mut verifier =
+        Verifier::new(&service.target, &settings().pool, service.verified.clone()).unwrap();
+    for _ in 0..400 {
+        verifier.check().await.unwrap();
+    }
+    let found = service.verified.read();
+    assert!(found.checks > 0, "longer spans are held against shorter ones");
+    assert_eq!(found.mismatches, 0);
+    verifier.end().await;
+    assert!(service.end().await);
 }
 
 #[tokio::test]

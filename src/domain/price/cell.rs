@@ -18,6 +18,12 @@
 //! For squares that is the sum of the squares of the differences to the first price: small,
 //! and exact all the same. Words are LEB128, whole numbers a length and a little-endian
 //! magnitude. A symbol of four ticks takes about 85 bytes.
+//!
+//! No bytes at all follow for a symbol whose totals are lost: they were to be put together from
+//! cells of which one could not be read. Whoever needs that symbol takes the cell for one that
+//! cannot be read, whoever needs others does not.
+
+use std::collections::BTreeMap;
 
 use crate::domain::{
     price::{
@@ -53,19 +59,7 @@ impl PriceCell {
     /// The cell as bytes, without where it begins. Equal cells have equal bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(1 + self.totals.len() * SYMBOL_BYTES);
-        let mut of_symbol = Vec::with_capacity(SYMBOL_BYTES);
-        bytes.push(VERSION);
-        put_unsigned(self.totals.len() as u64, &mut bytes);
-        let mut last_id = None;
-        for (symbol_id, totals) in &self.totals {
-            put_id(*symbol_id, last_id.replace(*symbol_id), &mut bytes);
-            of_symbol.clear();
-            put_totals(self.start, totals, &mut of_symbol);
-            put_unsigned(of_symbol.len() as u64, &mut bytes);
-            bytes.extend_from_slice(&of_symbol);
-        }
-        bytes
+        encode(self.start, self.totals.iter().map(|(id, totals)| (*id, Some(totals))))
     }
 
     /// Reads a cell whose span begins at `start`.
@@ -79,6 +73,46 @@ impl PriceCell {
     }
 }
 
+/// What a cell says of each symbol; `None` of one whose totals are lost.
+pub type Told = BTreeMap<i32, Option<TickTotals>>;
+
+/// A cell as bytes that says this of each symbol, of a span that begins at `start`.
+#[must_use]
+pub fn encode_told(start: i64, told: &Told) -> Vec<u8> {
+    encode(start, told.iter().map(|(id, totals)| (*id, totals.as_ref())))
+}
+
+/// Reads what a cell says of each symbol, as far as it can be read.
+///
+/// # Errors
+/// If not even the symbols can be told apart.
+pub fn decode_told(start: i64, bytes: &[u8]) -> Result<Told, BrokenCell> {
+    let mut told = Told::new();
+    visit_told(start, bytes, |_| true, |id, totals| _ = told.insert(id, totals))?;
+    Ok(told)
+}
+
+fn encode<'a>(
+    start: i64,
+    symbols: impl ExactSizeIterator<Item = (i32, Option<&'a TickTotals>)>,
+) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(1 + symbols.len() * SYMBOL_BYTES);
+    let mut of_symbol = Vec::with_capacity(SYMBOL_BYTES);
+    bytes.push(VERSION);
+    put_unsigned(symbols.len() as u64, &mut bytes);
+    let mut last_id = None;
+    for (symbol_id, totals) in symbols {
+        put_id(symbol_id, last_id.replace(symbol_id), &mut bytes);
+        of_symbol.clear();
+        if let Some(totals) = totals {
+            put_totals(start, totals, &mut of_symbol);
+        }
+        put_unsigned(of_symbol.len() as u64, &mut bytes);
+        bytes.extend_from_slice(&of_symbol);
+    }
+    bytes
+}
+
 /// Reads what the ticks of the symbols that are wanted come to, in the order of their ids, from
 /// a cell whose span begins at `start`. Those of other symbols are passed over unread.
 ///
@@ -89,6 +123,26 @@ pub fn visit(
     bytes: &[u8],
     want: impl Fn(i32) -> bool,
     mut with: impl FnMut(i32, TickTotals),
+) -> Result<(), BrokenCell> {
+    let mut is_whole = true;
+    visit_told(start, bytes, want, |symbol_id, totals| match totals {
+        Some(totals) if is_whole => with(symbol_id, totals),
+        Some(_) => {}
+        None => is_whole = false,
+    })?;
+    if is_whole { Ok(()) } else { Err(BrokenCell) }
+}
+
+/// Reads what the ticks of the symbols that are wanted come to, as [`visit`] does, and shows `None`
+/// for one whose bytes cannot be read.
+///
+/// # Errors
+/// If the symbols cannot be told apart. Those before may have been visited.
+pub fn visit_told(
+    start: i64,
+    bytes: &[u8],
+    want: impl Fn(i32) -> bool,
+    mut with: impl FnMut(i32, Option<TickTotals>),
 ) -> Result<(), BrokenCell> {
     let mut reader = Reader::new(bytes);
     if reader.byte()? != VERSION {
@@ -102,7 +156,7 @@ pub fn visit(
         let length = usize::try_from(reader.unsigned()?).map_err(|_| BrokenCell)?;
         let of_symbol = reader.bytes(length)?;
         if want(symbol_id) {
-            with(symbol_id, read_totals(start, of_symbol)?);
+            with(symbol_id, read_totals(start, of_symbol).ok());
         }
     }
     if reader.is_at_end() { Ok(()) } else { Err(BrokenCell) }
@@ -304,6 +358,30 @@ mod tests {
                 let expected: Vec<_> =
                     cell.totals.iter().filter(|(id, _)| *id == want).cloned().collect();
                 prop_assert_eq!(found, expected);
+            }
+        }
+
+        #[test]
+        fn a_lost_symbol_is_missed_by_those_who_need_it_alone(
+            cell in cells(), places in proptest::collection::vec(0usize..6, 0..3),
+        ) {
+            let mut told: Told =
+                cell.totals.iter().cloned().map(|(id, totals)| (id, Some(totals))).collect();
+            prop_assert_eq!(encode_told(cell.start, &told), cell.encode());
+            for place in places {
+                if let Some(totals) = told.values_mut().nth(place) {
+                    *totals = None;
+                }
+            }
+            let bytes = encode_told(cell.start, &told);
+            prop_assert_eq!(decode_told(cell.start, &bytes), Ok(told.clone()));
+            let is_whole = told.values().all(Option::is_some);
+            prop_assert_eq!(PriceCell::decode(cell.start, &bytes).is_ok(), is_whole);
+            for (id, totals) in &told {
+                let mut found = Vec::new();
+                let of_one = visit(cell.start, &bytes, |of| of == *id, |_, one| found.push(one));
+                prop_assert_eq!(of_one.is_ok(), totals.is_some());
+                prop_assert_eq!(found.first(), totals.as_ref());
             }
         }
 

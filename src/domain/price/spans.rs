@@ -6,13 +6,16 @@
 
 use std::{collections::BTreeSet, ops::Range};
 
-use crate::domain::running_total::day_cells::{self, FANOUT, day_of};
+use crate::domain::running_total::day_cells::{self, FANOUT, MICROS_PER_DAY, day_of};
 
 /// Levels: spans of four minutes to 728 days.
 pub const LEVELS: u8 = 10;
 
 /// Microseconds in a unit.
 pub const UNIT_MICROS: i64 = 240_000_000;
+
+/// Units in a day.
+pub const UNITS_PER_DAY: i64 = MICROS_PER_DAY / UNIT_MICROS;
 
 /// Symbols whose numbers share a cell.
 pub const GROUP_SYMBOLS: i32 = 128;
@@ -92,6 +95,11 @@ pub fn day_of_unit(unit: i64) -> i64 {
 #[must_use]
 pub fn group_of(symbol_id: i32) -> i32 {
     symbol_id.div_euclid(GROUP_SYMBOLS)
+}
+
+/// All symbols that a group can have.
+pub fn symbols_of(group: i32) -> impl Iterator<Item = i32> {
+    (0..GROUP_SYMBOLS).map(move |place| group * GROUP_SYMBOLS + place)
 }
 
 /// The fewest spans that together make up the units that are not in `without`, in the order of

@@ -14,6 +14,7 @@ use crate::domain::{
         brief::PricePoint,
         brief_cell::{grain_of, read_head, read_instant, read_scale},
         cell::{put_id, read_id},
+        totals::TickTotals,
     },
     running_total::{
         cell::BrokenCell,
@@ -50,6 +51,32 @@ impl SymbolTicks {
             }
         }
         self.ticks.push(tick);
+    }
+
+    /// What the ticks come to; `None` where there are none, or one has a price that no tick can
+    /// have.
+    #[must_use]
+    pub fn totals(&self) -> Option<TickTotals> {
+        let of_tick = |tick: &PricePoint| {
+            let is_price = tick.price > Whole::ZERO;
+            is_price.then(|| TickTotals::of_scaled(tick.at, tick.price.clone(), self.scale))
+        };
+        let mut totals = of_tick(self.ticks.first()?)?;
+        for tick in &self.ticks[1..] {
+            totals.append(&of_tick(tick)?);
+        }
+        Some(totals)
+    }
+
+    /// Whether both say the same, at whatever scale.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let scale = self.scale.max(other.scale);
+        let price = |of: &Self, tick: &PricePoint| tick.price.shifted(scale - of.scale);
+        let is_same = |(own, others): (&PricePoint, &PricePoint)| {
+            own.at == others.at && price(self, own) == price(other, others)
+        };
+        self.ticks.len() == other.ticks.len() && self.ticks.iter().zip(&other.ticks).all(is_same)
     }
 }
 
@@ -147,7 +174,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{decimal::Decimal, price::brief_cell::tests::symbols};
+    use crate::domain::{
+        decimal::Decimal,
+        price::{brief_cell::tests::symbols, totals::tests::totals},
+    };
 
     fn of_symbol(ticks: &[(i64, Decimal)]) -> SymbolTicks {
         let mut packed = SymbolTicks::default();
@@ -194,6 +224,31 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn ticks_say_what_their_totals_say((_, symbols) in symbols()) {
+            for (_, ticks) in symbols {
+                let packed = of_symbol(&ticks);
+                let found = packed.totals().expect("there is a tick");
+                prop_assert!(found.says_the_same(&totals(&ticks)));
+                let mut other = packed.clone();
+                let scale = other.scale + 3;
+                let last = other.ticks.pop().expect("there is a tick");
+                prop_assert!(!packed.says_the_same(&other) && !other.says_the_same(&packed));
+                let price = last.price.shifted(3);
+                other.push(scale, PricePoint { at: last.at, price: price.clone() });
+                prop_assert!(packed.says_the_same(&other) && other.says_the_same(&packed));
+                for (at, price) in
+                    [(last.at + 1, price.clone()), (last.at, price.plus(&Whole::Small(1)))]
+                {
+                    other.ticks.pop();
+                    other.push(scale, PricePoint { at, price });
+                    prop_assert!(!packed.says_the_same(&other) && !other.says_the_same(&packed));
+                }
+                other.push(scale, PricePoint { at: last.at + 2, price: Whole::ZERO });
+                prop_assert_eq!(other.totals(), None);
+            }
+        }
+
         #[test]
         fn reading_undoes_writing((start, symbols) in symbols(), wanted in any::<i32>()) {
             let bytes = encode(start, &all(&symbols));

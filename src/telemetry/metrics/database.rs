@@ -124,7 +124,7 @@ pub struct DatabaseGauges {
     pub corrections_waiting: i64,
     /// Age of the earliest row that is not sealed, in seconds; 0 if all are.
     pub sealed_age_seconds: f64,
-    /// Running totals that are set aside.
+    /// Running totals that are set aside, and cells of prices that cannot be read.
     pub damaged_totals: i64,
     /// Daily partitions.
     pub partitions: i64,

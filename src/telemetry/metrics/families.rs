@@ -123,8 +123,16 @@ pub const FAMILIES: &[Family] = &[
     gauge(SEALED_AGE_SECONDS, &[], "Age of the earliest row that is not sealed; 0 if all are."),
     counter(SEALED_CORRECTIONS, &[], "Corrections that this server folded."),
     counter(SEALING_ROUNDS, &["outcome"], "Rounds of sealing on this server."),
-    gauge(DAMAGED_TOTALS, &[], "Running totals that cannot be read and are set aside."),
-    counter(VERIFIER_CHECKS, &[], "Sums that this server's verifier compared with the rows."),
+    gauge(
+        DAMAGED_TOTALS,
+        &[],
+        "Stored totals that cannot be read: set aside, or not to be built anew.",
+    ),
+    counter(
+        VERIFIER_CHECKS,
+        &[],
+        "Sums and cells of prices that this server's verifier compared with the rows.",
+    ),
     counter(VERIFIER_MISMATCHES, &[], "Those that did not agree: must stay 0."),
     gauge(PARTITIONS, &[], "Daily partitions of transactions."),
     gauge(PARTITIONS_AHEAD, &[], "Days from today on that have a partition, without a gap."),
