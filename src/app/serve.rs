@@ -21,7 +21,7 @@ use crate::{
         signals, work,
     },
     config::{LogSettings, PageMode, SeedSettings, ServeSettings, ServerSettings},
-    feeds::{Feed, FeedPlan},
+    feeds::{Feed, FeedPlan, report::FeedReport},
     grpc::{
         self,
         admission::Gate,
@@ -117,7 +117,7 @@ async fn run(
 ) -> anyhow::Result<()> {
     let (started, is_started) = watch::channel(false);
     let (serving, is_serving) = watch::channel(false);
-    let verified = VerifierCounts::default();
+    let (verified, feed) = (VerifierCounts::default(), FeedReport::default());
     let alerts = Alerts::new(database.clone(), outlets.clone(), &settings.alerts);
     let courier = Courier::new(database.clone(), outlets, &settings.alerts);
     let ingest = Ingest::new(database, &settings.partitions);
@@ -139,6 +139,7 @@ async fn run(
         alerts: alerts.clone(),
         alert_streams_max: settings.alerts.alert_streams_max,
         status: StatusReader::new(database.clone(), verified.clone()),
+        feed: feed.clone(),
         gate: Gate::new(Authenticator::wanted(&settings.server, database), &settings.server),
         tls,
     };
@@ -165,11 +166,10 @@ async fn run(
         workers.start_alerts(alerts, courier, settings.alerts.alert_keep_days, &drain);
         workers.start_verifier(&opened.target, settings, verified, &drain)?;
         work::start(&mut workers.tasks, &sync, &settings.sync, stale_accounts, &drain);
-        workers.start_price_feed(database, ingest, settings, &drain)?;
+        workers.start_price_feed(database, (ingest, feed), settings, &drain)?;
         workers.start_metrics(exposition, database, (sync.networks(), settings), &drain);
         started.send_replace(true);
-        let where_it_is = opened.describe(&settings.database);
-        introduce(database, &where_it_is, address, entrance).await;
+        introduce(database, &opened.describe(&settings.database), address, entrance).await;
         std::future::pending().await
     };
     let outcome = tokio::select! {
@@ -429,14 +429,14 @@ impl Workers {
     fn start_price_feed(
         &mut self,
         database: &Database,
-        ingest: Ingest,
+        (ingest, report): (Ingest, FeedReport),
         settings: &ServeSettings,
         stop: &CancellationToken,
     ) -> anyhow::Result<()> {
         let plan = FeedPlan::new(&settings.feed);
         let plan = plan.map_err(|problems| anyhow::anyhow!("{}", problems.join("; ")))?;
         let Some(plan) = plan else { return Ok(()) };
-        let (feed, stop) = (Feed::new(plan, database.clone(), ingest)?, stop.clone());
+        let (feed, stop) = (Feed::new(plan, database.clone(), ingest, report)?, stop.clone());
         self.tasks.spawn(async move {
             workers::price_feed::run(feed, stop).await;
             "price feed"
