@@ -30,6 +30,7 @@ pub mod delete_transaction;
 pub mod delete_user;
 pub mod error;
 pub mod export;
+pub mod export_prices;
 pub mod feeds;
 pub mod fold_prices;
 pub mod gather_metrics;

@@ -26,6 +26,7 @@ mod error_map;
 mod esplora_server;
 mod explain;
 mod export;
+mod export_prices;
 mod faults;
 mod fuzz;
 mod get_balance;
