@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream};
 
 pub use crate::feeds::plan::FeedPlan;
@@ -209,13 +209,19 @@ impl Feed {
         if !self.has_turn().await? {
             return Ok(Round::default());
         }
-        let last = minute_of(now);
-        let within = Minutes { first: last - self.reach + MINUTE, last };
+        let within = self.within(now);
         let due = self.due(within, now).await?;
         let course = Course::new(now);
         let asking = stream::iter(due).map(|(place, wanted)| self.follow(place, wanted, &course));
         let outcomes: Vec<Progress> = asking.buffer_unordered(PAIRS_AT_ONCE).collect().await;
         self.conclude(outcomes, &course)
+    }
+
+    /// The minutes that are asked for: none of a day whose prices are not taken any more.
+    fn within(&self, now: DateTime<Utc>) -> Minutes {
+        let last = minute_of(now);
+        let kept = self.ingest.first_price_day(now.date_naive()).and_time(NaiveTime::MIN).and_utc();
+        Minutes { first: (last - self.reach + MINUTE).max(kept), last }
     }
 
     /// Whether this server is the one that asks, as far as the database can tell.

@@ -57,6 +57,7 @@ pub mod pool;
 pub mod postgres_tls;
 pub mod price_briefs;
 mod price_cells;
+pub mod price_days;
 mod price_edges;
 mod price_plan;
 pub mod price_totals;

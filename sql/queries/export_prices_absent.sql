@@ -1,6 +1,6 @@
 -- Days of prices that are not at hand although there were ticks, as far as cells and notes of
--- changes say: those of units from $1 to $2 (bigint, both meant), earliest first, ten at most. Of
--- any symbol.
+-- changes say: those of units from $1 to $2 (bigint, both meant), earliest first, ten at most; and
+-- whether retention dropped them. Of any symbol.
 -- Counts on: the primary key of price_totals and the index of price_changes, one look-up of each
 -- for a day that has ticks.
 WITH RECURSIVE filled (unit_number) AS (
@@ -30,8 +30,9 @@ WITH RECURSIVE filled (unit_number) AS (
     FROM filled f
     WHERE f.unit_number <= $2
 )
-SELECT t.day, false AS is_dropped
+SELECT t.day, d.day IS NOT NULL AS is_dropped
 FROM told t
+LEFT JOIN dropped_price_days d ON d.day = t.day
 WHERE t.day NOT IN (SELECT a.day FROM attached a)
 ORDER BY t.day
 LIMIT 10

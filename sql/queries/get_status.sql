@@ -71,7 +71,8 @@ SELECT
     (SELECT count(*) FROM alert_deliveries WHERE state = 'dead') AS dead_delivery_count,
     (
         SELECT count(*) FROM (SELECT unit_number FROM price_changes LIMIT 1000000) c
-    ) AS price_change_count
+    ) AS price_change_count,
+    (SELECT count(*) FROM dropped_price_days) AS dropped_price_day_count
 FROM (
     SELECT count(*) AS partition_count, min(day) AS first_day, max(day) AS last_day
     FROM partition_day

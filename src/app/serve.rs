@@ -396,11 +396,25 @@ impl Workers {
             workers::price_folding::run(folding, folding_stop).await;
             "price folding"
         });
-        if settings.partitions.retention_days > 0 {
-            let retention = Retention::new(database.clone(), settings.partitions.retention_days);
-            let retention_stop = stop.clone();
+        self.start_retention(database, settings, stop);
+    }
+
+    fn start_retention(
+        &mut self,
+        database: &Database,
+        settings: &ServeSettings,
+        stop: &CancellationToken,
+    ) {
+        let interval = Duration::from_secs(settings.partitions.ticker_seconds);
+        let (days, price_days) =
+            (settings.partitions.retention_days, settings.partitions.price_retention_days);
+        let of_transactions = (days > 0).then(|| Retention::new(database.clone(), days));
+        let of_prices =
+            (price_days > 0).then(|| Retention::of_prices(database.clone(), price_days));
+        for retention in of_transactions.into_iter().chain(of_prices) {
+            let stop = stop.clone();
             self.tasks.spawn(async move {
-                workers::retention::run(retention, interval, retention_stop).await;
+                workers::retention::run(retention, interval, stop).await;
                 "retention"
             });
         }

@@ -51,6 +51,7 @@ pub(super) async fn get_status(
         started_at: Some(decode::timestamp(reader.started_at())),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         price_change_count: status.price_change_count,
+        dropped_price_day_count: status.dropped_price_day_count,
         price_feed: api.feed.read(Utc::now()).map(feed_pb),
     })
 }

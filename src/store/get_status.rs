@@ -36,6 +36,8 @@ pub struct DatabaseStatus {
     /// Notes of units of symbols whose ticks changed and are not folded yet, counted up to a
     /// million.
     pub price_change_count: i64,
+    /// Days of prices that retention dropped.
+    pub dropped_price_day_count: i64,
 }
 
 /// Jobs that are not over.
@@ -77,6 +79,7 @@ pub async fn get_status(reader: Reader<'_>) -> Result<DatabaseStatus, StoreError
         },
         dead_delivery_count: row.get("dead_delivery_count"),
         price_change_count: row.get("price_change_count"),
+        dropped_price_day_count: row.get("dropped_price_day_count"),
     })
 }
 

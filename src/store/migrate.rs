@@ -29,7 +29,7 @@ macro_rules! migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: [Migration; 27] = [
+pub const MIGRATIONS: [Migration; 28] = [
     migration!(1, "0001_ledger"),
     migration!(2, "0002_partitions"),
     migration!(3, "0003_seed"),
@@ -57,6 +57,7 @@ pub const MIGRATIONS: [Migration; 27] = [
     migration!(25, "0025_sql_rankings"),
     migration!(26, "0026_search_and_views"),
     migration!(27, "0027_price_briefs"),
+    migration!(28, "0028_price_retention"),
 ];
 
 /// A migration that is recorded in the database.

@@ -163,6 +163,13 @@ async fn prices_that_are_not_at_hand_are_not_left_out_in_silence() {
         desk.schema.sql.batch_execute(&attach).await.unwrap();
         assert_eq!(export(&desk, &[]).await, text);
     }
+    let dropped = "SELECT is_dropped FROM drop_price_day_before('2024-05-06')";
+    assert!(one::<bool>(&desk.schema.sql, dropped).await);
+    let said = desk.run(&["export", "--prices", "--to", "2024-05-07"], b"").await;
+    assert_eq!((said.code, said.words.as_str()), (Some(1), ""), "{said:?}");
+    assert!(said.log.contains("2024-05-05 (dropped"), "{said:?}");
+    let rest = text.replace("btcusd,2024-05-05T12:00:00.000000Z,1\n", "");
+    assert_eq!(export(&desk, &["--from", "2024-05-06"]).await, rest);
     // A day without ticks is missed by nobody.
     let leaf = day("2024-05-09");
     desk.schema
@@ -171,7 +178,7 @@ async fn prices_that_are_not_at_hand_are_not_left_out_in_silence() {
         .await
         .unwrap();
     detach(&desk, "2024-05-09").await;
-    assert_eq!(export(&desk, &[]).await, text);
+    assert_eq!(export(&desk, &["--from", "2024-05-06"]).await, rest);
 }
 
 #[tokio::test]

@@ -65,6 +65,7 @@ mod partitions;
 mod partman_versions;
 mod postgres_tls;
 mod price_feed;
+mod price_retention;
 mod process;
 mod query_plans;
 mod rank;
