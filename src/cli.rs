@@ -58,10 +58,11 @@ pub enum Command {
     /// into the reject file. Works beside a running Daybook and without one. Exit code 0 if every
     /// row is recorded, 2 if lines were rejected, 1 if the import did not come to its end.
     Import(Box<ImportArgs>),
-    /// Write rows as CSV, in the form that `daybook import --map daybook` reads
+    /// Write rows as CSV, in the form that `daybook import --map daybook` reads: transactions, or
+    /// prices (--prices), which `daybook import --prices` reads
     ///
-    /// Rows are written in the order of their instants, from one snapshot. Works beside a
-    /// running Daybook and without one.
+    /// Rows are written in the order of their instants, from one snapshot. Days that are not at
+    /// hand are refused. Works beside a running Daybook and without one.
     Export(Box<ExportArgs>),
     /// Sync the wallets and tokens that jobs ask for, as a process of its own
     ///
@@ -254,6 +255,12 @@ pub struct ImportArgs {
 /// `daybook export`.
 #[derive(Args, Clone, Debug)]
 pub struct ExportArgs {
+    /// Write prices: the columns symbol, ticked_at and price
+    #[arg(long, conflicts_with_all = ["user", "account", "asset"])]
+    pub prices: bool,
+    /// Prices of these symbols only, with commas between
+    #[arg(long, value_name = "SYMBOLS", value_delimiter = ',', requires = "prices")]
+    pub symbols: Vec<String>,
     /// Where rows go, packed if the name ends in .gz [default: standard output]
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,

@@ -149,6 +149,11 @@ pub struct PartitionSettings {
     #[arg(long, env = "DAYBOOK_RETENTION_DAYS", default_value_t = 0, value_name = "DAYS")]
     pub retention_days: u32,
 
+    /// Days before today whose price ticks are kept; older days are dropped, and what they came to
+    /// stays. 0 keeps everything
+    #[arg(long, env = "DAYBOOK_PRICE_RETENTION_DAYS", default_value_t = 0, value_name = "DAYS")]
+    pub price_retention_days: u32,
+
     /// Who runs the upkeep of partitions
     #[arg(long, env = "DAYBOOK_SCHEDULER", value_enum, default_value_t = Scheduler::Auto)]
     pub scheduler: Scheduler,

@@ -9,6 +9,7 @@
 mod followed;
 mod pauses;
 mod plan;
+pub mod report;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -16,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream};
 
 pub use crate::feeds::plan::FeedPlan;
@@ -30,6 +31,7 @@ use crate::{
     feeds::{
         followed::{Followed, Seen},
         pauses::{Pause, Scope, scope},
+        report::FeedReport,
     },
     ingest::{CHUNK_ROWS_MAX, Ingest, record_prices::PriceOptions},
     outbound::{
@@ -66,6 +68,7 @@ pub struct Feed {
     followed: Vec<Followed>,
     /// How far back minutes are asked for.
     reach: TimeDelta,
+    report: FeedReport,
 }
 
 /// What came of a round.
@@ -150,15 +153,20 @@ impl Course {
 }
 
 impl Feed {
-    /// A feed of this plan. Nothing is asked yet.
+    /// A feed of this plan, which tells in the report how it stands. Nothing is asked yet.
     ///
     /// # Errors
     /// If connections to the exchange cannot be encrypted.
-    pub fn new(plan: FeedPlan, database: Database, ingest: Ingest) -> Result<Self, HttpSetupError> {
+    pub fn new(
+        plan: FeedPlan,
+        database: Database,
+        ingest: Ingest,
+        report: FeedReport,
+    ) -> Result<Self, HttpSetupError> {
         let FeedPlan { source, base_url, pairs, backfill } = plan;
         metrics::source_known(source.name());
         let reach = source.reach_minutes().map_or(backfill, |reach| backfill.min(MINUTE * reach));
-        Ok(Self {
+        let feed = Self {
             exchange: Exchange::new(source, base_url)?,
             ingest,
             database,
@@ -168,7 +176,10 @@ impl Feed {
             pause: Pause::default(),
             followed: pairs.into_iter().map(Followed::new).collect(),
             reach,
-        })
+            report,
+        };
+        feed.report();
+        Ok(feed)
     }
 
     /// Asks for every minute that is over and lacks a tick, and records what comes; does nothing
@@ -179,6 +190,18 @@ impl Feed {
     /// # Errors
     /// If the database does not answer; what was recorded stays.
     pub async fn round(&mut self, now: DateTime<Utc>) -> Result<Round, Error> {
+        let outcome = self.take_round(now).await;
+        self.report();
+        outcome
+    }
+
+    /// Tells how it stands.
+    fn report(&self) {
+        let (source, is_asking) = (self.exchange.source(), self.turn.is_some());
+        self.report.tell(source, is_asking, self.pause, &self.followed);
+    }
+
+    async fn take_round(&mut self, now: DateTime<Utc>) -> Result<Round, Error> {
         if let Some(until) = self.pause.until(now) {
             let (is_ours, retry_at) = (self.turn.is_some(), Some(until));
             return Ok(Round { is_ours, is_paused: true, retry_at, ..Round::default() });
@@ -186,13 +209,19 @@ impl Feed {
         if !self.has_turn().await? {
             return Ok(Round::default());
         }
-        let last = minute_of(now);
-        let within = Minutes { first: last - self.reach + MINUTE, last };
+        let within = self.within(now);
         let due = self.due(within, now).await?;
         let course = Course::new(now);
         let asking = stream::iter(due).map(|(place, wanted)| self.follow(place, wanted, &course));
         let outcomes: Vec<Progress> = asking.buffer_unordered(PAIRS_AT_ONCE).collect().await;
         self.conclude(outcomes, &course)
+    }
+
+    /// The minutes that are asked for: none of a day whose prices are not taken any more.
+    fn within(&self, now: DateTime<Utc>) -> Minutes {
+        let last = minute_of(now);
+        let kept = self.ingest.first_price_day(now.date_naive()).and_time(NaiveTime::MIN).and_utc();
+        Minutes { first: (last - self.reach + MINUTE).max(kept), last }
     }
 
     /// Whether this server is the one that asks, as far as the database can tell.

@@ -13,6 +13,7 @@ mod strangers;
 
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use tokio::sync::Semaphore;
 
 pub use crate::ingest::record_transactions::{ChunkOutcome, RecordOptions};
@@ -51,18 +52,24 @@ impl Ingest {
     #[must_use]
     pub fn new(database: &Database, partitions: &PartitionSettings) -> Self {
         let database = database.for_ingest();
-        let limits = DayLimits::new(partitions);
+        let (limits, price_limits) = (DayLimits::new(partitions), DayLimits::of_prices(partitions));
         Self {
             accounts: AccountIds::new(database.clone()),
             assets: Assets::new(database.clone()),
             coverages: Coverages::new(database.clone(), None),
             days: Arc::new(Days::new(DayTable::Transactions, database.clone(), limits)),
             symbols: SymbolIds::new(database.clone()),
-            price_days: Arc::new(Days::new(DayTable::Prices, database.clone(), limits.of_prices())),
+            price_days: Arc::new(Days::new(DayTable::Prices, database.clone(), price_limits)),
             turns: Arc::new(Semaphore::new(database.pool_size())),
             recorded: RecordedRows::default(),
             database,
         }
+    }
+
+    /// The first day, as of today, whose prices are taken even where none are recorded of it.
+    #[must_use]
+    pub fn first_price_day(&self, today: NaiveDate) -> NaiveDate {
+        self.price_days.first(today)
     }
 
     /// How many transactions this one and its clones recorded.

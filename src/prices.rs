@@ -23,6 +23,7 @@ use crate::{
     store::{
         Database, Snapshot,
         price_briefs::price_briefs,
+        price_days::dropped,
         price_totals::{PriceTotals, price_totals},
         prices::{self, days_lacking, now},
     },
@@ -91,7 +92,7 @@ async fn refuse_doubtful(session: &Snapshot, days: &BTreeSet<i64>) -> Result<(),
         return Ok(());
     }
     let days: Vec<NaiveDate> = days.iter().filter_map(|&day| date(day)).collect();
-    refuse(&days_lacking(session, &days).await?)
+    refuse(session, &days_lacking(session, &days).await?).await
 }
 
 /// Refuses a span in which symbols have ticks on days that are not at hand, as far as totals know.
@@ -112,16 +113,18 @@ async fn refuse_absent_days(
     let windows: Vec<Range<i64>> = lacking.iter().map(window).collect();
     let found = totals_of(session, &windows, symbols).await?;
     let with_ticks = lacking.iter().zip(&found.windows).filter(|(_, totals)| !totals.is_empty());
-    refuse(&with_ticks.map(|(day, _)| *day).collect::<Vec<_>>())
+    refuse(session, &with_ticks.map(|(day, _)| *day).collect::<Vec<_>>()).await
 }
 
 /// Refuses because of these days, if there are any.
-fn refuse(days: &[NaiveDate]) -> Result<(), Error> {
+async fn refuse(session: &Snapshot, days: &[NaiveDate]) -> Result<(), Error> {
     if days.is_empty() {
         return Ok(());
     }
-    let absent = |&day| AbsentDay { day, is_dropped: false };
-    let days = days.iter().take(DAYS_NAMED_MAX).map(absent).collect();
+    let named = &days[..days.len().min(DAYS_NAMED_MAX)];
+    let dropped = dropped(session, named).await?;
+    let absent = |&day| AbsentDay { day, is_dropped: dropped.contains(&day) };
+    let days = named.iter().map(absent).collect();
     Err(Error::new(ErrorKind::FailedPrecondition(days)))
 }
 

@@ -12,6 +12,7 @@ use daybook::{
     cli::Cli,
     cluster::{Cluster, ClusterRole},
     config::{Scheduler, ServeSettings},
+    feeds::report::FeedReport,
     grpc::{
         admission::Gate,
         serve::{Edges, Services, Signals, Stop, serve},
@@ -124,6 +125,7 @@ impl Bench {
             ),
             sync_streams_max: self.settings.sync.sync_streams_max,
             status: StatusReader::new(self.database.clone(), VerifierCounts::default()),
+            feed: FeedReport::default(),
             gate: Gate::new(None, &self.settings.server),
             tls: None,
         };

@@ -1,14 +1,15 @@
--- What is recorded and what is missing, in one row of one snapshot. The days are null
--- without partitions; at most 100 detached days, and corrections counted up to a million. sealed_until
--- is the earliest instant of a correction, null if there are none, and unsealed_count is how many
--- rows came, less those that went. The first day that there is stands for a seeding, and the day
--- infinity for corrections that are set aside: they are none.
+-- What is recorded and what is missing, in one row of one snapshot. The days are null without
+-- partitions; at most 100 detached days; corrections, and changes of prices, counted up to a
+-- million. sealed_until is the earliest instant of a correction, null if there are none, and
+-- unsealed_count is how many rows came, less those that went. The first day that there is stands
+-- for a seeding, and the day infinity for corrections that are set aside: they are none.
 -- total_cells has the cells that the number of all sealed rows is made of, tree by tree, each from
 -- the leaf up: the last one of each level, which total_levels names.
 -- Counts on: days that are known, which are compared with the entries of the partitions in the
 -- catalog; bounds are read where they differ only, because that takes longer than all else. Small
 -- tables: sealing keeps corrections few, which are read once. One look-up by the primary key of
--- running_totals for each asset and level. Partial indexes of jobs and deliveries.
+-- running_totals for each asset and level. Partial indexes of jobs and deliveries. Changes of
+-- prices, which folding keeps few, are counted by their index.
 WITH noted AS MATERIALIZED (
     SELECT days_are_noted() AS is_noted
 ), partition_day AS (
@@ -67,7 +68,11 @@ SELECT
     (SELECT count(*) FROM sync_jobs WHERE state = 'queued') AS queued_job_count,
     (SELECT count(*) FROM sync_jobs WHERE state = 'running') AS running_job_count,
     (SELECT count(*) FROM sync_jobs WHERE state = 'parked') AS parked_job_count,
-    (SELECT count(*) FROM alert_deliveries WHERE state = 'dead') AS dead_delivery_count
+    (SELECT count(*) FROM alert_deliveries WHERE state = 'dead') AS dead_delivery_count,
+    (
+        SELECT count(*) FROM (SELECT unit_number FROM price_changes LIMIT 1000000) c
+    ) AS price_change_count,
+    (SELECT count(*) FROM dropped_price_days) AS dropped_price_day_count
 FROM (
     SELECT count(*) AS partition_count, min(day) AS first_day, max(day) AS last_day
     FROM partition_day

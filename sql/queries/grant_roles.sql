@@ -20,9 +20,9 @@ BEGIN
             'GRANT SELECT ON users, accounts, user_wallets, assets, transactions, transaction_ids,
                  schema_migrations, user_uuids, seed_runs, seed_days, corrections, running_totals,
                  day_totals, absent_days, known_days, transaction_references, symbols, prices,
-                 price_changes, price_totals, chain_assets, sync_streams, sync_blocks,
-                 chain_transactions, sync_transactions, unconfirmed_transactions, sync_jobs,
-                 sync_job_history, sync_sources, token_checks, partition_days,
+                 price_changes, price_totals, dropped_price_days, chain_assets, sync_streams,
+                 sync_blocks, chain_transactions, sync_transactions, unconfirmed_transactions,
+                 sync_jobs, sync_job_history, sync_sources, token_checks, partition_days,
                  transaction_details, asset_details, user_details, wallet_details, symbol_details,
                  price_details, sync_details TO %I', role);
         EXECUTE format(
@@ -77,7 +77,8 @@ BEGIN
             GRANT INSERT ON audit_log TO daybook_service;
             GRANT EXECUTE ON FUNCTION ensure_partitions(date[], integer, integer),
                 ensure_price_partitions(date[], integer, integer),
-                maintain_partitions(), note_days(), drop_day_before(date) TO daybook_service;
+                maintain_partitions(), note_days(), drop_day_before(date),
+                drop_price_day_before(date) TO daybook_service;
             -- Empty pages at the end of this file are cut off; before Postgres 17 only the owner
             -- may.
             IF current_setting('server_version_num')::integer >= 170000 THEN

@@ -158,6 +158,8 @@ impl Problems {
         let ahead = u64::from(partitions.partition_days_ahead);
         self.range("--partition-days-ahead", ahead, 1, 3_650);
         self.range("--retention-days", u64::from(partitions.retention_days), 0, 36_500);
+        let price_retention_days = u64::from(partitions.price_retention_days);
+        self.range("--price-retention-days", price_retention_days, 0, 36_500);
         self.range("--ticker-seconds", partitions.ticker_seconds, 1, 86_400);
     }
 

@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufWriter, IsTerminal, Write},
+    io::{self, BufWriter, IsTerminal, Stdout, Write},
     path::{Path, PathBuf},
 };
 
@@ -15,11 +15,20 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::{
     app::{checks, database, tools},
     cli::ExportArgs,
-    domain::{account::AccountKey, window::Window},
-    files::export::{ExportProgress, ExportQuestion, ExportSubject, export as write_rows},
+    domain::{account::AccountKey, price::symbol::SymbolName, window::Window},
+    files::{
+        export::{ExportProgress, ExportQuestion, ExportSubject, export as write_rows},
+        export_prices::{PriceQuestion, export_prices as write_prices},
+    },
     store::Database,
     upkeep::server_check,
 };
+
+/// What is to be written.
+enum Wanted {
+    Transactions(ExportQuestion),
+    Prices(PriceQuestion),
+}
 
 /// Writes the rows of a window.
 ///
@@ -27,7 +36,7 @@ use crate::{
 /// If the question is wrong, what it names is not there, the file cannot be written, the
 /// database cannot be opened or fails, or a signal came before the end.
 pub async fn export(arguments: &ExportArgs) -> anyhow::Result<()> {
-    let question = question(arguments)?;
+    let wanted = wanted(arguments)?;
     let common = &arguments.migrate;
     checks::migrate(common)?;
     let unfinished = "stopped before all rows were written: start again";
@@ -42,15 +51,17 @@ pub async fn export(arguments: &ExportArgs) -> anyhow::Result<()> {
             bar.set_position(days_done);
             bar.set_message(format!("{rows} rows"));
         };
-        let rows = match &arguments.output {
-            None => write_rows(&database, &question, io::stdout(), told).await?.0,
-            Some(path) => {
-                let (file, output) = WholeFile::create(path)?;
-                let (rows, output) = write_rows(&database, &question, output, told).await?;
-                file.finish(output)?;
-                rows
-            }
+        let (file, output) = match &arguments.output {
+            None => (None, Output::Standard(io::stdout())),
+            Some(path) => WholeFile::create(path).map(|(file, output)| (Some(file), output))?,
         };
+        let (rows, output) = match &wanted {
+            Wanted::Transactions(question) => write_rows(&database, question, output, told).await?,
+            Wanted::Prices(question) => write_prices(&database, question, output, told).await?,
+        };
+        if let Some(file) = file {
+            file.finish(output)?;
+        }
         bar.finish_and_clear();
         tracing::info!(rows, "exported");
         Ok(())
@@ -58,12 +69,17 @@ pub async fn export(arguments: &ExportArgs) -> anyhow::Result<()> {
     .await
 }
 
-fn question(arguments: &ExportArgs) -> anyhow::Result<ExportQuestion> {
+fn wanted(arguments: &ExportArgs) -> anyhow::Result<Wanted> {
     let all = Window::before(None);
     let start = arguments.from.as_deref().map(|text| instant("--from", text)).transpose()?;
     let end = arguments.to.as_deref().map(|text| instant("--to", text)).transpose()?;
     let window = Window::new(start.unwrap_or(all.start()), end.unwrap_or(all.end()));
     let Some(window) = window else { bail!("--from must lie before --to") };
+    if arguments.prices {
+        let symbols =
+            arguments.symbols.iter().map(|text| symbol(text)).collect::<Result<_, _>>()?;
+        return Ok(Wanted::Prices(PriceQuestion { window, symbols }));
+    }
     let subject = match (&arguments.user, &arguments.account) {
         (Some(user), _) => ExportSubject::User(user.clone()),
         (None, Some(account)) => {
@@ -75,7 +91,12 @@ fn question(arguments: &ExportArgs) -> anyhow::Result<ExportQuestion> {
         }
         (None, None) => ExportSubject::Everybody,
     };
-    Ok(ExportQuestion { window, subject, asset_code: arguments.asset.clone() })
+    let asset_code = arguments.asset.clone();
+    Ok(Wanted::Transactions(ExportQuestion { window, subject, asset_code }))
+}
+
+fn symbol(text: &str) -> anyhow::Result<SymbolName> {
+    SymbolName::parse(text).ok_or_else(|| anyhow!("--symbols: {text:?} {}", SymbolName::RULE))
 }
 
 /// An instant as RFC 3339 has it, or a day, which means its beginning in UTC.
@@ -110,29 +131,30 @@ struct WholeFile {
     path: PathBuf,
 }
 
-/// What is written into it; packed if the name ends in `.gz`.
-enum Packed {
+/// What is written into: a file, packed if its name ends in `.gz`, or standard output.
+enum Output {
+    Standard(Stdout),
     Plain(BufWriter<File>),
     Gzip(GzEncoder<BufWriter<File>>),
 }
 
 impl WholeFile {
-    fn create(path: &Path) -> anyhow::Result<(Self, Packed)> {
+    fn create(path: &Path) -> anyhow::Result<(Self, Output)> {
         let mut unfinished = path.as_os_str().to_owned();
         unfinished.push(".unfinished");
         let unfinished = PathBuf::from(unfinished);
         let file = File::create(&unfinished).with_context(|| unfinished.display().to_string())?;
         let file = BufWriter::new(file);
         let output = if path.extension().is_some_and(|ending| ending == "gz") {
-            Packed::Gzip(GzEncoder::new(file, Compression::default()))
+            Output::Gzip(GzEncoder::new(file, Compression::default()))
         } else {
-            Packed::Plain(file)
+            Output::Plain(file)
         };
         Ok((Self { unfinished: Some(unfinished), path: path.to_owned() }, output))
     }
 
-    fn finish(mut self, output: Packed) -> anyhow::Result<()> {
-        let finished = output.finish().and_then(|file| file.sync_all());
+    fn finish(mut self, output: Output) -> anyhow::Result<()> {
+        let finished = output.finish();
         let renamed = finished.and_then(|()| match &self.unfinished {
             Some(unfinished) => fs::rename(unfinished, &self.path),
             None => Ok(()),
@@ -151,19 +173,22 @@ impl Drop for WholeFile {
     }
 }
 
-impl Packed {
-    fn finish(self) -> io::Result<File> {
+impl Output {
+    /// Has everything written down.
+    fn finish(self) -> io::Result<()> {
         let file = match self {
+            Self::Standard(_) => return Ok(()),
             Self::Plain(file) => file,
             Self::Gzip(packing) => packing.finish()?,
         };
-        Ok(file.into_inner()?)
+        file.into_inner()?.sync_all()
     }
 }
 
-impl Write for Packed {
+impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
+            Self::Standard(output) => output.write(bytes),
             Self::Plain(file) => file.write(bytes),
             Self::Gzip(packing) => packing.write(bytes),
         }
@@ -171,6 +196,7 @@ impl Write for Packed {
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
+            Self::Standard(output) => output.flush(),
             Self::Plain(file) => file.flush(),
             Self::Gzip(packing) => packing.flush(),
         }

@@ -21,7 +21,7 @@ use crate::{
         signals, work,
     },
     config::{LogSettings, PageMode, SeedSettings, ServeSettings, ServerSettings},
-    feeds::{Feed, FeedPlan},
+    feeds::{Feed, FeedPlan, report::FeedReport},
     grpc::{
         self,
         admission::Gate,
@@ -117,7 +117,7 @@ async fn run(
 ) -> anyhow::Result<()> {
     let (started, is_started) = watch::channel(false);
     let (serving, is_serving) = watch::channel(false);
-    let verified = VerifierCounts::default();
+    let (verified, feed) = (VerifierCounts::default(), FeedReport::default());
     let alerts = Alerts::new(database.clone(), outlets.clone(), &settings.alerts);
     let courier = Courier::new(database.clone(), outlets, &settings.alerts);
     let ingest = Ingest::new(database, &settings.partitions);
@@ -139,6 +139,7 @@ async fn run(
         alerts: alerts.clone(),
         alert_streams_max: settings.alerts.alert_streams_max,
         status: StatusReader::new(database.clone(), verified.clone()),
+        feed: feed.clone(),
         gate: Gate::new(Authenticator::wanted(&settings.server, database), &settings.server),
         tls,
     };
@@ -165,11 +166,10 @@ async fn run(
         workers.start_alerts(alerts, courier, settings.alerts.alert_keep_days, &drain);
         workers.start_verifier(&opened.target, settings, verified, &drain)?;
         work::start(&mut workers.tasks, &sync, &settings.sync, stale_accounts, &drain);
-        workers.start_price_feed(database, ingest, settings, &drain)?;
+        workers.start_price_feed(database, (ingest, feed), settings, &drain)?;
         workers.start_metrics(exposition, database, (sync.networks(), settings), &drain);
         started.send_replace(true);
-        let where_it_is = opened.describe(&settings.database);
-        introduce(database, &where_it_is, address, entrance).await;
+        introduce(database, &opened.describe(&settings.database), address, entrance).await;
         std::future::pending().await
     };
     let outcome = tokio::select! {
@@ -396,11 +396,25 @@ impl Workers {
             workers::price_folding::run(folding, folding_stop).await;
             "price folding"
         });
-        if settings.partitions.retention_days > 0 {
-            let retention = Retention::new(database.clone(), settings.partitions.retention_days);
-            let retention_stop = stop.clone();
+        self.start_retention(database, settings, stop);
+    }
+
+    fn start_retention(
+        &mut self,
+        database: &Database,
+        settings: &ServeSettings,
+        stop: &CancellationToken,
+    ) {
+        let interval = Duration::from_secs(settings.partitions.ticker_seconds);
+        let (days, price_days) =
+            (settings.partitions.retention_days, settings.partitions.price_retention_days);
+        let of_transactions = (days > 0).then(|| Retention::new(database.clone(), days));
+        let of_prices =
+            (price_days > 0).then(|| Retention::of_prices(database.clone(), price_days));
+        for retention in of_transactions.into_iter().chain(of_prices) {
+            let stop = stop.clone();
             self.tasks.spawn(async move {
-                workers::retention::run(retention, interval, retention_stop).await;
+                workers::retention::run(retention, interval, stop).await;
                 "retention"
             });
         }
@@ -429,14 +443,14 @@ impl Workers {
     fn start_price_feed(
         &mut self,
         database: &Database,
-        ingest: Ingest,
+        (ingest, report): (Ingest, FeedReport),
         settings: &ServeSettings,
         stop: &CancellationToken,
     ) -> anyhow::Result<()> {
         let plan = FeedPlan::new(&settings.feed);
         let plan = plan.map_err(|problems| anyhow::anyhow!("{}", problems.join("; ")))?;
         let Some(plan) = plan else { return Ok(()) };
-        let (feed, stop) = (Feed::new(plan, database.clone(), ingest)?, stop.clone());
+        let (feed, stop) = (Feed::new(plan, database.clone(), ingest, report)?, stop.clone());
         self.tasks.spawn(async move {
             workers::price_feed::run(feed, stop).await;
             "price feed"

@@ -71,7 +71,7 @@ impl Followed {
 
     /// Whether its newest price is old now; `None` where that is as it was.
     pub(super) fn turns_stale(&mut self, now: DateTime<Utc>) -> Option<bool> {
-        let is_stale = self.newest.is_none_or(|newest| newest + STALE_AFTER + MINUTE < now);
+        let is_stale = self.newest.is_none_or(|newest| is_old(newest, now));
         let before = std::mem::replace(&mut self.is_stale, is_stale);
         (before != is_stale).then_some(is_stale)
     }
@@ -80,6 +80,11 @@ impl Followed {
     pub(super) fn newest(&self) -> Option<DateTime<Utc>> {
         self.newest
     }
+}
+
+/// Whether the newest price is called stale at this moment.
+pub(super) fn is_old(newest: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    newest + STALE_AFTER + MINUTE < now
 }
 
 /// What answers about a pair said.

@@ -46,17 +46,55 @@ pub(super) fn scope(error: &ExchangeError) -> Scope {
     }
 }
 
-/// A pause, and how many failures in a row led to it.
+/// Why a source, or one pair of it, is left alone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PauseReason {
+    /// It was asked too often.
+    RateLimited,
+    /// It was asked too often for too long.
+    Banned,
+    /// It does not answer whoever asks from here.
+    Forbidden,
+    /// It does not know the pair.
+    UnknownPair,
+    /// It is away, or not well.
+    Unavailable,
+    /// It answers something else than documented.
+    Malformed,
+    /// It has no new prices of the pair.
+    Stale,
+}
+
+impl PauseReason {
+    fn of(error: &ExchangeError) -> Self {
+        match error {
+            ExchangeError::RateLimited { .. } => Self::RateLimited,
+            ExchangeError::Banned { .. } => Self::Banned,
+            ExchangeError::Forbidden(_) => Self::Forbidden,
+            ExchangeError::UnknownPair(_) => Self::UnknownPair,
+            ExchangeError::Unavailable { .. } => Self::Unavailable,
+            ExchangeError::Malformed(_) => Self::Malformed,
+        }
+    }
+}
+
+/// A pause, why there is one, and how many failures in a row led to it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Pause {
     failures: u32,
     until: Option<DateTime<Utc>>,
+    reason: Option<PauseReason>,
 }
 
 impl Pause {
     /// Until when it lasts, if it does.
     pub(super) fn until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.until.filter(|until| *until > now)
+    }
+
+    /// Why there is one, or was.
+    pub(super) fn reason(&self) -> Option<PauseReason> {
+        self.reason
     }
 
     /// Whether it lasts longer than another one.
@@ -91,12 +129,12 @@ impl Pause {
         };
         let grown = self.grown(first, longest, chance);
         let pause = told.map_or(grown, |told| told.max(FIRST) + FIRST.mul_f64(chance));
-        self.last(pause, now);
+        self.last(pause, PauseReason::of(error), now);
     }
 
     /// Pauses because a pair has no new prices.
     pub(super) fn begin_stale(&mut self, now: DateTime<Utc>, chance: f64) {
-        self.last(self.grown(STALE_FIRST, LONGEST, chance), now);
+        self.last(self.grown(STALE_FIRST, LONGEST, chance), PauseReason::Stale, now);
     }
 
     /// A pause that grows with the failures before it; half of it is left to chance.
@@ -105,8 +143,9 @@ impl Pause {
         first.max(grown.mul_f64(0.5 + 0.5 * chance.clamp(0.0, 1.0)))
     }
 
-    fn last(&mut self, pause: Duration, now: DateTime<Utc>) {
+    fn last(&mut self, pause: Duration, reason: PauseReason, now: DateTime<Utc>) {
         self.failures += 1;
+        self.reason = Some(reason);
         self.until =
             TimeDelta::from_std(pause).ok().and_then(|pause| now.checked_add_signed(pause));
     }

@@ -1,19 +1,12 @@
 //! Rows as CSV, in the form that the mapping `daybook` reads. One snapshot, a day at a time.
-//!
-//! They are written on a thread of their own, which may wait as long as it likes for whoever
-//! reads them: an export that is given up leaves it behind.
 
-use std::{
-    io::{self, Write},
-    mem, thread,
-};
+use std::io::Write;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     domain::{account::AccountKey, user::parse_user_uuid, window::Window},
-    files::{csv::append_record, error::FileError},
+    files::{error::FileError, sheet::Sheet},
     store::{
         Connection, Database, Reader,
         days::{self, Needs},
@@ -36,9 +29,6 @@ const HEADER: [&str; 11] = [
     "amount",
     "reference",
 ];
-
-/// Bytes that are gathered before they are written.
-const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Which rows are wanted.
 #[derive(Clone, Debug)]
@@ -73,6 +63,13 @@ pub struct ExportProgress {
     pub rows: u64,
 }
 
+impl ExportProgress {
+    /// After the day with this place among all, from 0 on.
+    pub(super) fn after(place: usize, days: usize, rows: u64) -> Self {
+        Self { days_done: place as u64 + 1, days_total: days as u64, rows }
+    }
+}
+
 /// Writes the rows of a window; returns how many, and the output again. `told` is called after
 /// each day. Can be dropped at any moment, however long the output takes.
 ///
@@ -94,26 +91,17 @@ pub async fn export<W: Write + Send + 'static>(
         .iter()
         .filter_map(|leaf| cut(question.window, leaf.lower_at, leaf.upper_at))
         .collect();
-    let mut writer = Writer::start(output)?;
-    let mut text = Vec::new();
-    append_record(&mut text, HEADER.map(str::as_bytes));
-    let mut rows = 0;
+    let mut sheet = Sheet::start(output, HEADER)?;
     for (place, window) in windows.iter().enumerate() {
         let mut found = export::rows(&client, *window, &filter).await?;
         while let Some(row) = found.next().await? {
-            append_row(&mut text, &row);
-            rows += 1;
-            if text.len() >= BUFFER_BYTES {
-                writer.write(mem::take(&mut text)).await?;
-            }
+            push_row(&mut sheet, &row).await?;
         }
-        let (days_done, days_total) = (place as u64 + 1, windows.len() as u64);
-        told(ExportProgress { days_done, days_total, rows });
+        told(ExportProgress::after(place, windows.len(), sheet.count()));
     }
-    writer.write(text).await?;
-    let output = writer.finish().await?;
+    let written = sheet.finish().await?;
     tx.roll_back().await?;
-    Ok((rows, output))
+    Ok(written)
 }
 
 async fn filter(client: &Connection, question: &ExportQuestion) -> Result<ExportFilter, FileError> {
@@ -140,11 +128,18 @@ async fn filter(client: &Connection, question: &ExportQuestion) -> Result<Export
 }
 
 /// The part of a window that lies on a day.
-fn cut(window: Window, lower_at: DateTime<Utc>, upper_at: DateTime<Utc>) -> Option<Window> {
+pub(super) fn cut(
+    window: Window,
+    lower_at: DateTime<Utc>,
+    upper_at: DateTime<Utc>,
+) -> Option<Window> {
     Window::new(window.start().max(lower_at), window.end().min(upper_at))
 }
 
-fn append_row(text: &mut Vec<u8>, row: &ExportRow) {
+async fn push_row<W: Write + Send + 'static>(
+    sheet: &mut Sheet<W>,
+    row: &ExportRow,
+) -> Result<(), FileError> {
     let at = row.occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true);
     let [sender_network, sender_address] = &row.sender;
     let [receiver_network, receiver_address] = &row.receiver;
@@ -161,57 +156,5 @@ fn append_row(text: &mut Vec<u8>, row: &ExportRow) {
         &row.amount.to_string(),
         row.reference.as_deref().unwrap_or_default(),
     ];
-    append_record(text, fields.map(str::as_bytes));
-}
-
-/// An output, and the thread that writes to it.
-struct Writer<W> {
-    texts: mpsc::Sender<Vec<u8>>,
-    ended: oneshot::Receiver<io::Result<W>>,
-}
-
-impl<W: Write + Send + 'static> Writer<W> {
-    fn start(output: W) -> Result<Self, FileError> {
-        let (texts, coming) = mpsc::channel(1);
-        let (end, ended) = oneshot::channel();
-        // Not one of the runtime's threads, which waits for them when it ends.
-        thread::Builder::new()
-            .name("file writer".to_owned())
-            .spawn(move || {
-                // Nobody waits for it any more where this fails.
-                let _ = end.send(write_all(output, coming));
-            })
-            .map_err(io_error)?;
-        Ok(Self { texts, ended })
-    }
-
-    async fn write(&mut self, text: Vec<u8>) -> Result<(), FileError> {
-        if self.texts.send(text).await.is_ok() {
-            return Ok(());
-        }
-        match (&mut self.ended).await {
-            Ok(Err(source)) => Err(io_error(source)),
-            Ok(Ok(_)) | Err(_) => Err(io_error(io::ErrorKind::BrokenPipe.into())),
-        }
-    }
-
-    async fn finish(self) -> Result<W, FileError> {
-        drop(self.texts);
-        match self.ended.await {
-            Ok(output) => output.map_err(io_error),
-            Err(_) => Err(io_error(io::ErrorKind::BrokenPipe.into())),
-        }
-    }
-}
-
-fn write_all<W: Write>(mut output: W, mut coming: mpsc::Receiver<Vec<u8>>) -> io::Result<W> {
-    while let Some(text) = coming.blocking_recv() {
-        output.write_all(&text)?;
-    }
-    output.flush()?;
-    Ok(output)
-}
-
-fn io_error(source: io::Error) -> FileError {
-    FileError::Io { path: "the output".into(), source }
+    sheet.push(fields).await
 }

@@ -1,12 +1,16 @@
 //! `StatusService.GetStatus`.
 
+use chrono::Utc;
+
 use crate::{
     error::Error,
+    feeds::report::{FeedPause, FeedStatus, PairStatus, PauseReason},
     grpc::{
         decode,
         pb::v1::{
-            CallStatus, DayState, GetStatusRequest, GetStatusResponse, IngestStatus, PartitionDay,
-            SyncStatus, VerifierStatus,
+            self, CallStatus, DayState, FeedPauseReason, FollowedPair, GetStatusRequest,
+            GetStatusResponse, IngestStatus, PartitionDay, PriceFeedStatus, SyncStatus,
+            VerifierStatus,
         },
         status_service::StatusApi,
     },
@@ -46,6 +50,9 @@ pub(super) async fn get_status(
         dead_delivery_count: status.dead_delivery_count,
         started_at: Some(decode::timestamp(reader.started_at())),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        price_change_count: status.price_change_count,
+        dropped_price_day_count: status.dropped_price_day_count,
+        price_feed: api.feed.read(Utc::now()).map(feed_pb),
     })
 }
 
@@ -87,6 +94,37 @@ fn calls_pb(api: &StatusApi) -> CallStatus {
         p50_seconds: calls.p50.as_secs_f64(),
         p99_seconds: calls.p99.as_secs_f64(),
     }
+}
+
+fn feed_pb(feed: FeedStatus) -> PriceFeedStatus {
+    PriceFeedStatus {
+        source: feed.source.name().to_owned(),
+        is_asking: feed.is_asking,
+        pause: feed.pause.map(pause_pb),
+        pairs: feed.pairs.into_iter().map(pair_pb).collect(),
+    }
+}
+
+fn pair_pb(pair: PairStatus) -> FollowedPair {
+    FollowedPair {
+        symbol: pair.symbol.as_str().to_owned(),
+        newest_at: pair.newest_at.map(decode::timestamp),
+        is_stale: pair.is_stale,
+        pause: pair.pause.map(pause_pb),
+    }
+}
+
+fn pause_pb(pause: FeedPause) -> v1::FeedPause {
+    let reason = match pause.reason {
+        PauseReason::RateLimited => FeedPauseReason::RateLimited,
+        PauseReason::Banned => FeedPauseReason::Banned,
+        PauseReason::Forbidden => FeedPauseReason::Forbidden,
+        PauseReason::UnknownPair => FeedPauseReason::UnknownPair,
+        PauseReason::Unavailable => FeedPauseReason::Unavailable,
+        PauseReason::Malformed => FeedPauseReason::Malformed,
+        PauseReason::Stale => FeedPauseReason::Stale,
+    };
+    v1::FeedPause { until: Some(decode::timestamp(pause.until)), reason: reason.into() }
 }
 
 fn count(number: u64) -> i64 {

@@ -13,6 +13,7 @@ use crate::{
     analytics::{Analytics, overviews::Overviews},
     config::{Reflection, ServerSettings},
     domain::wallet::WalletLimits,
+    feeds::report::FeedReport,
     grpc::{
         accept::{self, Patience, Room},
         admission::Gate,
@@ -81,6 +82,8 @@ pub struct Services {
     pub sync_streams_max: usize,
     /// How Daybook itself is doing.
     pub status: StatusReader,
+    /// How it stands with the feed of prices, if there is one.
+    pub feed: FeedReport,
     /// Who may ask.
     pub gate: Gate,
     /// What connections are encrypted with, if they are.
@@ -148,7 +151,7 @@ where
     routes.add_service(health_server);
     let streams = Streams { stop: stop.drain.clone(), tasks: TaskTracker::new() };
     let (reader, ingest) = (services.status.clone(), services.ingest.clone());
-    let status = StatusApi::new(reader, ingest, layer.calls());
+    let status = StatusApi::new(reader, ingest, layer.calls(), services.feed.clone());
     add_services(&mut routes, settings, services, status, &streams);
     if is_reflection_open(settings) {
         add_reflection(&mut routes)?;

@@ -3,6 +3,7 @@
 use tonic::{Request, Response, Status};
 
 use crate::{
+    feeds::report::FeedReport,
     grpc::{
         call_counts::CallCounts,
         get_status::get_status,
@@ -19,13 +20,14 @@ pub struct StatusApi {
     pub(super) reader: StatusReader,
     pub(super) ingest: Ingest,
     pub(super) calls: CallCounts,
+    pub(super) feed: FeedReport,
 }
 
 impl StatusApi {
-    /// Serves what this reader reads, and what is counted of rows and calls.
+    /// Serves what this reader reads, what is counted of rows and calls, and what the feed tells.
     #[must_use]
-    pub fn new(reader: StatusReader, ingest: Ingest, calls: CallCounts) -> Self {
-        Self { reader, ingest, calls }
+    pub fn new(reader: StatusReader, ingest: Ingest, calls: CallCounts, feed: FeedReport) -> Self {
+        Self { reader, ingest, calls, feed }
     }
 }
 

@@ -36,9 +36,10 @@ impl DayLimits {
         }
     }
 
-    /// The same without retention, which drops no days of prices.
-    pub(super) fn of_prices(self) -> Self {
-        Self { retention: None, ..self }
+    /// Those of prices, which have a retention of their own.
+    pub(super) fn of_prices(settings: &PartitionSettings) -> Self {
+        let days = settings.price_retention_days;
+        Self { retention: (days > 0).then_some(days), ..Self::new(settings) }
     }
 
     /// First and last day that rows are taken for.
@@ -113,6 +114,11 @@ impl Days {
         let (mut missing, faults) = sort_out(&states, self.limits, self.table.field());
         missing.sort_unstable();
         Ok(DayPlan { missing, faults })
+    }
+
+    /// The first day that may get a partition, as of today.
+    pub(super) fn first(&self, today: NaiveDate) -> NaiveDate {
+        self.limits.range(today).0
     }
 
     /// Forgets which days there are: one of them is gone.

@@ -97,6 +97,7 @@ async fn prepare(database: &Database, settings: &SelftestSettings) -> Result<(),
         scheduler: Scheduler::Ticker,
         ticker_seconds: 600,
         retention_days: 0,
+        price_retention_days: 0,
     };
     let facts = server_check::check(database, &settings.pool).await.map_err(unfit)?;
     migrate::migrate(database).await.map_err(unfit)?;

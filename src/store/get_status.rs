@@ -34,6 +34,11 @@ pub struct DatabaseStatus {
     pub jobs: JobCounts,
     /// Deliveries of alerts that were given up.
     pub dead_delivery_count: i64,
+    /// Notes of units of symbols whose ticks changed and are not folded yet, counted up to a
+    /// million.
+    pub price_change_count: i64,
+    /// Days of prices that retention dropped.
+    pub dropped_price_day_count: i64,
 }
 
 /// Jobs that are not over.
@@ -74,6 +79,8 @@ pub async fn get_status(reader: Reader<'_>) -> Result<DatabaseStatus, StoreError
             parked: row.get("parked_job_count"),
         },
         dead_delivery_count: row.get("dead_delivery_count"),
+        price_change_count: row.get("price_change_count"),
+        dropped_price_day_count: row.get("dropped_price_day_count"),
     })
 }
 

@@ -29,7 +29,7 @@ macro_rules! migration {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: [Migration; 28] = [
+pub const MIGRATIONS: [Migration; 29] = [
     migration!(1, "0001_ledger"),
     migration!(2, "0002_partitions"),
     migration!(3, "0003_seed"),
@@ -58,6 +58,7 @@ pub const MIGRATIONS: [Migration; 28] = [
     migration!(26, "0026_search_and_views"),
     migration!(27, "0027_price_briefs"),
     migration!(28, "0028_damaged_price_totals"),
+    migration!(29, "0029_price_retention"),
 ];
 
 /// A migration that is recorded in the database.

@@ -48,6 +48,23 @@ impl<'a> Tx<'a> {
         Ok(tx)
     }
 
+    /// The same for days of prices.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub async fn snapshot_of_prices(
+        client: &'a Client,
+        stem: &'static str,
+    ) -> Result<Self, StoreError> {
+        let tx = Self::begin(client, stem).await?;
+        tx.batch(
+            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; \
+             LOCK TABLE ONLY prices IN ACCESS SHARE MODE",
+        )
+        .await?;
+        Ok(tx)
+    }
+
     /// Runs statements without parameters.
     ///
     /// # Errors

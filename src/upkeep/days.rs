@@ -4,7 +4,10 @@
 use chrono::NaiveDate;
 
 use crate::{
-    store::{Connection, Database, StoreError, StoreErrorKind, days},
+    store::{
+        Connection, Database, StoreError, StoreErrorKind, days,
+        price_days::{self, OldestPriceDay},
+    },
     upkeep::UpkeepError,
 };
 
@@ -52,11 +55,21 @@ pub enum Step {
     Done,
     /// Somebody holds the day, or another server is at it: nothing was done.
     Held,
+    /// Some of this day has to be folded first: nothing was dropped.
+    Unfolded(NaiveDate),
+}
+
+/// What table's days are dropped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Table {
+    Transactions,
+    Prices,
 }
 
 /// Drops days that are older than asked to be kept.
 pub struct Retention {
     database: Database,
+    table: Table,
     retention_days: u32,
 }
 
@@ -64,7 +77,13 @@ impl Retention {
     /// Keeps today and so many days before it.
     #[must_use]
     pub fn new(database: Database, retention_days: u32) -> Self {
-        Self { database, retention_days }
+        Self { database, table: Table::Transactions, retention_days }
+    }
+
+    /// The same for prices: what the ticks of dropped days come to stays.
+    #[must_use]
+    pub fn of_prices(database: Database, retention_days: u32) -> Self {
+        Self { database, table: Table::Prices, retention_days }
     }
 
     /// Drops the oldest day that is too old, if there is one.
@@ -73,14 +92,29 @@ impl Retention {
     /// If the database cannot answer, or refuses for another reason than a lock.
     pub async fn step(&self) -> Result<Step, UpkeepError> {
         let client = self.database.connect().await?;
-        match days::drop_oldest(&client, self.retention_days).await {
-            Ok(Some(day)) => {
-                tracing::info!(%day, "retention dropped a day");
-                Ok(Step::Dropped(day))
+        let step = match self.table {
+            Table::Transactions => {
+                let dropped = days::drop_oldest(&client, self.retention_days).await;
+                dropped.map(|day| day.map_or(Step::Done, Step::Dropped))
             }
-            Ok(None) => Ok(Step::Done),
+            Table::Prices => {
+                let oldest = price_days::drop_oldest(&client, self.retention_days).await;
+                oldest.map(|oldest| oldest.map_or(Step::Done, step_of))
+            }
+        };
+        match step {
+            Ok(step) => {
+                if let Step::Dropped(day) = step {
+                    tracing::info!(%day, table = ?self.table, "retention dropped a day");
+                }
+                Ok(step)
+            }
             Err(error) if error.kind() == StoreErrorKind::Conflict => Ok(Step::Held),
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn step_of(OldestPriceDay { day, is_dropped }: OldestPriceDay) -> Step {
+    if is_dropped { Step::Dropped(day) } else { Step::Unfolded(day) }
 }

@@ -10,13 +10,13 @@ use crate::upkeep::days::{Retention, Step};
 /// Pause between two days, in which those who waited for the drop are let through.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Longest pause after somebody held a day.
+/// Longest pause after a day could not go yet.
 const HELD_PAUSE_MAX: Duration = Duration::from_secs(10);
 
-/// Drops what is too old every `interval` until `stop`. A day that somebody holds is tried
-/// again soon.
+/// Drops what is too old every `interval` until `stop`. A day that somebody holds, or that is not
+/// folded yet, is tried again soon.
 pub async fn run(retention: Retention, interval: Duration, stop: CancellationToken) {
-    let mut is_held = false;
+    let mut last = None;
     loop {
         let step = tokio::select! {
             () = stop.cancelled() => return,
@@ -25,8 +25,14 @@ pub async fn run(retention: Retention, interval: Duration, stop: CancellationTok
         let pause = match &step {
             Ok(Step::Dropped(_)) => PAUSE,
             Ok(Step::Held) => {
-                if !is_held {
+                if last != Some(Step::Held) {
                     tracing::info!("somebody reads or writes: retention waits for its turn");
+                }
+                interval.min(HELD_PAUSE_MAX)
+            }
+            Ok(Step::Unfolded(day)) => {
+                if last != Some(Step::Unfolded(*day)) {
+                    tracing::info!(%day, "not all prices of the day are folded: retention waits");
                 }
                 interval.min(HELD_PAUSE_MAX)
             }
@@ -36,7 +42,7 @@ pub async fn run(retention: Retention, interval: Duration, stop: CancellationTok
                 interval
             }
         };
-        is_held = matches!(step, Ok(Step::Held));
+        last = step.ok();
         if tokio::time::timeout(pause, stop.cancelled()).await.is_ok() {
             return;
         }

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use daybook::{
     alerts::{Alerts, Outlets},
     analytics::{Analytics, overviews::Overviews},
+    feeds::report::FeedReport,
     grpc::{
         admission::Gate,
         pb::v1::{ListUsersRequest, SumAmountRequest},
@@ -90,6 +91,7 @@ impl Server {
             ),
             sync_streams_max: settings.sync.sync_streams_max,
             status: StatusReader::new(database, VerifierCounts::default()),
+            feed: FeedReport::default(),
             gate: Gate::new(None, &settings.server),
             tls: None,
         };

@@ -12,6 +12,7 @@ use daybook::{
 
 use crate::{
     partitions::check_upkeep,
+    price_retention::check_partman_drops_no_prices,
     retention::check_retention,
     seed::{check_seeded, plan},
     sum_amount::window,
@@ -50,7 +51,9 @@ async fn check_line(line: &str) {
     check_upkeep(&schema).await;
     drop(schema);
 
-    check_retention(&TestSchema::prepared_on(target("retention"), settings()).await).await;
+    let schema = TestSchema::prepared_on(target("retention"), settings()).await;
+    check_retention(&schema).await;
+    check_partman_drops_no_prices(&schema).await;
 
     let schema = TestSchema::prepared_on(target("seeded"), settings()).await;
     check_seeded_service(schema).await;

@@ -1,6 +1,8 @@
 //! Prices taken from an exchange: what is recorded, what is not, and what comes of every error. The
 //! exchanges are local servers (`support/exchanges.rs`), and the clock is the test's.
 
+mod status;
+
 use std::{
     collections::BTreeSet,
     io::Write,
@@ -11,7 +13,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use daybook::{
     config::PriceSource,
     domain::price::candle::MINUTE,
-    feeds::{Feed, FeedPlan, Round},
+    feeds::{
+        Feed, FeedPlan, Round,
+        report::{FeedReport, FeedStatus},
+    },
     ingest::Ingest,
     workers,
 };
@@ -41,14 +46,16 @@ struct World {
     schema: TestSchema,
     exchange: FakeExchange,
     feed: Feed,
+    report: FeedReport,
     now: DateTime<Utc>,
 }
 
 impl World {
     async fn new(source: PriceSource, pairs: &[&str], hours: u32) -> Self {
         let (schema, exchange) = (TestSchema::prepared().await, FakeExchange::start(source).await);
-        let feed = feed(&schema, &exchange, pairs, hours);
-        let mut world = Self { schema, exchange, feed, now: at(NOON) };
+        let report = FeedReport::default();
+        let feed = feed_with(&schema, &exchange, (pairs, hours), report.clone());
+        let mut world = Self { schema, exchange, feed, report, now: at(NOON) };
         world.pass(TimeDelta::zero());
         world
     }
@@ -61,6 +68,11 @@ impl World {
 
     async fn round(&mut self) -> Round {
         self.feed.round(self.now).await.unwrap()
+    }
+
+    /// What is told of the feed now.
+    fn status(&self) -> FeedStatus {
+        self.report.read(self.now).unwrap()
     }
 
     /// Ticks as they are recorded: symbol, instant and price.
@@ -94,9 +106,19 @@ impl World {
 }
 
 fn feed(schema: &TestSchema, exchange: &FakeExchange, pairs: &[&str], hours: u32) -> Feed {
+    feed_with(schema, exchange, (pairs, hours), FeedReport::default())
+}
+
+/// A feed that tells how it stands.
+fn feed_with(
+    schema: &TestSchema,
+    exchange: &FakeExchange,
+    (pairs, hours): (&[&str], u32),
+    report: FeedReport,
+) -> Feed {
     let plan = FeedPlan::new(&exchange.settings(pairs, hours)).unwrap().unwrap();
     let ingest = Ingest::new(&schema.database, &schema.settings.partitions);
-    Feed::new(plan, schema.database.clone(), ingest).unwrap()
+    Feed::new(plan, schema.database.clone(), ingest, report).unwrap()
 }
 
 async fn ticks(schema: &TestSchema) -> Vec<(String, DateTime<Utc>, String)> {

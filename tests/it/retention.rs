@@ -35,7 +35,7 @@ async fn drop_all(database: &Database, retention_days: u32) -> (Vec<NaiveDate>, 
     loop {
         match retention.step().await.unwrap() {
             Step::Dropped(day) => dropped.push(day),
-            last @ (Step::Done | Step::Held) => return (dropped, last),
+            last @ (Step::Done | Step::Held | Step::Unfolded(_)) => return (dropped, last),
         }
     }
 }

@@ -18,6 +18,7 @@ use daybook::{
     cli::Cli,
     cluster::ClusterRole,
     config::{Scheduler, ServeSettings, ServerSettings},
+    feeds::report::FeedReport,
     grpc::{
         admission::Gate,
         pb::{
@@ -128,6 +129,8 @@ pub(crate) struct TestService {
     pub(crate) target: DatabaseTarget,
     /// What `GetStatus` says of the verifier, which runs where a test starts one.
     pub(crate) verified: VerifierCounts,
+    /// What `GetStatus` says of a feed, which a test makes where there is one.
+    pub(crate) feed: FeedReport,
     /// What tells who asks, where tokens are asked for.
     pub(crate) authenticator: Option<Authenticator>,
     /// What makes rules, and looks for silence and events.
@@ -163,7 +166,7 @@ impl TestService {
         let database = Database::new(&service_target(&target), &settings.pool).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let verified = VerifierCounts::default();
+        let (verified, feed) = (VerifierCounts::default(), FeedReport::default());
         let authenticator = Authenticator::wanted(&settings.server, &database);
         let outlets = Outlets::new(&settings.alerts).unwrap();
         let alerts = Alerts::new(database.clone(), outlets, &settings.alerts);
@@ -187,14 +190,14 @@ impl TestService {
             sync: sync.clone(),
             sync_streams_max: settings.sync.sync_streams_max,
             status: StatusReader::new(database.clone(), verified.clone()),
+            feed: feed.clone(),
             gate: Gate::new(authenticator.clone(), &settings.server),
             tls: tls(&settings.server),
         };
         let (_, is_started) = watch::channel(true);
         let (serving_sender, is_serving) = watch::channel(true);
         let stop = Stop { drain: CancellationToken::new(), hurry: CancellationToken::new() };
-        let told = stop.clone();
-        let server_settings = settings.server.clone();
+        let (told, server_settings) = (stop.clone(), settings.server.clone());
         let slow = Duration::from_secs(5);
         let signals = Signals { is_started, is_serving };
         let edges = edges(&settings, services.tls.clone());
@@ -205,8 +208,7 @@ impl TestService {
         let workers = CancellationToken::new();
         let pulse = Pulse::new(database.clone());
         tokio::spawn(workers::database_health::run(pulse, serving_sender, workers.clone()));
-        let watch = DayWatch::new(database.clone());
-        tokio::spawn(workers::day_watch::run(watch, workers.clone()));
+        tokio::spawn(workers::day_watch::run(DayWatch::new(database.clone()), workers.clone()));
         tokio::spawn(workers::alerts::look(alerts.clone(), workers.clone()));
         tokio::spawn(workers::watch_overview::run(overviews.clone(), workers.clone()));
         let sql = sql(target.config.clone(), &target.schema).await;
@@ -217,6 +219,7 @@ impl TestService {
             sql,
             target,
             verified,
+            feed,
             authenticator,
             alerts,
             taking,

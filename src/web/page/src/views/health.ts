@@ -1,6 +1,9 @@
 // How the server and its data are doing: rows, days, sealing, the verifier, calls, jobs.
 import {
+  type FeedPause,
+  FeedPauseReason,
   type GetStatusResponse,
+  type PriceFeedStatus,
   StatusService,
 } from "../../generated/daybook/v1/status_service_pb";
 import {
@@ -139,7 +142,32 @@ function drawStatus(status: GetStatusResponse, scene: Scene, line: string): HTML
   tiles.push(
     one("Alerts given up", num(status.deadDeliveryCount), "deliveries that failed for good"),
   );
+  if (status.priceFeed)
+    tiles.push(one("Price feed", fed(status.priceFeed, scene), pairsOf(status.priceFeed)));
   return el("div", {}, el("div.tiles", {}, ...tiles), warnings(status), about(status, scene));
+}
+
+/** Whether prices are taken from an exchange, or why not. */
+function fed(feed: PriceFeedStatus, scene: Scene): Child {
+  const said = (kind: "good" | "warn" | "idle", text: string) =>
+    el("span.figure-words", {}, mark(kind, text));
+  if (feed.pause) return said("warn", `${feed.source}: ${paused(feed.pause, scene)}`);
+  if (!feed.isAsking) return said("idle", `${feed.source}: another server asks`);
+  return said("good", feed.source);
+}
+
+function paused({ until, reason }: FeedPause, scene: Scene): string {
+  const word = (FeedPauseReason[reason] ?? "").toLowerCase().replaceAll("_", " ");
+  if (!until) return `paused (${word})`;
+  return `paused until ${sayInstant(instantOf(until), scene.zone, "minute")} (${word})`;
+}
+
+function pairsOf({ pairs }: PriceFeedStatus): Child {
+  const ill = pairs.filter(({ isStale, pause }) => isStale || pause);
+  const all = count(BigInt(pairs.length), "pair");
+  if (ill.length === 0) return all;
+  const names = ill.map(({ symbol }) => symbol).join(", ");
+  return el("span", {}, all, ", ", mark("warn", `stale or paused: ${names}`));
 }
 
 /** Not known where a running total cannot be read, which a line below says. */
