@@ -212,7 +212,10 @@ fn totals_of_cell(start: i64, bytes: &[u8]) -> Result<BySymbol, BrokenCell> {
 
 fn briefs(start: i64, bytes: &[u8]) -> Result<BTreeMap<i32, PriceBrief>, BrokenCell> {
     let mut briefs = BTreeMap::new();
-    brief_cell::visit(start, bytes, |_| true, |symbol, brief| _ = briefs.insert(symbol, brief))?;
+    let read = |symbol, brief: &brief_cell::StoredBrief<'_>| {
+        briefs.insert(symbol, brief.read());
+    };
+    brief_cell::visit(start, bytes, |_| true, read)?;
     Ok(briefs)
 }
 
