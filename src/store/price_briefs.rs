@@ -7,7 +7,7 @@ use std::{
     ops::Range,
 };
 
-use futures_util::{TryStreamExt, future::try_join_all, stream::FuturesOrdered};
+use futures_util::{TryStreamExt, stream::FuturesOrdered};
 use tokio_postgres::Row;
 
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     },
     store::{
         Snapshot, StoreError,
-        price_cells::{Asked, CellKey, Tick, groups_of},
+        price_cells::{Asked, CellKey, Tick, groups_of, span_of},
         price_edges::Edges,
         price_plan::{Piece, Plan},
         statement::statement,
@@ -114,21 +114,13 @@ fn add_ticks(ticks: &[Tick], symbols: &mut SymbolBriefs) {
     }
 }
 
-/// Briefs as they came, or cells where there are none; several groups of symbols for a span.
+/// Briefs as they came, or cells where there are none.
 #[derive(Default)]
 pub(super) struct Briefs {
-    /// Rows of columns.
-    chunks: Vec<Row>,
-    places: HashMap<PriceSpan, Places>,
-    /// The spans that were asked for, with or without groups.
+    /// One row a span that has groups of symbols.
+    rows: HashMap<PriceSpan, Row>,
+    /// The spans that were asked for.
     spans: BTreeSet<PriceSpan>,
-}
-
-/// Where the groups of a span are.
-struct Places {
-    chunk: usize,
-    /// Places in the columns, with the number of the group.
-    groups: Vec<(usize, i32)>,
 }
 
 impl Briefs {
@@ -137,51 +129,27 @@ impl Briefs {
         spans: BTreeSet<PriceSpan>,
         symbols: Option<&[i32]>,
     ) -> Result<Self, StoreError> {
-        let all: Vec<PriceSpan> = spans.iter().copied().collect();
-        let groups = groups_of(symbols);
-        let chunks = all.chunks(PIECES_AT_ONCE).map(async |spans| {
-            let levels: Vec<i16> = spans.iter().map(|span| i16::from(span.level)).collect();
-            let numbers: Vec<i64> = spans.iter().map(|span| span.number).collect();
-            match &groups {
-                Some(groups) => {
-                    let statement = statement!("price_briefs_of_groups");
-                    session.rows(statement, &[&levels, &numbers, groups]).await
-                }
-                None => {
-                    session.rows(statement!("price_briefs_of_spans"), &[&levels, &numbers]).await
-                }
-            }
-        });
         let mut briefs = Self { spans, ..Self::default() };
-        for row in try_join_all(chunks).await?.into_iter().flatten() {
-            briefs.take(row);
+        if briefs.spans.is_empty() {
+            return Ok(briefs);
         }
+        let spans = &briefs.spans;
+        let levels: Vec<i16> = spans.iter().map(|span| i16::from(span.level)).collect();
+        let numbers: Vec<i64> = spans.iter().map(|span| span.number).collect();
+        let rows = match groups_of(symbols) {
+            Some(groups) => {
+                let statement = statement!("price_briefs_of_groups");
+                session.rows(statement, &[&levels, &numbers, &groups]).await?
+            }
+            None => session.rows(statement!("price_briefs_of_spans"), &[&levels, &numbers]).await?,
+        };
+        briefs.rows = rows.into_iter().map(|row| (span_of(&row), row)).collect();
         Ok(briefs)
-    }
-
-    fn take(&mut self, row: Row) {
-        let (levels, numbers): (Vec<i16>, Vec<i64>) = (row.get("levels"), row.get("span_numbers"));
-        let groups: Vec<i32> = row.get("symbol_groups");
-        let chunk = self.chunks.len();
-        for (place, ((level, number), group)) in
-            levels.into_iter().zip(numbers).zip(groups).enumerate()
-        {
-            let span = PriceSpan { level: u8::try_from(level).unwrap_or(u8::MAX), number };
-            let places = self.places.entry(span).or_insert(Places { chunk, groups: Vec::new() });
-            places.groups.push((place, group));
-        }
-        self.chunks.push(row);
     }
 
     /// Takes those of other spans in.
     fn extend(&mut self, more: Self) {
-        let before = self.chunks.len();
-        self.chunks.extend(more.chunks);
-        self.places.extend(
-            more.places
-                .into_iter()
-                .map(|(span, places)| (span, Places { chunk: before + places.chunk, ..places })),
-        );
+        self.rows.extend(more.rows);
         self.spans.extend(more.spans);
     }
 
@@ -191,9 +159,9 @@ impl Briefs {
 
     /// Whether there are briefs wherever there are cells of a span.
     pub(super) fn are_all_there(&self, span: PriceSpan) -> bool {
-        let Some(Places { chunk, groups }) = self.places.get(&span) else { return true };
-        let briefs: Vec<Option<&[u8]>> = self.chunks[*chunk].get("briefs");
-        groups.iter().all(|(place, _)| briefs[*place].is_some())
+        let Some(row) = self.rows.get(&span) else { return true };
+        let briefs: Vec<Option<&[u8]>> = row.get("briefs");
+        briefs.iter().all(Option::is_some)
     }
 
     /// Shows the bytes of each group of a span.
@@ -202,14 +170,14 @@ impl Briefs {
         span: PriceSpan,
         mut with: impl FnMut(Stored<'_>) -> Result<(), BrokenCell>,
     ) -> Result<(), StoreError> {
-        let Some(Places { chunk, groups }) = self.places.get(&span) else { return Ok(()) };
-        let row = &self.chunks[*chunk];
+        let Some(row) = self.rows.get(&span) else { return Ok(()) };
+        let groups: Vec<i32> = row.get("symbol_groups");
         let briefs: Vec<Option<&[u8]>> = row.get("briefs");
         let cells: Vec<Option<&[u8]>> = row.get("cells");
-        for &(place, group) in groups {
-            let stored = match (briefs[place], cells[place]) {
-                (Some(brief), _) => Stored::Brief(brief),
-                (None, cell) => Stored::Cell(cell.unwrap_or_default()),
+        for ((group, brief), cell) in groups.into_iter().zip(briefs).zip(cells) {
+            let stored = match brief {
+                Some(brief) => Stored::Brief(brief),
+                None => Stored::Cell(cell.unwrap_or_default()),
             };
             with(stored).map_err(|_| CellKey { span, group }.broken("price_briefs_of_spans"))?;
         }

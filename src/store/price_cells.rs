@@ -87,20 +87,19 @@ pub struct CellKey {
 
 impl CellKey {
     pub(super) fn of(row: &Row) -> Self {
-        let level: i16 = row.get("level");
-        Self {
-            span: PriceSpan {
-                level: u8::try_from(level).unwrap_or(u8::MAX),
-                number: row.get("span_number"),
-            },
-            group: row.get("symbol_group"),
-        }
+        Self { span: span_of(row), group: row.get("symbol_group") }
     }
 
     /// The error of a cell that cannot be read.
     pub(super) fn broken(self, stem: &'static str) -> StoreError {
         StoreError::of_broken_prices(stem, self.span, self.group)
     }
+}
+
+/// The span that a row is of.
+pub(super) fn span_of(row: &Row) -> PriceSpan {
+    let level: i16 = row.get("level");
+    PriceSpan { level: u8::try_from(level).unwrap_or(u8::MAX), number: row.get("span_number") }
 }
 
 /// A tick of a symbol.

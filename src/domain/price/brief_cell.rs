@@ -78,6 +78,7 @@ struct More<'a> {
 }
 
 impl<'a> StoredBrief<'a> {
+    #[inline]
     fn find(start: i64, grain: u64, reader: &mut Reader<'a>) -> Result<Self, BrokenCell> {
         let count = i64::try_from(reader.unsigned()?).map_err(|_| BrokenCell)?;
         if count < 1 {
@@ -100,6 +101,7 @@ impl<'a> StoredBrief<'a> {
 
     /// What it says.
     #[must_use]
+    #[inline]
     pub fn read(&self) -> PriceBrief {
         let first = PricePoint { at: self.first_at, price: self.first.read() };
         let Some(more) = &self.more else { return PriceBrief::of_tick(self.scale, first) };
@@ -114,6 +116,7 @@ impl<'a> StoredBrief<'a> {
     }
 
     /// Adds its ticks to others, of other instants, as [`PriceBrief::merge`] does.
+    #[inline]
     pub fn add_to(&self, brief: &mut PriceBrief) {
         let Some(more) = self.more.as_ref().filter(|_| self.scale == brief.scale) else {
             brief.merge(self.read());
@@ -178,6 +181,7 @@ pub(super) fn read_head(reader: &mut Reader<'_>, version: u8) -> Result<(u64, u6
 }
 
 /// Reads an instant that is written as its distance to an earlier one.
+#[inline]
 pub(super) fn read_instant(
     from: i64,
     grain: u64,
@@ -187,6 +191,7 @@ pub(super) fn read_instant(
 }
 
 /// Reads digits behind the point: whoever brings prices to one scale multiplies by a power of ten.
+#[inline]
 pub(super) fn read_scale(reader: &mut Reader<'_>) -> Result<u32, BrokenCell> {
     let scale = u32::try_from(reader.unsigned()?).map_err(|_| BrokenCell)?;
     if scale > PRICE_DECIMALS_MAX { Err(BrokenCell) } else { Ok(scale) }

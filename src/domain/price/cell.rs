@@ -172,6 +172,7 @@ pub(super) fn put_id(symbol_id: i32, last: Option<i32>, into: &mut Vec<u8>) {
 }
 
 /// Reads what [`put_id`] wrote: ids ascend.
+#[inline]
 pub(super) fn read_id(reader: &mut Reader<'_>, last: Option<i32>) -> Result<i32, BrokenCell> {
     let id = match last {
         None => reader.signed()?,

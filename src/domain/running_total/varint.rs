@@ -61,18 +61,21 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    #[inline]
     pub(in crate::domain) fn byte(&mut self) -> Result<u8, BrokenCell> {
         let (&first, rest) = self.rest.split_first().ok_or(BrokenCell)?;
         self.rest = rest;
         Ok(first)
     }
 
+    #[inline]
     pub(in crate::domain) fn bytes(&mut self, length: usize) -> Result<&'a [u8], BrokenCell> {
         let (bytes, rest) = self.rest.split_at_checked(length).ok_or(BrokenCell)?;
         self.rest = rest;
         Ok(bytes)
     }
 
+    #[inline]
     pub(in crate::domain) fn unsigned(&mut self) -> Result<u64, BrokenCell> {
         if let Some((&first, rest)) = self.rest.split_first()
             && first < 0x80
@@ -101,6 +104,7 @@ impl<'a> Reader<'a> {
     }
 
     /// As [`Self::whole`], to be read where it is needed.
+    #[inline]
     pub(in crate::domain) fn number(&mut self) -> Result<Number<'a>, BrokenCell> {
         let head = self.byte()?;
         let mut length = usize::from(head >> 1);

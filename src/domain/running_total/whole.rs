@@ -39,11 +39,13 @@ impl Whole {
     }
 
     /// Adds another number.
+    #[inline]
     pub fn add(&mut self, other: &Self) {
-        if let (Self::Small(a), Self::Small(b)) = (&*self, other)
+        if let (Self::Small(a), Self::Small(b)) = (&mut *self, other)
             && let Some(sum) = a.checked_add(*b)
         {
-            *self = Self::Small(sum);
+            // In its place: nothing has to be dropped.
+            *a = sum;
             return;
         }
         *self = Self::from(self.to_big() + other.to_big());
