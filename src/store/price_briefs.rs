@@ -8,6 +8,7 @@ use std::{
 };
 
 use futures_util::{TryStreamExt, stream::FuturesOrdered};
+use tokio::sync::mpsc;
 use tokio_postgres::Row;
 
 use crate::{
@@ -56,43 +57,87 @@ pub async fn price_briefs(
     // What is needed if nothing has changed is asked for together with what has: mostly that is
     // nothing, or at an edge. What comes first is put together while the database reads on.
     let plan = Plan::of(0, window, &BTreeSet::new()).last_first();
-    let mut coming: FuturesOrdered<_> = plan
-        .pieces
-        .chunks(PIECES_AT_ONCE)
-        .map(|pieces| {
-            Briefs::read(session, pieces.iter().copied().map(Piece::span).collect(), symbols)
-        })
-        .collect();
-    let (asked, first) = tokio::try_join!(Asked::of(session, window, symbols), coming.try_next())?;
-    let mut briefs = first.unwrap_or_default();
+    let spans = |pieces: &[Piece]| pieces.iter().copied().map(Piece::span).collect();
+    let chunks = plan.pieces.chunks(PIECES_AT_ONCE);
+    let mut coming: FuturesOrdered<_> =
+        chunks.map(|pieces| Briefs::read(session, spans(pieces), symbols)).collect();
+    let (arrived, arriving) = mpsc::unbounded_channel();
+    // Rows that nobody takes hold up whatever is asked behind them on the connection: these are
+    // taken as they come, whatever is waited for elsewhere.
+    let take = async move {
+        while let Some(more) = coming.try_next().await? {
+            // Nobody waits for more behind an error, which ends both.
+            _ = arrived.send(more);
+        }
+        Ok(())
+    };
+    let arriving = Arriving { arriving, briefs: Briefs::default() };
+    let found = put_together(session, window, symbols, &plan, arriving);
+    tokio::try_join!(found, take).map(|(found, ())| found)
+}
+
+/// What comes while the database reads on.
+struct Arriving {
+    arriving: mpsc::UnboundedReceiver<Briefs>,
+    /// What is there.
+    briefs: Briefs,
+}
+
+impl Arriving {
+    /// Waits until a span is there that was asked for.
+    async fn wait_for(&mut self, span: PriceSpan) {
+        while !self.briefs.were_read(span)
+            && let Some(more) = self.arriving.recv().await
+        {
+            self.briefs.extend(more);
+        }
+    }
+
+    /// Waits until all is there.
+    async fn wait_for_all(&mut self) {
+        while let Some(more) = self.arriving.recv().await {
+            self.briefs.extend(more);
+        }
+    }
+}
+
+/// Puts together what comes by a plan for a window in which nothing has changed, and what has.
+async fn put_together(
+    session: &Snapshot,
+    window: &Range<i64>,
+    symbols: Option<&[i32]>,
+    plan: &Plan,
+    mut arriving: Arriving,
+) -> Result<PriceBriefs, StoreError> {
+    let asked = Asked::of(session, window, symbols).await?;
     let changed = asked.changed_units();
     let mut found = PriceBriefs::default();
     let mut of_changed = HashMap::new();
-    let plan = if changed.is_empty() { plan } else { Plan::of(0, window, &changed).last_first() };
+    let with_changed;
+    let plan = if changed.is_empty() {
+        plan
+    } else {
+        with_changed = Plan::of(0, window, &changed).last_first();
+        &with_changed
+    };
     let inner: BTreeSet<i64> = plan.changed_units().collect();
     if !inner.is_empty() {
-        while let Some(more) = coming.try_next().await? {
-            briefs.extend(more);
-        }
-        let more = plan.cells().filter(|span| !briefs.were_read(*span)).collect();
+        arriving.wait_for_all().await;
+        let is_missing = |span: &PriceSpan| !arriving.briefs.were_read(*span);
         let (more, (ticks, doubtful_days)) = tokio::try_join!(
-            Briefs::read(session, more, symbols),
+            Briefs::read(session, plan.cells().filter(is_missing).collect(), symbols),
             asked.changed_ticks(session, &inner)
         )?;
-        briefs.extend(more);
+        arriving.briefs.extend(more);
         (of_changed, found.doubtful_days) = (ticks, doubtful_days);
     }
     let symbols = &mut found.symbols;
-    for piece in plan.pieces {
-        while !briefs.were_read(piece.span())
-            && let Some(more) = coming.try_next().await?
-        {
-            briefs.extend(more);
-        }
+    for &piece in &plan.pieces {
+        arriving.wait_for(piece.span()).await;
+        let briefs = &arriving.briefs;
         match piece {
             Piece::Ticks(edge) => {
-                let at_edge =
-                    Edges::read(session, &BTreeSet::from([edge]), &asked, &briefs).await?;
+                let at_edge = Edges::read(session, &BTreeSet::from([edge]), &asked, briefs).await?;
                 found.doubtful_days.extend(&at_edge.doubtful_days);
                 add_ticks(at_edge.ticks(edge), symbols);
             }

@@ -471,3 +471,38 @@ async fn populations_and_pages_and_what_is_wrong() {
     assert_eq!(fields(&status), expected);
     assert!(service.end().await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edges_that_are_not_folded_are_read_while_more_comes_than_a_connection_holds() {
+    let service = TestService::start().await;
+    make_symbols(&service.sql, 1_000, &["2024-05-01"]).await;
+    let text = "INSERT INTO prices (symbol_id, ticked_at, price)
+        SELECT s, to_timestamp($1::bigint + n * 240), 100 + (s + n) % 7
+        FROM generate_series(0, 119) AS n, generate_series(1, 1000) AS s
+        ORDER BY n";
+    service.sql.execute(text, &[&FIRST]).await.unwrap();
+    fold_all(&service.database).await.unwrap();
+    let mut client = service.prices().await;
+    // Both edges are parts of units. What comes late is not folded.
+    let (start, end) = (FIRST + 250, FIRST + 250 + 7 * 3_600);
+    for late in [end - 1, start + 1] {
+        let text = "INSERT INTO prices (symbol_id, ticked_at, price)
+            SELECT s, to_timestamp($1::bigint), 3 FROM generate_series(1, 1000) AS s";
+        service.sql.execute(text, &[&late]).await.unwrap();
+        for metric in [SymbolMetric::StddevOfPrice, SymbolMetric::StddevOfReturn] {
+            let window = [start, end].map(|at| Some(timestamp(instant(at, 0))));
+            let [start, end] = window;
+            let request = RankSymbolsRequest {
+                window: Some(Window { start, end }),
+                metric: metric.into(),
+                include_thin: true,
+                verify: true,
+                ..RankSymbolsRequest::default()
+            };
+            let answer = client.rank_symbols(request).await.unwrap().into_inner();
+            assert_eq!((answer.population_size, answer.rows.len()), (1_000, 100), "{late}");
+            assert_eq!(answer.verification_difference, "", "{late} {metric:?}");
+        }
+    }
+    assert!(service.end().await);
+}
