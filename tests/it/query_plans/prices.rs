@@ -188,9 +188,9 @@ async fn plan_of_prepared(client: &Client, stem: &str, values: &str) -> Vec<Stri
     let values = in_brackets(values);
     let text = format!("EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) EXECUTE asked {values}");
     let rows = client.simple_query(&text).await.unwrap();
-    let line = |message: &SimpleQueryMessage| match message {
-        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-        _ => None,
+    let line = |message: &SimpleQueryMessage| {
+        let SimpleQueryMessage::Row(row) = message else { return None };
+        row.get(0).map(str::to_owned)
     };
     rows.iter().filter_map(line).collect()
 }
